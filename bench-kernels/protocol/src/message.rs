@@ -1,0 +1,231 @@
+//! What a board answers: one JSON object a line.
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::Facts;
+use crate::request::Residency;
+
+/// One line of the board program's standard output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Message {
+    /// First line of every stream.
+    Hello(Hello),
+    /// What the board is and in which state.
+    Facts(Box<Facts>),
+    /// A unit is set up and its output was compared with the reference; samples follow.
+    UnitReady(UnitReady),
+    /// One timed sample.
+    Sample(Sample),
+    /// A unit ended, for whatever reason.
+    UnitEnd(UnitEnd),
+    /// Last line of every complete stream: without it the stream is truncated.
+    Done(Done),
+}
+
+/// First line of every stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`crate::PROTOCOL_VERSION`] of the board program.
+    pub protocol: u32,
+    /// Name and version of the board program.
+    pub program: String,
+    /// Architecture the program was compiled for: `aarch64` or `x86_64`.
+    pub arch: String,
+    /// Run it answers for; empty for a plain `facts` call.
+    pub run_id: String,
+}
+
+/// A unit is ready to be sampled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnitReady {
+    /// The unit's identifier from the request.
+    pub unit: String,
+    /// The kernel's name.
+    pub kernel: String,
+    /// The variant that really runs.
+    pub variant: String,
+    /// Logical CPUs, one pinned thread each.
+    pub cpus: Vec<u32>,
+    /// Bytes really allocated and walked through.
+    pub working_set_bytes: u64,
+    /// Where the working set is meant to live.
+    pub residency: Residency,
+    /// Work of one iteration.
+    pub work: Work,
+    /// How the bytes of [`Work`] are counted.
+    pub convention: Convention,
+    /// Comparison with the reference.
+    pub check: Check,
+    /// Bytes of the working set that the kernel backs with huge pages, where it tells.
+    pub huge_page_bytes: Option<u64>,
+    /// The model, for decode units.
+    pub model: Option<ModelRef>,
+}
+
+/// Which model and state a decode unit stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelRef {
+    /// Catalogue id of the model.
+    pub model: String,
+    /// Quantisation id.
+    pub quant: String,
+    /// Tokens in the KV cache before the first measured token.
+    pub depth: u64,
+}
+
+/// Work of one iteration of a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Bytes read from the working set.
+    pub read_bytes: u64,
+    /// Bytes written to the working set; write-allocate traffic is not counted.
+    pub written_bytes: u64,
+    /// Arithmetic operations (a multiply-add counts two).
+    pub ops: u64,
+}
+
+/// How the bytes of a row are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Convention {
+    /// Bytes read plus bytes written by the program (as STREAM counts); write-allocate traffic is not counted.
+    ReadPlusWrite,
+    /// Bytes of quantised weights, scales included; activations are not counted.
+    Weights,
+    /// Bytes of weights and of the KV cache that one token needs; activations are not counted.
+    Token,
+}
+
+impl Convention {
+    /// The stable name used in columns.
+    pub fn name(self) -> &'static str {
+        match self {
+            Convention::ReadPlusWrite => "read_plus_write",
+            Convention::Weights => "weights",
+            Convention::Token => "token",
+        }
+    }
+}
+
+/// Comparison of a kernel's output with its reference.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// Whether every output lies within the tolerance.
+    pub passed: bool,
+    /// Largest error seen, in the kernel's own measure (relative to the largest reference value).
+    pub max_error: f64,
+    /// Largest error allowed.
+    pub tolerance: f64,
+}
+
+/// One timed sample of a unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The unit's identifier.
+    pub unit: String,
+    /// Number of the sample in its unit, from 0.
+    pub sample_idx: u32,
+    /// Wall time of all iterations. Nanoseconds.
+    pub elapsed_ns: u64,
+    /// Iterations in this sample.
+    pub iterations: u64,
+}
+
+/// A unit ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitEnd {
+    /// The unit's identifier.
+    pub unit: String,
+    /// How it ended.
+    pub status: UnitStatus,
+    /// Why, unless it is ok.
+    pub reason: Option<String>,
+}
+
+/// How a unit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnitStatus {
+    /// All samples taken, output checked.
+    Ok,
+    /// Not possible on this board, for the reason given: not a fault.
+    Skipped,
+    /// Something went wrong.
+    Failed,
+}
+
+impl UnitStatus {
+    /// The stable name used in columns.
+    pub fn name(self) -> &'static str {
+        match self {
+            UnitStatus::Ok => "ok",
+            UnitStatus::Skipped => "skipped",
+            UnitStatus::Failed => "failed",
+        }
+    }
+}
+
+/// Last line of a complete stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// Units of the request that were ended, in any way.
+    pub n_units: u32,
+    /// Samples sent.
+    pub n_samples: u32,
+}
+
+/// A line that is no message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line is no memwall message: {reason}; it starts with `{start}`")]
+pub struct ParseError {
+    /// What the parser says.
+    pub reason: String,
+    /// The first characters of the line, control characters replaced.
+    pub start: String,
+}
+
+/// Parses one line of a board's output.
+///
+/// # Errors
+/// When the line is not one of [`Message`]; the error quotes the start of the line.
+pub fn parse_line(line: &str) -> Result<Message, ParseError> {
+    serde_json::from_str(line.trim_end()).map_err(|error| ParseError {
+        reason: error.to_string(),
+        start: line
+            .chars()
+            .take(60)
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_back_what_it_writes() {
+        let message = Message::Sample(Sample {
+            unit: "read".into(),
+            sample_idx: 3,
+            elapsed_ns: 12_345,
+            iterations: 1,
+        });
+        let line = serde_json::to_string(&message).unwrap();
+        assert_eq!(
+            line,
+            r#"{"type":"sample","unit":"read","sample_idx":3,"elapsed_ns":12345,"iterations":1}"#
+        );
+        assert_eq!(parse_line(&line).unwrap(), message);
+    }
+
+    #[test]
+    fn rejects_garbage_and_quotes_its_start() {
+        let error = parse_line("\u{1b}[31mWelcome to the board!").unwrap_err();
+        assert!(error.start.starts_with("\u{fffd}[31mWelcome"), "{error}");
+        assert!(parse_line("").is_err());
+        assert!(parse_line(r#"{"type":"sample","unit":"#).is_err());
+        assert!(parse_line(r#"{"type":"unheard_of"}"#).is_err());
+    }
+}

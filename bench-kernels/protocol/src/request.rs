@@ -1,0 +1,186 @@
+//! What the controller asks of a board.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything one invocation of the board program has to measure, in order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRequest {
+    /// [`crate::PROTOCOL_VERSION`] of the sender.
+    pub protocol: u32,
+    /// Identifies the run in the board's own messages.
+    pub run_id: String,
+    /// Units in the order they are measured, never in parallel.
+    pub units: Vec<UnitSpec>,
+    /// The board program ends itself after this time, whatever happens to the connection. Milliseconds.
+    pub deadline_ms: u64,
+}
+
+/// One kernel in one configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnitSpec {
+    /// Identifier, unique within the request; stable from run to run.
+    pub unit: String,
+    /// Name of the kernel, as in the board program's table.
+    pub kernel: String,
+    /// Forces an instruction-set variant; `None` takes the best the CPU has.
+    pub variant: Option<String>,
+    /// Logical CPU numbers; one pinned thread each.
+    pub cpus: Vec<u32>,
+    /// Shape of the work.
+    pub job: Job,
+    /// When to stop sampling.
+    pub sampling: Sampling,
+    /// The unit is given up after this time. Milliseconds.
+    pub deadline_ms: u64,
+}
+
+/// Shape of the work of one unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Job {
+    /// Streaming kernels (read, write, copy, triad): all arrays together fill the working set.
+    Stream {
+        /// Bytes of all arrays together.
+        working_set_bytes: u64,
+        /// Where the working set is meant to live.
+        residency: Residency,
+    },
+    /// Matrix times vector, repeated over as many matrices as fill the working set.
+    Gemv {
+        /// Rows of one matrix (outputs).
+        rows: u64,
+        /// Columns of one matrix (inputs); a multiple of the block of the weight format.
+        cols: u64,
+        /// Bytes of all matrices together; at least one matrix is used.
+        working_set_bytes: u64,
+        /// Where the working set is meant to live.
+        residency: Residency,
+    },
+    /// One token step of a language model.
+    Decode {
+        /// The model's real tensor list.
+        model: DecodeModel,
+        /// Tokens already in the KV cache before the first measured token.
+        depth: u64,
+    },
+}
+
+/// Where a working set is meant to live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Residency {
+    /// Larger than all caches: the memory is measured.
+    Dram,
+    /// Small enough for the private caches: the cores are measured.
+    Cache,
+}
+
+impl Residency {
+    /// The stable name used in columns.
+    pub fn name(self) -> &'static str {
+        match self {
+            Residency::Dram => "dram",
+            Residency::Cache => "cache",
+        }
+    }
+}
+
+/// When to stop sampling a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    /// At least this many samples, whatever they cost.
+    pub min_samples: u32,
+    /// At most this many samples.
+    pub max_samples: u32,
+    /// No further sample starts after this much measured time. Milliseconds.
+    pub budget_ms: u64,
+}
+
+/// A language model as the decode kernel needs it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecodeModel {
+    /// Catalogue id of the model, for instance `qwen2.5-1.5b`.
+    pub model: String,
+    /// Quantisation id, for instance `q4_0`.
+    pub quant: String,
+    /// Transformer layers.
+    pub n_layers: u32,
+    /// Width of the residual stream.
+    pub hidden: u32,
+    /// Query heads.
+    pub n_heads: u32,
+    /// Key and value heads (grouped-query attention).
+    pub n_kv_heads: u32,
+    /// Elements of one head.
+    pub head_dim: u32,
+    /// Every tensor that a decoded token reads, in file order.
+    pub tensors: Vec<DecodeTensor>,
+}
+
+/// One tensor that is read for every token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecodeTensor {
+    /// Name as in a GGUF file, for instance `blk.0.attn_q.weight`.
+    pub name: String,
+    /// What the step does with it.
+    pub role: TensorRole,
+    /// Layer it belongs to; `None` for the output norm and matrix.
+    pub layer: Option<u32>,
+    /// Rows (outputs); 1 for vectors.
+    pub rows: u64,
+    /// Columns (inputs).
+    pub cols: u64,
+    /// Block format in lower case: `f32`, `f16`, `q4_0`, `q8_0` ...
+    pub format: String,
+}
+
+/// What a decode step does with a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TensorRole {
+    /// Token embedding: one row of it is read. When tied it is also the output matrix.
+    TokenEmbedding,
+    /// Scale of the norm before attention.
+    AttnNorm,
+    /// Query projection.
+    AttnQ,
+    /// Key projection.
+    AttnK,
+    /// Value projection.
+    AttnV,
+    /// Fused query, key and value projection, rows in that order.
+    AttnQkv,
+    /// Bias added after the projection of the same letter.
+    AttnQBias,
+    /// Bias of the key projection.
+    AttnKBias,
+    /// Bias of the value projection.
+    AttnVBias,
+    /// Attention output projection.
+    AttnOutput,
+    /// Scale of the norm after attention (Gemma 2).
+    AttnPostNorm,
+    /// Scale of the norm before the feed-forward network.
+    FfnNorm,
+    /// Gate projection.
+    FfnGate,
+    /// Up projection.
+    FfnUp,
+    /// Fused gate and up projection, rows in that order.
+    FfnGateUp,
+    /// Down projection.
+    FfnDown,
+    /// Scale of the norm after the feed-forward network (Gemma 2).
+    FfnPostNorm,
+    /// Scale of the last norm.
+    OutputNorm,
+    /// Output matrix (the token embedding itself when tied).
+    Output,
+    /// Per-dimension rotary frequency factors (Llama 3).
+    RopeFreqs,
+}

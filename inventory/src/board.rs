@@ -1,0 +1,94 @@
+//! A board: what the hardware is, every number with its source.
+
+/// A value and where it comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// Data sheet, log, table or vendor page.
+    pub source: String,
+}
+
+/// A board of the catalogue (`boards/<id>.yaml`), or of one power mode of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Board {
+    /// File name without extension; stable.
+    pub id: String,
+    /// Name as people know it.
+    pub name: String,
+    /// System on chip or processor.
+    pub soc: String,
+    /// `aarch64` or `x86_64`.
+    pub arch: String,
+    /// CPU clusters, strongest first.
+    pub clusters: Vec<CpuCluster>,
+    /// Memories, system memory first.
+    pub memories: Vec<Memory>,
+    /// Source of everything that has no source of its own (cores, clusters).
+    pub source: String,
+    /// CPU bandwidth measured by others, for plausibility.
+    pub published: Vec<PublishedFigure>,
+}
+
+/// Equal CPU cores that share a clock.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CpuCluster {
+    /// Core type, for instance `Cortex-A76`.
+    pub core: String,
+    /// Number of cores.
+    pub n_cores: u32,
+}
+
+/// One memory and the processors that use it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Memory {
+    /// `system` or `vram`.
+    pub name: String,
+    /// For instance `LPDDR4X`.
+    pub kind: String,
+    /// Mega-transfers per second on each data line.
+    pub mt_per_s: f64,
+    /// Width of all channels together, bits.
+    pub bus_bits: u32,
+    /// Source of `mt_per_s` and `bus_bits`.
+    pub source: String,
+    /// Sizes this board is sold with, bytes, smallest first; with the source.
+    pub capacities_bytes: Sourced<Vec<u64>>,
+    /// RAM left for a model on the largest size, bytes, where somebody published it.
+    pub usable_bytes: Option<Sourced<u64>>,
+    /// Processors that compute from this memory: `cpu`, `gpu`, `npu`.
+    pub processors: Vec<String>,
+    /// Bandwidths that others quote for it; kept beside the computed one, never mixed in.
+    pub quoted: Vec<QuotedBandwidth>,
+}
+
+impl Memory {
+    /// Theoretical bandwidth, GB/s (10^9 bytes per second).
+    ///
+    /// Source: transfers per second x bus width / 8, the definition of peak memory bandwidth.
+    pub fn theoretical_gb_per_s(&self) -> f64 {
+        self.mt_per_s * f64::from(self.bus_bits) / 8.0 / 1000.0
+    }
+}
+
+/// A theoretical bandwidth somebody quotes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuotedBandwidth {
+    /// GB/s (10^9 bytes per second).
+    pub gb_per_s: f64,
+    /// Who quotes it.
+    pub source: String,
+}
+
+/// A CPU bandwidth measured by others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublishedFigure {
+    /// Test and configuration, for instance `read, 4x A76`.
+    pub test: String,
+    /// GB/s as printed by that test.
+    pub gb_per_s: f64,
+    /// Byte convention: `read`, `read_plus_write` or `bcopy` (copied bytes counted once).
+    pub convention: String,
+    /// Where it was published.
+    pub source: String,
+}

@@ -1,0 +1,8 @@
+//! From run directories to frames, bounds, verdicts and reports.
+//!
+//! Owns everything derived: rates, ratios, bounds, statistics, charts, pages. Reads run directories only; refuses to
+//! connect to anything and to change what was measured.
+
+#![forbid(unsafe_code)]
+
+pub mod run_dir;

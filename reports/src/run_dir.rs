@@ -1,0 +1,131 @@
+//! The run directory: the only contract between measuring and reporting.
+//!
+//! ```text
+//! <run_id>/
+//!   manifest.json                 RunManifest
+//!   inventory/                    copies of every YAML file the run used:
+//!     boards/*.yaml models/*.yaml suites/<suite>.yaml fleet.yaml
+//!   hosts/<host>/host.json        HostRecord, written when the host ends (or, by a killed controller, never)
+//!   hosts/<host>/request.json     bench_protocol::RunRequest as sent
+//!   hosts/<host>/stream.jsonl     every line the board sent, byte for byte
+//!   hosts/<host>/stderr.txt       what the board program said to people
+//!   frames/samples.parquet        one row per sample
+//!   frames/units.parquet          one row per unit
+//!   html/index.html               the report
+//!   summary.md                    the same in short
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the layout above and of the types in this module.
+///
+/// Changelog:
+/// - 1: first version.
+pub const RUN_DIR_VERSION: u32 = 1;
+
+/// What was run, with what, when (`manifest.json`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunManifest {
+    /// [`RUN_DIR_VERSION`] of the writer.
+    pub version: u32,
+    /// Name of the run and of its directory, for instance `2026-01-31T22-15-04Z-3f9c`.
+    pub run_id: String,
+    /// Start of the run, RFC 3339, UTC.
+    pub started_at: String,
+    /// End of the run, RFC 3339, UTC; `None` while it runs or when the controller was killed.
+    pub finished_at: Option<String>,
+    /// Command line of the controller, without the program's path.
+    pub command: Vec<String>,
+    /// Suite id.
+    pub suite: String,
+    /// Git revision of the controller's source, if it is a checkout.
+    pub git_revision: Option<String>,
+    /// Whether that checkout had changes.
+    pub git_dirty: Option<bool>,
+    /// `rustc --version` that compiled the board programs.
+    pub rustc: Option<String>,
+    /// Board programs by target triple.
+    pub artifacts: BTreeMap<String, ArtifactRecord>,
+    /// Hosts of the run in fleet order.
+    pub hosts: Vec<String>,
+    /// Version of memwall.
+    pub memwall_version: String,
+    /// Whether the run was interrupted by a signal.
+    pub interrupted: bool,
+}
+
+/// A board program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactRecord {
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+    /// Bytes of the file.
+    pub size_bytes: u64,
+}
+
+/// What became of one host (`hosts/<host>/host.json`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostRecord {
+    /// Name in the fleet file.
+    pub host: String,
+    /// Catalogue id of its board, if the fleet file names one.
+    pub board: Option<String>,
+    /// `local`, `ssh` or `qemu-user`.
+    pub transport: String,
+    /// Whether an emulator ran it: function only, never compared.
+    pub emulated: bool,
+    /// How it ended.
+    pub status: HostStatus,
+    /// Stage in which it failed or was skipped.
+    pub stage: Option<Stage>,
+    /// Cause, and the remedy where there is one; `None` when all is well.
+    pub reason: Option<String>,
+    /// Last lines of the standard error of what failed (ssh, the board program).
+    pub stderr_tail: Vec<String>,
+    /// Lines of the stream that are no messages.
+    pub n_garbage_lines: u32,
+    /// Whether the stream ended with its `done` record.
+    pub complete: bool,
+    /// SHA-256 of the program that ran, hexadecimal.
+    pub artifact_sha256: Option<String>,
+    /// Seconds spent in each stage.
+    pub stage_s: BTreeMap<String, f64>,
+}
+
+/// How a host ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostStatus {
+    /// Complete stream; single units may still have failed.
+    Ok,
+    /// Not measured for a reason that is no fault (for instance no emulator installed).
+    Skipped,
+    /// Never reached.
+    Unreachable,
+    /// Reached, but the stream is incomplete.
+    Failed,
+    /// The run was interrupted before this host ended.
+    Interrupted,
+}
+
+/// The steps a host goes through, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Resolving what to do.
+    Plan,
+    /// Opening the connection.
+    Connect,
+    /// Finding out the architecture.
+    Probe,
+    /// Uploading the board program.
+    Deploy,
+    /// Asking for facts.
+    Facts,
+    /// Measuring.
+    Measure,
+    /// Writing results.
+    Collect,
+}
