@@ -1,5 +1,7 @@
 //! A board: what the hardware is, every number with its source.
 
+use crate::bandwidth::mt_per_s_to_gb_per_s;
+
 /// A value and where it comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sourced<T> {
@@ -28,6 +30,8 @@ pub struct Board {
     pub source: String,
     /// CPU bandwidth measured by others, for plausibility.
     pub published: Vec<PublishedFigure>,
+    /// DRAM latency measured by others, for plausibility.
+    pub latencies: Vec<PublishedLatency>,
 }
 
 /// Equal CPU cores that share a clock.
@@ -67,7 +71,7 @@ impl Memory {
     ///
     /// Source: transfers per second x bus width / 8, the definition of peak memory bandwidth.
     pub fn theoretical_gb_per_s(&self) -> f64 {
-        self.mt_per_s * f64::from(self.bus_bits) / 8.0 / 1000.0
+        mt_per_s_to_gb_per_s(self.mt_per_s, self.bus_bits)
     }
 }
 
@@ -89,6 +93,17 @@ pub struct PublishedFigure {
     pub gb_per_s: f64,
     /// Byte convention: `read`, `read_plus_write` or `bcopy` (copied bytes counted once).
     pub convention: String,
+    /// Where it was published.
+    pub source: String,
+}
+
+/// A DRAM latency measured by others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublishedLatency {
+    /// Test and configuration, for instance `pointer chase over 16 MB`.
+    pub test: String,
+    /// Nanoseconds of one dependent load.
+    pub latency_ns: f64,
     /// Where it was published.
     pub source: String,
 }

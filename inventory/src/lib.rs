@@ -5,12 +5,18 @@
 
 #![forbid(unsafe_code)]
 
+mod bandwidth;
 mod board;
 mod fleet;
 mod model;
+mod suggest;
 mod suite;
 
-pub use board::{Board, CpuCluster, Memory, PublishedFigure, QuotedBandwidth, Sourced};
+pub use bandwidth::bandwidth_gb_per_s;
+pub use board::{
+    Board, CpuCluster, Memory, PublishedFigure, PublishedLatency, QuotedBandwidth, Sourced,
+};
 pub use fleet::{Fleet, Host, SshTarget, Transport};
-pub use model::{Model, ModelArch, Quant, Tensor, TensorFormat};
+pub use model::{KvFormat, Model, ModelArch, Quant, Tensor, TensorFormat, UnknownId};
+pub use suggest::suggest;
 pub use suite::{DepthList, EmulatedLimits, Suite, SuiteUnit, SuiteWork, ThreadCount};

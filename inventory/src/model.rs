@@ -1,4 +1,11 @@
-//! A language model: its architecture, and from it the exact tensor list of every quantisation.
+//! A language model: its architecture, and what follows from it for memory.
+
+mod format;
+mod tensors;
+
+use bench_protocol::{DecodeModel, DecodeTensor, TensorRole};
+
+pub use format::{KvFormat, Quant, TensorFormat, UnknownId};
 
 /// A model of the catalogue (`models/<id>.yaml`).
 #[derive(Debug, Clone, PartialEq)]
@@ -42,62 +49,13 @@ pub struct ModelArch {
     pub rope_freqs: u32,
 }
 
-/// A quantisation of a whole model file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Quant {
-    /// Half precision.
-    F16,
-    /// 8.5 bits per weight.
-    Q8_0,
-    /// 4.5 bits per weight in blocks of 32.
-    Q4_0,
-    /// Mixed Q4_K and Q6_K.
-    Q4KM,
-}
-
-impl Quant {
-    /// Every quantisation whose tensor list is known, largest first.
-    pub const ALL: [Quant; 4] = [Quant::F16, Quant::Q8_0, Quant::Q4KM, Quant::Q4_0];
-
-    /// Stable id: `f16`, `q8_0`, `q4_k_m`, `q4_0`.
-    pub fn id(self) -> &'static str {
-        match self {
-            Quant::F16 => "f16",
-            Quant::Q8_0 => "q8_0",
-            Quant::Q4_0 => "q4_0",
-            Quant::Q4KM => "q4_k_m",
-        }
-    }
-}
-
-/// Storage format of one tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TensorFormat {
-    /// 4 bytes an element.
-    F32,
-    /// 2 bytes an element.
-    F16,
-    /// 34 bytes for 32 elements.
-    Q8_0,
-    /// 18 bytes for 32 elements.
-    Q4_0,
-    /// 22 bytes for 32 elements.
-    Q5_0,
-    /// 144 bytes for 256 elements.
-    Q4K,
-    /// 176 bytes for 256 elements.
-    Q5K,
-    /// 210 bytes for 256 elements.
-    Q6K,
-}
-
 /// One tensor of a model file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tensor {
     /// Name as in a GGUF file.
     pub name: String,
     /// Role, by the names of `bench_protocol::TensorRole`.
-    pub role: bench_protocol::TensorRole,
+    pub role: TensorRole,
     /// Layer it belongs to.
     pub layer: Option<u32>,
     /// Rows (outputs); 1 for vectors.
@@ -108,4 +66,94 @@ pub struct Tensor {
     pub format: TensorFormat,
     /// Whether a decoded token reads all of it (an untied embedding table is read one row at a time).
     pub read_per_token: bool,
+}
+
+impl Tensor {
+    /// Bytes it occupies in a file and in memory.
+    pub fn bytes(&self) -> u64 {
+        self.rows * self.format.row_bytes(self.cols)
+    }
+
+    /// Elements it holds.
+    pub fn elements(&self) -> u64 {
+        self.rows * self.cols
+    }
+}
+
+impl Model {
+    /// Every tensor of a file of this quantisation: embedding, layers, output.
+    ///
+    /// Source: the default rules of llama.cpp, `src/llama-quant.cpp`, without an importance matrix.
+    pub fn tensors(&self, quant: Quant) -> Vec<Tensor> {
+        tensors::tensors(&self.arch, quant)
+    }
+
+    /// Bytes of all tensors. The metadata of a real file adds 1 to 10 MB.
+    pub fn file_bytes(&self, quant: Quant) -> u64 {
+        self.tensors(quant).iter().map(Tensor::bytes).sum()
+    }
+
+    /// Bytes of weights a decoded token reads: all tensors less an untied embedding table, of which it reads one row.
+    pub fn read_bytes_per_token(&self, quant: Quant) -> u64 {
+        self.tensors(quant)
+            .iter()
+            .filter(|tensor| tensor.read_per_token)
+            .map(Tensor::bytes)
+            .sum()
+    }
+
+    /// Bytes of keys and values that one token adds to the cache, and that every later token reads.
+    ///
+    /// `2 x layers x kv_heads x head_dim x bytes per element`.
+    pub fn kv_bytes_per_token(&self, format: KvFormat) -> u64 {
+        let arch = &self.arch;
+        let row = u64::from(arch.n_kv_heads) * u64::from(arch.head_dim);
+        2 * u64::from(arch.n_layers) * format.tensor_format().row_bytes(row)
+    }
+
+    /// Parameters: elements of all tensors, frequency factors excepted (they are constants).
+    pub fn n_params(&self) -> u64 {
+        self.tensors(Quant::F16)
+            .iter()
+            .filter(|tensor| tensor.role != TensorRole::RopeFreqs)
+            .map(Tensor::elements)
+            .sum()
+    }
+
+    /// What the decode kernel needs: the tensors a token reads, in the order it reads them.
+    ///
+    /// A tied embedding table appears once, as [`TensorRole::Output`] under its own name and in the output's place;
+    /// an untied one is left out, since the lookup of one row is no traffic.
+    pub fn decode_model(&self, quant: Quant) -> DecodeModel {
+        let (mut tensors, tied): (Vec<Tensor>, Vec<Tensor>) = self
+            .tensors(quant)
+            .into_iter()
+            .filter(|tensor| tensor.read_per_token)
+            .partition(|tensor| tensor.role != TensorRole::TokenEmbedding);
+        tensors.extend(tied.into_iter().map(|table| Tensor {
+            role: TensorRole::Output,
+            ..table
+        }));
+        DecodeModel {
+            model: self.id.clone(),
+            quant: quant.id().to_owned(),
+            n_layers: self.arch.n_layers,
+            hidden: self.arch.hidden,
+            n_heads: self.arch.n_heads,
+            n_kv_heads: self.arch.n_kv_heads,
+            head_dim: self.arch.head_dim,
+            tensors: tensors.into_iter().map(decode_tensor).collect(),
+        }
+    }
+}
+
+fn decode_tensor(tensor: Tensor) -> DecodeTensor {
+    DecodeTensor {
+        name: tensor.name,
+        role: tensor.role,
+        layer: tensor.layer,
+        rows: tensor.rows,
+        cols: tensor.cols,
+        format: tensor.format.id().to_owned(),
+    }
 }

@@ -1,0 +1,241 @@
+//! Quantisations of whole files and storage formats of single tensors.
+
+use std::str::FromStr;
+
+use crate::suggest::suggest;
+
+/// A quantisation of a whole model file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Quant {
+    /// Half precision.
+    F16,
+    /// 8.5 bits per weight.
+    Q8_0,
+    /// 4.5 bits per weight in blocks of 32; the output matrix has 6.56.
+    Q4_0,
+    /// Mixed Q4_K and Q6_K.
+    Q4KM,
+}
+
+impl Quant {
+    /// Every quantisation whose tensor list is known, largest first.
+    pub const ALL: [Quant; 4] = [Quant::F16, Quant::Q8_0, Quant::Q4KM, Quant::Q4_0];
+
+    /// Stable id: `f16`, `q8_0`, `q4_k_m`, `q4_0`.
+    pub fn id(self) -> &'static str {
+        match self {
+            Quant::F16 => "f16",
+            Quant::Q8_0 => "q8_0",
+            Quant::Q4_0 => "q4_0",
+            Quant::Q4KM => "q4_k_m",
+        }
+    }
+
+    /// The quantisation of a stable id.
+    ///
+    /// # Errors
+    /// When no quantisation has this id; the error names the nearest one and all choices.
+    pub fn from_id(id: &str) -> Result<Quant, UnknownId> {
+        Quant::ALL
+            .into_iter()
+            .find(|quant| quant.id() == id)
+            .ok_or_else(|| UnknownId::new("quantisation", id, Quant::ALL.map(Quant::id).to_vec()))
+    }
+}
+
+impl FromStr for Quant {
+    type Err = UnknownId;
+
+    fn from_str(id: &str) -> Result<Quant, UnknownId> {
+        Quant::from_id(id)
+    }
+}
+
+/// Storage format of the keys and values of past tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KvFormat {
+    /// 2 bytes an element.
+    F16,
+    /// 34 bytes for 32 elements.
+    Q8_0,
+    /// 18 bytes for 32 elements.
+    Q4_0,
+}
+
+impl KvFormat {
+    /// Every format of the cache, largest first.
+    pub const ALL: [KvFormat; 3] = [KvFormat::F16, KvFormat::Q8_0, KvFormat::Q4_0];
+
+    /// Stable id: `f16`, `q8_0`, `q4_0`.
+    pub fn id(self) -> &'static str {
+        self.tensor_format().id()
+    }
+
+    /// The same format as one of a tensor.
+    pub fn tensor_format(self) -> TensorFormat {
+        match self {
+            KvFormat::F16 => TensorFormat::F16,
+            KvFormat::Q8_0 => TensorFormat::Q8_0,
+            KvFormat::Q4_0 => TensorFormat::Q4_0,
+        }
+    }
+}
+
+impl FromStr for KvFormat {
+    type Err = UnknownId;
+
+    fn from_str(id: &str) -> Result<KvFormat, UnknownId> {
+        KvFormat::ALL
+            .into_iter()
+            .find(|format| format.id() == id)
+            .ok_or_else(|| UnknownId::new("KV format", id, KvFormat::ALL.map(KvFormat::id).to_vec()))
+    }
+}
+
+/// An id that nothing has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {what} `{given}`{}; choices: {}", did_you_mean(*nearest), choices.join(", "))]
+pub struct UnknownId {
+    /// What was asked for, for instance `quantisation`.
+    pub what: &'static str,
+    /// The id that was given.
+    pub given: String,
+    /// The nearest id there is.
+    pub nearest: Option<&'static str>,
+    /// All ids there are.
+    pub choices: Vec<&'static str>,
+}
+
+impl UnknownId {
+    fn new(what: &'static str, given: &str, choices: Vec<&'static str>) -> UnknownId {
+        UnknownId {
+            what,
+            given: given.to_owned(),
+            nearest: suggest(given, choices.iter().copied()),
+            choices,
+        }
+    }
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |id| format!(", did you mean `{id}`?"))
+}
+
+/// Storage format of one tensor.
+///
+/// Source of the block layouts: ggml, `ggml-common.h`; a row is a whole number of blocks, without padding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TensorFormat {
+    /// 4 bytes an element.
+    F32,
+    /// 2 bytes an element.
+    F16,
+    /// 34 bytes for 32 elements.
+    Q8_0,
+    /// 18 bytes for 32 elements.
+    Q4_0,
+    /// 22 bytes for 32 elements.
+    Q5_0,
+    /// 24 bytes for 32 elements.
+    Q5_1,
+    /// 144 bytes for 256 elements.
+    Q4K,
+    /// 176 bytes for 256 elements.
+    Q5K,
+    /// 210 bytes for 256 elements.
+    Q6K,
+}
+
+impl TensorFormat {
+    /// Every format, in the order of ggml's own numbering of types.
+    pub const ALL: [TensorFormat; 9] = [
+        TensorFormat::F32,
+        TensorFormat::F16,
+        TensorFormat::Q4_0,
+        TensorFormat::Q5_0,
+        TensorFormat::Q5_1,
+        TensorFormat::Q8_0,
+        TensorFormat::Q4K,
+        TensorFormat::Q5K,
+        TensorFormat::Q6K,
+    ];
+
+    /// Stable id in lower case: `f32`, `f16`, `q8_0`, `q4_0`, `q5_0`, `q5_1`, `q4_k`, `q5_k`, `q6_k`.
+    pub fn id(self) -> &'static str {
+        match self {
+            TensorFormat::F32 => "f32",
+            TensorFormat::F16 => "f16",
+            TensorFormat::Q8_0 => "q8_0",
+            TensorFormat::Q4_0 => "q4_0",
+            TensorFormat::Q5_0 => "q5_0",
+            TensorFormat::Q5_1 => "q5_1",
+            TensorFormat::Q4K => "q4_k",
+            TensorFormat::Q5K => "q5_k",
+            TensorFormat::Q6K => "q6_k",
+        }
+    }
+
+    /// Elements of one block.
+    pub fn block_elements(self) -> u64 {
+        match self {
+            TensorFormat::F32 | TensorFormat::F16 => 1,
+            TensorFormat::Q8_0 | TensorFormat::Q4_0 | TensorFormat::Q5_0 | TensorFormat::Q5_1 => 32,
+            TensorFormat::Q4K | TensorFormat::Q5K | TensorFormat::Q6K => 256,
+        }
+    }
+
+    /// Bytes of one block, scales included.
+    pub fn block_bytes(self) -> u64 {
+        match self {
+            TensorFormat::F32 => 4,
+            TensorFormat::F16 => 2,
+            TensorFormat::Q8_0 => 34,
+            TensorFormat::Q4_0 => 18,
+            TensorFormat::Q5_0 => 22,
+            TensorFormat::Q5_1 => 24,
+            TensorFormat::Q4K => 144,
+            TensorFormat::Q5K => 176,
+            TensorFormat::Q6K => 210,
+        }
+    }
+
+    /// Bytes of one row; a last block that is not full counts whole.
+    pub fn row_bytes(self, cols: u64) -> u64 {
+        cols.div_ceil(self.block_elements()) * self.block_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_is_found_again() {
+        for quant in Quant::ALL {
+            assert_eq!(Quant::from_id(quant.id()), Ok(quant));
+        }
+        for format in KvFormat::ALL {
+            assert_eq!(format.id().parse(), Ok(format));
+        }
+    }
+
+    #[test]
+    fn an_unknown_id_names_the_nearest_and_all_choices() {
+        assert_eq!(
+            Quant::from_id("q4_K_M").unwrap_err().to_string(),
+            "unknown quantisation `q4_K_M`, did you mean `q4_k_m`?; choices: f16, q8_0, q4_k_m, q4_0"
+        );
+        assert_eq!(
+            "bfloat".parse::<KvFormat>().unwrap_err().to_string(),
+            "unknown KV format `bfloat`; choices: f16, q8_0, q4_0"
+        );
+    }
+
+    #[test]
+    fn rows_are_whole_blocks() {
+        assert_eq!(TensorFormat::Q4_0.row_bytes(1536), 864);
+        assert_eq!(TensorFormat::Q6K.row_bytes(256), 210);
+        assert_eq!(TensorFormat::Q8_0.row_bytes(33), 68);
+        assert_eq!(TensorFormat::F32.row_bytes(3), 12);
+    }
+}

@@ -1,0 +1,173 @@
+//! The exact tensor list of a quantised file.
+//!
+//! Owns the rules by which llama.cpp picks the type of each tensor (`src/llama-quant.cpp`, default options, no
+//! importance matrix). Files made with an importance matrix differ slightly and are not modelled.
+
+use bench_protocol::TensorRole;
+
+use super::format::{Quant, TensorFormat};
+use super::{ModelArch, Tensor};
+
+pub(super) fn tensors(arch: &ModelArch, quant: Quant) -> Vec<Tensor> {
+    let mut list = List {
+        arch,
+        quant,
+        tensors: Vec::new(),
+    };
+    let hidden = u64::from(arch.hidden);
+    list.push(TensorRole::TokenEmbedding, None, arch.vocab.into(), hidden);
+    if arch.rope_freqs > 0 {
+        list.push(TensorRole::RopeFreqs, None, 1, arch.rope_freqs.into());
+    }
+    for layer in 0..arch.n_layers {
+        list.push_attention(layer);
+        list.push_feed_forward(layer);
+    }
+    list.push(TensorRole::OutputNorm, None, 1, hidden);
+    if !arch.tied_embeddings {
+        list.push(TensorRole::Output, None, arch.vocab.into(), hidden);
+    }
+    list.tensors
+}
+
+struct List<'a> {
+    arch: &'a ModelArch,
+    quant: Quant,
+    tensors: Vec<Tensor>,
+}
+
+impl List<'_> {
+    fn push_attention(&mut self, layer: u32) {
+        let arch = self.arch;
+        let layer = Some(layer);
+        let hidden = u64::from(arch.hidden);
+        let q_rows = u64::from(arch.n_heads) * u64::from(arch.head_dim);
+        let kv_rows = u64::from(arch.n_kv_heads) * u64::from(arch.head_dim);
+        self.push(TensorRole::AttnNorm, layer, 1, hidden);
+        if arch.fused_projections {
+            self.push(TensorRole::AttnQkv, layer, q_rows + 2 * kv_rows, hidden);
+        } else {
+            self.push(TensorRole::AttnQ, layer, q_rows, hidden);
+            self.push(TensorRole::AttnK, layer, kv_rows, hidden);
+            self.push(TensorRole::AttnV, layer, kv_rows, hidden);
+        }
+        if arch.qkv_bias {
+            self.push(TensorRole::AttnQBias, layer, 1, q_rows);
+            self.push(TensorRole::AttnKBias, layer, 1, kv_rows);
+            self.push(TensorRole::AttnVBias, layer, 1, kv_rows);
+        }
+        self.push(TensorRole::AttnOutput, layer, hidden, q_rows);
+        if arch.post_norms {
+            self.push(TensorRole::AttnPostNorm, layer, 1, hidden);
+        }
+    }
+
+    fn push_feed_forward(&mut self, layer: u32) {
+        let arch = self.arch;
+        let layer = Some(layer);
+        let (hidden, ffn) = (u64::from(arch.hidden), u64::from(arch.ffn));
+        self.push(TensorRole::FfnNorm, layer, 1, hidden);
+        if arch.fused_projections {
+            self.push(TensorRole::FfnGateUp, layer, 2 * ffn, hidden);
+        } else {
+            self.push(TensorRole::FfnGate, layer, ffn, hidden);
+            self.push(TensorRole::FfnUp, layer, ffn, hidden);
+        }
+        self.push(TensorRole::FfnDown, layer, hidden, ffn);
+        if arch.post_norms {
+            self.push(TensorRole::FfnPostNorm, layer, 1, hidden);
+        }
+    }
+
+    fn push(&mut self, role: TensorRole, layer: Option<u32>, rows: u64, cols: u64) {
+        let is_read = role != TensorRole::TokenEmbedding || self.arch.tied_embeddings;
+        self.tensors.push(Tensor {
+            name: gguf_name(role, layer),
+            role,
+            layer,
+            rows,
+            cols,
+            format: self.format(role, layer, rows, cols),
+            read_per_token: is_read,
+        });
+    }
+
+    fn format(&self, role: TensorRole, layer: Option<u32>, rows: u64, cols: u64) -> TensorFormat {
+        if rows == 1 {
+            return TensorFormat::F32;
+        }
+        let is_output = role == TensorRole::Output
+            || (role == TensorRole::TokenEmbedding && self.arch.tied_embeddings);
+        let wanted = match self.quant {
+            Quant::F16 => TensorFormat::F16,
+            Quant::Q8_0 => TensorFormat::Q8_0,
+            Quant::Q4_0 | Quant::Q4KM if is_output => TensorFormat::Q6K,
+            Quant::Q4_0 => TensorFormat::Q4_0,
+            Quant::Q4KM => match role {
+                TensorRole::AttnQkv => TensorFormat::Q5K,
+                TensorRole::AttnV | TensorRole::FfnDown
+                    if layer.is_some_and(|layer| has_more_bits(layer, self.arch.n_layers)) =>
+                {
+                    TensorFormat::Q6K
+                }
+                _ => TensorFormat::Q4K,
+            },
+        };
+        fall_back(wanted, cols)
+    }
+}
+
+/// The layers whose value and down projections get 6 bits in a Q4_K_M file: the first and last eighth, and every third
+/// between them. Source: llama.cpp, `use_more_bits`.
+fn has_more_bits(layer: u32, n_layers: u32) -> bool {
+    let eighth = n_layers / 8;
+    layer < eighth || layer >= 7 * n_layers / 8 || (layer - eighth) % 3 == 2
+}
+
+/// What llama.cpp takes instead where a row is no whole number of blocks.
+fn fall_back(wanted: TensorFormat, cols: u64) -> TensorFormat {
+    if cols.is_multiple_of(wanted.block_elements()) {
+        return wanted;
+    }
+    let instead = match wanted {
+        TensorFormat::Q4K => TensorFormat::Q5_0,
+        TensorFormat::Q5K => TensorFormat::Q5_1,
+        TensorFormat::Q6K => TensorFormat::Q8_0,
+        other => other,
+    };
+    if cols.is_multiple_of(instead.block_elements()) {
+        instead
+    } else {
+        TensorFormat::F16
+    }
+}
+
+/// Source: llama.cpp, `gguf-py/gguf/constants.py`.
+fn gguf_name(role: TensorRole, layer: Option<u32>) -> String {
+    let stem = match role {
+        TensorRole::TokenEmbedding => "token_embd.weight",
+        TensorRole::AttnNorm => "attn_norm.weight",
+        TensorRole::AttnQ => "attn_q.weight",
+        TensorRole::AttnK => "attn_k.weight",
+        TensorRole::AttnV => "attn_v.weight",
+        TensorRole::AttnQkv => "attn_qkv.weight",
+        TensorRole::AttnQBias => "attn_q.bias",
+        TensorRole::AttnKBias => "attn_k.bias",
+        TensorRole::AttnVBias => "attn_v.bias",
+        TensorRole::AttnOutput => "attn_output.weight",
+        TensorRole::AttnPostNorm => "post_attention_norm.weight",
+        TensorRole::FfnNorm => "ffn_norm.weight",
+        TensorRole::FfnGate => "ffn_gate.weight",
+        // Phi 3 files store the fused matrix under the name of the up projection.
+        TensorRole::FfnUp | TensorRole::FfnGateUp => "ffn_up.weight",
+        TensorRole::FfnDown => "ffn_down.weight",
+        TensorRole::FfnPostNorm => "post_ffw_norm.weight",
+        TensorRole::OutputNorm => "output_norm.weight",
+        TensorRole::Output => "output.weight",
+        TensorRole::RopeFreqs => "rope_freqs.weight",
+    };
+    match layer {
+        Some(layer) => format!("blk.{layer}.{stem}"),
+        None => stem.to_owned(),
+    }
+}
