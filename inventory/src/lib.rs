@@ -7,16 +7,25 @@
 
 mod bandwidth;
 mod board;
+mod check;
+mod diagnostic;
 mod fleet;
+mod load;
 mod model;
+mod raw;
+pub mod schema;
 mod suggest;
 mod suite;
+mod tree;
+mod yaml;
 
 pub use bandwidth::bandwidth_gb_per_s;
 pub use board::{
     Board, CpuCluster, Memory, PublishedFigure, PublishedLatency, QuotedBandwidth, Sourced,
 };
+pub use diagnostic::{Diagnostic, LoadError};
 pub use fleet::{Fleet, Host, SshTarget, Transport};
+pub use load::{Inventory, files, load, load_catalogue};
 pub use model::{KvFormat, Model, ModelArch, Quant, Tensor, TensorFormat, UnknownId};
 pub use suggest::suggest;
 pub use suite::{DepthList, EmulatedLimits, Suite, SuiteUnit, SuiteWork, ThreadCount};

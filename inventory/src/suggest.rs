@@ -5,10 +5,7 @@
 /// Near means at most a third of the longer word differs (at least two edits are always tolerated, so that short keys
 /// still find theirs), or that one word starts with the other.
 /// Equal distances resolve to the first candidate.
-pub fn suggest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = fold(name);
     candidates
         .into_iter()

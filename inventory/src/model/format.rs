@@ -88,7 +88,9 @@ impl FromStr for KvFormat {
         KvFormat::ALL
             .into_iter()
             .find(|format| format.id() == id)
-            .ok_or_else(|| UnknownId::new("KV format", id, KvFormat::ALL.map(KvFormat::id).to_vec()))
+            .ok_or_else(|| {
+                UnknownId::new("KV format", id, KvFormat::ALL.map(KvFormat::id).to_vec())
+            })
     }
 }
 

@@ -1,0 +1,307 @@
+//! Finds the files of an inventory, reads them all and reports all mistakes together.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::board::Board;
+use crate::check::check;
+use crate::diagnostic::{Diagnostic, LoadError, Problem, quoted};
+use crate::fleet::Fleet;
+use crate::model::Model;
+use crate::raw::Place;
+use crate::raw::board::RawBoard;
+use crate::raw::fleet::RawFleet;
+use crate::raw::model::RawModel;
+use crate::raw::suite::RawSuite;
+use crate::suite::Suite;
+use crate::tree::Node;
+use crate::{schema, tree, yaml};
+
+/// The fleet file of an inventory, unless another is named.
+const FLEET_FILE: &str = "fleet.yaml";
+/// A data file larger than this is no data file. Bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Everything the data files say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inventory {
+    /// Boards by id.
+    pub boards: BTreeMap<String, Board>,
+    /// Models by id.
+    pub models: BTreeMap<String, Model>,
+    /// Suites by id.
+    pub suites: BTreeMap<String, Suite>,
+    /// The hosts of this lab.
+    pub fleet: Fleet,
+}
+
+/// Reads the inventory folder `root` and its fleet file, or the one given instead.
+///
+/// A folder that is absent (`boards/`, `models/`, `suites/`) counts as empty.
+///
+/// # Errors
+/// All mistakes of all files at once: unreadable files, YAML mistakes, unknown, missing and duplicate keys, wrong types,
+/// impossible values, numbers without a source, and boards or models that are referred to but do not exist.
+pub fn load(root: &Path, fleet: Option<&Path>) -> Result<Inventory, LoadError> {
+    let fleet_file = fleet.map_or_else(|| root.join(FLEET_FILE), Path::to_owned);
+    let mut loader = Loader::default();
+    let inventory = loader.load(root, Some(&fleet_file), References::Checked);
+    loader.finish(inventory)
+}
+
+/// Reads the copy of an inventory that a run directory holds.
+///
+/// Such a copy may be partial: an absent fleet file counts as one without hosts, and references to boards and models
+/// that were not copied are no mistakes.
+///
+/// # Errors
+/// All mistakes of the files that are there, as for [`load`].
+pub fn load_catalogue(root: &Path) -> Result<Inventory, LoadError> {
+    let fleet_file = root.join(FLEET_FILE);
+    let fleet_file = fleet_file.exists().then_some(fleet_file.as_path());
+    let mut loader = Loader::default();
+    let inventory = loader.load(root, fleet_file, References::Free);
+    loader.finish(inventory)
+}
+
+/// The files that make up an inventory, in the order they are read. Files that do not exist are left out.
+pub fn files(root: &Path, fleet: Option<&Path>) -> Vec<PathBuf> {
+    let fleet_file = fleet.map_or_else(|| root.join(FLEET_FILE), Path::to_owned);
+    let mut unreported = Vec::new();
+    let mut files: Vec<PathBuf> = ["boards", "models", "suites"]
+        .into_iter()
+        .flat_map(|folder| yaml_files(&root.join(folder), &mut unreported))
+        .map(|(_, path)| path)
+        .collect();
+    files.push(fleet_file);
+    files.retain(|path| path.is_file());
+    files
+}
+
+/// Whether a name of another file must exist.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum References {
+    Checked,
+    Free,
+}
+
+#[derive(Default)]
+struct Loader {
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Loader {
+    fn load(&mut self, root: &Path, fleet: Option<&Path>, references: References) -> Inventory {
+        let boards = self.folder_files(root, "boards");
+        let models = self.folder_files(root, "models");
+        let suites = self.folder_files(root, "suites");
+        let known = |files: &[(String, PathBuf)]| -> Option<Vec<String>> {
+            let ids = files.iter().map(|(id, _)| id.clone()).collect();
+            (references == References::Checked).then_some(ids)
+        };
+        let (board_ids, model_ids) = (known(&boards), known(&models));
+        Inventory {
+            boards: self.folder(
+                boards,
+                &schema::BOARD,
+                |raw: RawBoard, id, place, problems| raw.resolve(id, place, problems),
+            ),
+            models: self.folder(
+                models,
+                &schema::MODEL,
+                |raw: RawModel, id, place, problems| raw.resolve(id, place, problems),
+            ),
+            suites: self.folder(
+                suites,
+                &schema::SUITE,
+                |raw: RawSuite, id, place, problems| {
+                    raw.resolve(id, place, model_ids.as_deref(), problems)
+                },
+            ),
+            fleet: fleet
+                .and_then(|file| {
+                    self.file(file, &schema::FLEET, |raw: RawFleet, place, problems| {
+                        raw.resolve(place, board_ids.as_deref(), problems)
+                    })
+                })
+                .unwrap_or(Fleet { hosts: Vec::new() }),
+        }
+    }
+
+    fn finish(self, inventory: Inventory) -> Result<Inventory, LoadError> {
+        match self.diagnostics.is_empty() {
+            true => Ok(inventory),
+            false => Err(LoadError {
+                diagnostics: self.diagnostics,
+            }),
+        }
+    }
+
+    fn folder_files(&mut self, root: &Path, folder: &str) -> Vec<(String, PathBuf)> {
+        yaml_files(&root.join(folder), &mut self.diagnostics)
+    }
+
+    fn folder<Raw: DeserializeOwned, T>(
+        &mut self,
+        files: Vec<(String, PathBuf)>,
+        schema: &Value,
+        resolve: impl Fn(Raw, &str, &Place, &mut Vec<Problem>) -> T,
+    ) -> BTreeMap<String, T> {
+        let mut resolved = BTreeMap::new();
+        for (id, path) in files {
+            let value = self.file(&path, schema, |raw: Raw, place, problems| {
+                resolve(raw, &id, place, problems)
+            });
+            resolved.extend(value.map(|value| (id, value)));
+        }
+        resolved
+    }
+
+    fn file<Raw: DeserializeOwned, T>(
+        &mut self,
+        path: &Path,
+        schema: &Value,
+        resolve: impl FnOnce(Raw, &Place, &mut Vec<Problem>) -> T,
+    ) -> Option<T> {
+        let text: Arc<str> = match read_text(path) {
+            Ok(text) => text.into(),
+            Err(diagnostic) => {
+                self.diagnostics.push(*diagnostic);
+                return None;
+            }
+        };
+        let (value, mut problems) = read(&text, schema, resolve);
+        problems.sort_by_key(|problem| problem.span.start);
+        let diagnostics = problems
+            .into_iter()
+            .map(|problem| Diagnostic::at(path, &text, problem));
+        self.diagnostics.extend(diagnostics);
+        value
+    }
+}
+
+/// One file from text to resolved value.
+///
+/// A clean file is read by `serde_yaml` from its text; from a file with mistakes the checks see what is left of it.
+fn read<Raw: DeserializeOwned, T>(
+    text: &str,
+    schema: &Value,
+    resolve: impl FnOnce(Raw, &Place, &mut Vec<Problem>) -> T,
+) -> (Option<T>, Vec<Problem>) {
+    let (node, mut problems) = tree::parse(text);
+    let fitting: Option<Node> = node.and_then(|node| check(schema, &node, &mut problems));
+    let Some(node) = fitting else {
+        return (None, problems);
+    };
+    let raw: Option<Raw> = if problems.is_empty() {
+        match yaml::from_text(text) {
+            Ok(raw) => Some(raw),
+            Err(error) => {
+                problems.push(Problem::new(
+                    error.span,
+                    error.reason,
+                    format!("correct the value of {}", quoted(&error.path)),
+                ));
+                None
+            }
+        }
+    } else {
+        yaml::from_node(&node)
+    };
+    let value = raw.map(|raw| resolve(raw, &Place::root(&node), &mut problems));
+    (value, problems)
+}
+
+/// The `*.yaml` files of a folder with their ids, sorted by name. A folder that does not exist has none.
+fn yaml_files(folder: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<(String, PathBuf)> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            diagnostics.push(unreadable(folder, &error));
+            return Vec::new();
+        }
+    };
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in entries {
+        match entry {
+            Ok(entry) => paths.push(entry.path()),
+            Err(error) => diagnostics.push(unreadable(folder, &error)),
+        }
+    }
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let id = path.file_stem().and_then(|stem| stem.to_str());
+        match (extension, id) {
+            (Some("yaml"), Some(id)) if is_id(id) => files.push((id.to_owned(), path)),
+            (Some("yaml"), _) => diagnostics.push(Diagnostic::of_file(
+                &path,
+                "the file name is no id".to_owned(),
+                "name it with lower-case letters, digits, `.`, `_` and `-`, starting with a letter or digit",
+            )),
+            (Some("yml"), _) => diagnostics.push(Diagnostic::of_file(
+                &path,
+                "the file would be ignored".to_owned(),
+                "rename it to `.yaml`",
+            )),
+            _ => {}
+        }
+    }
+    files
+}
+
+fn is_id(stem: &str) -> bool {
+    stem.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && stem
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-'))
+}
+
+/// The text of a regular file. Boxed: the mistake is much larger than the path that leads here.
+fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
+    let metadata = fs::metadata(path).map_err(|error| Box::new(unreadable(path, &error)))?;
+    if !metadata.is_file() {
+        return Err(Box::new(Diagnostic::of_file(
+            path,
+            "this is no regular file".to_owned(),
+            "put a YAML file here, or remove it",
+        )));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| Box::new(unreadable(path, &error)))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(Box::new(Diagnostic::of_file(
+            path,
+            format!("the file is larger than {MAX_FILE_BYTES} bytes"),
+            "put a data file here; those of the catalogue have a few kilobytes",
+        )));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        Box::new(Diagnostic::of_file(
+            path,
+            format!(
+                "the file is no UTF-8 text: byte {} cannot be read",
+                error.utf8_error().valid_up_to()
+            ),
+            "save it as UTF-8",
+        ))
+    })
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound => "check the path, or create the file",
+        _ => "check the path and its permissions",
+    };
+    Diagnostic::of_file(path, format!("the file cannot be read: {error}"), remedy)
+}

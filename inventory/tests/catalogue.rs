@@ -1,0 +1,110 @@
+//! The data files that ship with the project.
+
+use std::fs;
+use std::path::Path;
+
+use bench_inventory::{Inventory, Transport, files, load, load_catalogue, schema};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn catalogue() -> Inventory {
+    load(root(), None).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_board_and_model_is_there() {
+    let inventory = catalogue();
+    let boards: Vec<&str> = inventory.boards.keys().map(String::as_str).collect();
+    assert_eq!(
+        boards,
+        [
+            "jetson-orin-nano",
+            "jetson-orin-nano-super",
+            "laptop-rtx-4050",
+            "orange-pi-5",
+            "orange-pi-5-max",
+            "raspberry-pi-4",
+            "raspberry-pi-5",
+            "rock-5-itx",
+            "rock-5b",
+        ]
+    );
+    assert_eq!(inventory.models.len(), 10);
+    let suites: Vec<&str> = inventory.suites.keys().map(String::as_str).collect();
+    assert_eq!(suites, ["full", "quick", "standard"]);
+    assert_eq!(load_catalogue(root()), Ok(inventory));
+}
+
+#[test]
+fn boards_have_their_theoretical_bandwidth() {
+    let inventory = catalogue();
+    for (board, expect) in [
+        ("rock-5b", 33.79),
+        ("rock-5-itx", 38.40),
+        ("orange-pi-5-max", 38.40),
+        ("orange-pi-5", 33.79),
+        ("jetson-orin-nano", 68.26),
+        ("jetson-orin-nano-super", 102.37),
+        ("raspberry-pi-4", 12.80),
+        ("raspberry-pi-5", 17.07),
+        ("laptop-rtx-4050", 192.0),
+    ] {
+        let got = inventory.boards[board].memories[0].theoretical_gb_per_s();
+        assert!((got - expect).abs() < 0.005, "{board}: {got}, not {expect}");
+    }
+}
+
+#[test]
+fn the_default_fleet_needs_no_board() {
+    let hosts = catalogue().fleet.hosts;
+    assert_eq!(hosts[0].name, "this-machine");
+    assert_eq!(hosts[0].transport, Transport::Local);
+    assert_eq!(hosts[1].name, "aarch64-emulated");
+    assert_eq!(
+        hosts[1].transport,
+        Transport::QemuUser {
+            arch: "aarch64".into(),
+            cpu: Some("max".into())
+        }
+    );
+    assert_eq!(hosts.len(), 2);
+}
+
+#[test]
+fn every_file_names_its_schema() {
+    let files = files(root(), None);
+    assert_eq!(files.len(), 9 + 10 + 3 + 1);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let reference = text
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("# yaml-language-server: $schema="))
+            .unwrap_or_else(|| panic!("{} names no schema", file.display()));
+        assert!(
+            file.parent().unwrap().join(reference).is_file(),
+            "{}: {reference} does not exist",
+            file.display()
+        );
+    }
+}
+
+/// Set `MEMWALL_BLESS=1` to write the schemas anew.
+#[test]
+fn schemas_on_disk_are_those_of_the_types() {
+    for (name, schema) in schema::all() {
+        let path = root().join("schemas").join(name);
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("MEMWALL_BLESS").is_some() {
+            fs::write(&path, &text).unwrap();
+        }
+        let on_disk = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            on_disk == text,
+            "{} is out of date; run MEMWALL_BLESS=1 cargo test -p bench-inventory",
+            path.display()
+        );
+    }
+}
