@@ -1,0 +1,193 @@
+//! The kernels: their table, and what one has to provide to be measured.
+
+mod decode;
+mod gemv;
+mod stream;
+pub mod weights;
+
+use bench_protocol::{Check, Convention, Job, ModelRef, Residency, UnitSpec, Work};
+
+use crate::pool::Pool;
+use crate::simd::{self, Isa};
+
+/// A kernel's row in the table.
+pub struct KernelInfo {
+    /// Stable name.
+    pub name: &'static str,
+    /// One sentence for people.
+    pub summary: &'static str,
+    prepare: fn(&UnitSpec, &Pool, &'static Isa) -> Result<Box<dyn Kernel>, NotReady>,
+}
+
+/// Every kernel there is.
+pub const TABLE: [KernelInfo; 6] = [
+    KernelInfo {
+        name: "read",
+        summary: "sum of an array of 64-bit words",
+        prepare: stream::prepare_read,
+    },
+    KernelInfo {
+        name: "write",
+        summary: "fill an array (STREAM-style)",
+        prepare: stream::prepare_write,
+    },
+    KernelInfo {
+        name: "copy",
+        summary: "b[i] = a[i] (STREAM-style)",
+        prepare: stream::prepare_copy,
+    },
+    KernelInfo {
+        name: "triad",
+        summary: "a[i] = b[i] + s * c[i] (STREAM-style)",
+        prepare: stream::prepare_triad,
+    },
+    KernelInfo {
+        name: "gemv_q4_0",
+        summary: "matrix in Q4_0 times vector",
+        prepare: gemv::prepare_q4_0,
+    },
+    KernelInfo {
+        name: "decode",
+        summary: "one token step over a model's tensor list",
+        prepare: decode::prepare,
+    },
+];
+
+/// A kernel that is set up: memory touched by the threads that read it, outputs comparable with the reference.
+pub trait Kernel {
+    /// What one iteration is.
+    fn shape(&self) -> Shape;
+
+    /// Runs once and compares the output with the reference.
+    fn check(&mut self, pool: &Pool) -> Check;
+
+    /// Runs `iterations` times; this is what is timed.
+    fn iterate(&mut self, pool: &Pool, iterations: u64);
+
+    /// Whether the last [`Kernel::iterate`] still computed the right thing, as far as that can be told at no cost.
+    fn is_still_right(&self) -> bool {
+        true
+    }
+}
+
+/// What one iteration of a prepared kernel is.
+pub struct Shape {
+    /// Bytes walked through.
+    pub working_set_bytes: u64,
+    /// Where they are meant to live.
+    pub residency: Residency,
+    /// Work of one iteration.
+    pub work: Work,
+    /// How its bytes are counted.
+    pub convention: Convention,
+    /// Bytes backed by huge pages, where the kernel tells.
+    pub huge_page_bytes: Option<u64>,
+    /// The model, for decode.
+    pub model: Option<ModelRef>,
+}
+
+/// Why a unit cannot be measured.
+#[derive(Debug)]
+pub enum NotReady {
+    /// Not possible on this board; no fault.
+    Skipped(String),
+    /// Something went wrong.
+    Failed(String),
+}
+
+/// Sets up the kernel of a unit.
+///
+/// # Errors
+/// When the kernel is unknown, its job has another shape, the board has too little memory, or a format has no kernel.
+pub fn prepare(
+    unit: &UnitSpec,
+    pool: &Pool,
+    isa: &'static Isa,
+) -> Result<Box<dyn Kernel>, NotReady> {
+    let info = TABLE
+        .iter()
+        .find(|info| info.name == unit.kernel)
+        .ok_or_else(|| {
+            let names: Vec<&str> = TABLE.iter().map(|info| info.name).collect();
+            NotReady::Failed(format!(
+                "there is no kernel `{}`; there are {}",
+                unit.kernel,
+                names.join(", ")
+            ))
+        })?;
+    (info.prepare)(unit, pool, isa)
+}
+
+/// The table and this CPU's variants as one JSON document.
+pub fn list_json() -> serde_json::Value {
+    let kernels: Vec<_> = TABLE
+        .iter()
+        .map(|info| serde_json::json!({ "kernel": info.name, "summary": info.summary }))
+        .collect();
+    let variants: Vec<_> = simd::variants()
+        .into_iter()
+        .map(|(name, isa)| serde_json::json!({ "variant": name, "available": isa.is_ok(), "reason": isa.err().map(|missing| missing.reason) }))
+        .collect();
+    serde_json::json!({ "kernels": kernels, "variants": variants })
+}
+
+/// Refuses a working set that would not leave the board a fifth of its available memory: the out-of-memory killer
+/// takes more than this unit.
+fn require_memory(needed_bytes: u64) -> Result<(), NotReady> {
+    let Some(available_bytes) = crate::facts::available_memory_bytes() else {
+        return Ok(());
+    };
+    if needed_bytes <= available_bytes / 5 * 4 {
+        return Ok(());
+    }
+    Err(NotReady::Skipped(format!(
+        "needs {:.2} GB of RAM, and only four fifths of the {:.2} GB available may be used",
+        needed_bytes as f64 / 1e9,
+        available_bytes as f64 / 1e9
+    )))
+}
+
+fn wrong_job(unit: &UnitSpec) -> NotReady {
+    let job = match unit.job {
+        Job::Stream { .. } => "stream",
+        Job::Gemv { .. } => "gemv",
+        Job::Decode { .. } => "decode",
+    };
+    NotReady::Failed(format!("kernel `{}` cannot do a `{job}` job", unit.kernel))
+}
+
+fn out_of_memory(error: std::io::Error) -> NotReady {
+    NotReady::Failed(format!("cannot allocate the working set: {error}"))
+}
+
+/// The largest difference relative to the largest reference value.
+///
+/// Every variant is bit-identical to the reference by construction, so nothing above zero is tolerated.
+fn compare(output: &[f32], reference: &[f32]) -> Check {
+    let largest = reference
+        .iter()
+        .fold(0.0f64, |a, b| a.max(f64::from(b.abs())));
+    let difference = output
+        .iter()
+        .zip(reference)
+        .map(|(a, b)| {
+            if a.to_bits() == b.to_bits() {
+                0.0
+            } else {
+                f64::from((a - b).abs())
+            }
+        })
+        .fold(0.0f64, f64::max);
+    let finite =
+        output.iter().all(|value| value.is_finite()) && largest.is_finite() && largest > 0.0;
+    let max_error = if largest > 0.0 {
+        difference / largest
+    } else {
+        difference
+    };
+    Check {
+        passed: finite && output.len() == reference.len() && max_error == 0.0,
+        max_error,
+        tolerance: 0.0,
+    }
+}

@@ -1,0 +1,522 @@
+//! One token step of a decoder-only transformer over a model's real tensor list, with synthetic weights.
+//!
+//! Pseudo-code, for every layer:
+//! `x += Wo * attention(rope(Wq * norm(x) + bq), cache)`, then `x += Wd * (silu(Wg * norm(x)) * (Wu * norm(x)))`,
+//! and at the end `logits = W * norm(x)`.
+//!
+//! 1. Every matrix is split by rows; a thread's rows of all matrices lie in one region of its own.
+//! 2. Norms and the quantisation of activations are done by every thread for itself: cheaper than a barrier.
+//! 3. Four barriers a layer (six with post-norms) separate the phases.
+//!
+//! What differs between model families without moving other bytes (GELU for SiLU, soft caps, rotary scaling) is left
+//! out: the step moves the same bytes and multiplies the same matrices.
+
+mod plan;
+
+use std::sync::{Mutex, PoisonError};
+
+use bench_protocol::{Check, Convention, Job, ModelRef, Residency, UnitSpec, Work};
+
+use self::plan::{Layer, Matrix, Plan};
+use super::weights::GROUP_ROWS;
+use super::{Kernel, NotReady, Shape, compare, out_of_memory, require_memory, wrong_job};
+use crate::memory::{PhaseBuffer, Region, split_evenly};
+use crate::numeric::{self, Activations, noise_f32};
+use crate::pool::{Barrier, Pool};
+use crate::simd::{self, Isa};
+
+struct Decode {
+    plan: Plan,
+    isa: &'static Isa,
+    model: ModelRef,
+    /// Weights of one thread each, matrix after matrix.
+    weights: Vec<Region>,
+    scratch: Vec<Mutex<Scratch>>,
+    /// Keys and values of each layer and key-value head.
+    cache: Vec<Vec<Mutex<CacheHead>>>,
+    embedding: Vec<f32>,
+    rope: Vec<(f32, f32)>,
+    x: PhaseBuffer,
+    qkv: PhaseBuffer,
+    attention: PhaseBuffer,
+    hidden: PhaseBuffer,
+    update: PhaseBuffer,
+    logits: PhaseBuffer,
+}
+
+/// Keys and values of one head: position by position, `head_dim` half-precision elements each.
+struct CacheHead {
+    keys: Vec<u16>,
+    values: Vec<u16>,
+}
+
+/// Buffers of one thread.
+struct Scratch {
+    normed: Vec<f32>,
+    activations: Vec<Activations>,
+    rows: [Vec<f32>; 2],
+    head: Vec<f32>,
+    scores: Vec<f32>,
+}
+
+pub fn prepare(
+    unit: &UnitSpec,
+    pool: &Pool,
+    isa: &'static Isa,
+) -> Result<Box<dyn Kernel>, NotReady> {
+    let Job::Decode { model, depth } = &unit.job else {
+        return Err(wrong_job(unit));
+    };
+    let n_threads = pool.n_threads();
+    let plan = plan::plan(model, *depth as usize, n_threads)?;
+    require_memory(plan.weight_bytes + plan.kv_bytes_per_token * (depth + 1))?;
+    let regions: Vec<Mutex<Region>> = plan
+        .thread_bytes
+        .iter()
+        .map(|&bytes| Region::new(bytes.max(1)).map(Mutex::new))
+        .collect::<Result<_, _>>()
+        .map_err(out_of_memory)?;
+    pool.run(&|thread_idx| {
+        let mut region = regions[thread_idx]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for matrix in plan.matrices() {
+            fill(matrix, thread_idx, n_threads, region.bytes_mut());
+        }
+    });
+    let weights = regions
+        .into_iter()
+        .map(|region| region.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let mut state = 11;
+    let mut noise = |n: usize| (0..n).map(|_| noise_f32(&mut state)).collect::<Vec<f32>>();
+    let embedding = noise(plan.hidden);
+    let cache = (0..plan.layers.len())
+        .map(|_| {
+            (0..plan.n_kv_heads)
+                .map(|_| Mutex::new(CacheHead::synthetic(&plan, &mut noise)))
+                .collect()
+        })
+        .collect();
+    let decode = Decode {
+        isa,
+        model: ModelRef {
+            model: model.model.clone(),
+            quant: model.quant.clone(),
+            depth: *depth,
+        },
+        weights: weights.collect(),
+        scratch: (0..n_threads)
+            .map(|_| Mutex::new(Scratch::new(&plan)))
+            .collect(),
+        cache,
+        embedding,
+        rope: rope_angles(plan.head_dim, *depth),
+        x: PhaseBuffer::new(plan.hidden),
+        qkv: PhaseBuffer::new((plan.n_heads + 2 * plan.n_kv_heads) * plan.head_dim),
+        attention: PhaseBuffer::new(plan.n_heads * plan.head_dim),
+        hidden: PhaseBuffer::new(plan.ffn),
+        update: PhaseBuffer::new(plan.hidden),
+        logits: PhaseBuffer::new(plan.output.rows),
+        plan,
+    };
+    Ok(Box::new(decode))
+}
+
+/// Fills a thread's rows of one matrix; the content depends on matrix and row only, not on the number of threads.
+fn fill(matrix: &Matrix, thread_idx: usize, n_threads: usize, region: &mut [u8]) {
+    let group_bytes = GROUP_ROWS * matrix.format.row_bytes(matrix.cols);
+    let groups = split_evenly(matrix.rows / GROUP_ROWS, n_threads, thread_idx);
+    let bytes = &mut region[matrix.offsets[thread_idx]..][..groups.len() * group_bytes];
+    for (group, group_idx) in bytes.chunks_exact_mut(group_bytes).zip(groups) {
+        matrix
+            .format
+            .fill_synthetic(group, matrix.seed ^ (group_idx as u64) << 20);
+    }
+}
+
+/// Cosine and sine of every pair of a head at one position; base 10000 (Su et al. 2021).
+fn rope_angles(head_dim: usize, position: u64) -> Vec<(f32, f32)> {
+    (0..head_dim / 2)
+        .map(|pair| {
+            let angle = position as f64 / 10_000f64.powf(2.0 * pair as f64 / head_dim as f64);
+            (angle.cos() as f32, angle.sin() as f32)
+        })
+        .collect()
+}
+
+impl CacheHead {
+    fn synthetic(plan: &Plan, noise: &mut impl FnMut(usize) -> Vec<f32>) -> CacheHead {
+        let mut half = || {
+            let floats = noise((plan.depth + 1) * plan.head_dim);
+            floats
+                .into_iter()
+                .map(numeric::f32_to_f16)
+                .collect::<Vec<u16>>()
+        };
+        CacheHead {
+            keys: half(),
+            values: half(),
+        }
+    }
+}
+
+impl Scratch {
+    fn new(plan: &Plan) -> Scratch {
+        let most_rows = plan
+            .ffn
+            .max(plan.hidden)
+            .max((plan.n_heads + 2 * plan.n_kv_heads) * plan.head_dim);
+        Scratch {
+            normed: vec![0.0; plan.hidden],
+            activations: plan
+                .activation_shapes()
+                .into_iter()
+                .map(|(cols, block)| Activations::new(cols, block))
+                .collect(),
+            rows: [vec![0.0; most_rows], vec![0.0; most_rows]],
+            head: vec![0.0; plan.head_dim],
+            scores: vec![0.0; plan.depth + 1],
+        }
+    }
+
+    /// Quantises `x` for every format among `matrices`.
+    fn quantise(&mut self, x: &[f32], matrices: &[&Matrix]) {
+        for activations in &mut self.activations {
+            let wanted = matrices
+                .iter()
+                .any(|matrix| matrix.format.activation_block() == activations.block_elements);
+            if wanted && activations.qs.len() == x.len() {
+                activations.quantise(x);
+            }
+        }
+    }
+}
+
+/// The quantised input that fits a matrix.
+fn input_of<'a>(activations: &'a [Activations], matrix: &Matrix) -> &'a Activations {
+    activations
+        .iter()
+        .find(|x| x.qs.len() == matrix.cols && x.block_elements == matrix.format.activation_block())
+        .expect("the plan lists the input shape of every matrix")
+}
+
+impl Decode {
+    /// One token, by all threads together.
+    fn step(&self, isa: &Isa, thread_idx: usize, barrier: &Barrier) {
+        let mut scratch = self.scratch[thread_idx]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let scratch = &mut *scratch;
+        if thread_idx == 0 {
+            // SAFETY: all other threads wait at the barrier below and touched nothing since the pool started the job.
+            unsafe { self.x.write(0..self.x.len()) }.copy_from_slice(&self.embedding);
+        }
+        barrier.wait();
+        for (layer_idx, layer) in self.plan.layers.iter().enumerate() {
+            self.project(isa, thread_idx, scratch, layer);
+            barrier.wait();
+            self.attend(isa, thread_idx, scratch, layer_idx, layer);
+            barrier.wait();
+            // SAFETY: `attention` was last written before the barrier above and is next written after the next one.
+            let attention = unsafe { self.attention.read() };
+            self.add_product(
+                isa,
+                thread_idx,
+                scratch,
+                attention,
+                &layer.attn_output,
+                &layer.attn_post_norm,
+                barrier,
+            );
+            barrier.wait();
+            self.gate(isa, thread_idx, scratch, layer);
+            barrier.wait();
+            // SAFETY: as for `attention`.
+            let hidden = unsafe { self.hidden.read() };
+            self.add_product(
+                isa,
+                thread_idx,
+                scratch,
+                hidden,
+                &layer.ffn_down,
+                &layer.ffn_post_norm,
+                barrier,
+            );
+            barrier.wait();
+        }
+        // SAFETY: `x` was last written before the barrier above.
+        let x = unsafe { self.x.read() };
+        numeric::rms_norm(x, &self.plan.output_norm, &mut scratch.normed);
+        let normed = std::mem::take(&mut scratch.normed);
+        scratch.quantise(&normed, &[&self.plan.output]);
+        scratch.normed = normed;
+        self.product_into(
+            isa,
+            thread_idx,
+            &scratch.activations,
+            &self.plan.output,
+            &self.logits,
+            0,
+        );
+        barrier.wait();
+    }
+
+    fn project(&self, isa: &Isa, thread_idx: usize, scratch: &mut Scratch, layer: &Layer) {
+        // SAFETY: `x` is written only between two later barriers.
+        let x = unsafe { self.x.read() };
+        numeric::rms_norm(x, &layer.attn_norm, &mut scratch.normed);
+        let matrices: Vec<&Matrix> = layer.qkv.iter().map(|(matrix, _)| matrix).collect();
+        let normed = std::mem::take(&mut scratch.normed);
+        scratch.quantise(&normed, &matrices);
+        scratch.normed = normed;
+        for (matrix, first_row) in &layer.qkv {
+            self.product_into(
+                isa,
+                thread_idx,
+                &scratch.activations,
+                matrix,
+                &self.qkv,
+                *first_row,
+            );
+        }
+    }
+
+    /// Attention of the key-value heads of this thread and of the query heads that share them.
+    fn attend(
+        &self,
+        isa: &Isa,
+        thread_idx: usize,
+        scratch: &mut Scratch,
+        layer_idx: usize,
+        layer: &Layer,
+    ) {
+        let Plan {
+            n_heads,
+            n_kv_heads,
+            head_dim,
+            depth,
+            ..
+        } = self.plan;
+        let n_shared = n_heads / n_kv_heads;
+        // SAFETY: `qkv` was written before the last barrier and is next written two barriers later.
+        let qkv = unsafe { self.qkv.read() };
+        let head = |idx: usize| &qkv[idx * head_dim..][..head_dim];
+        for kv_head in split_evenly(n_kv_heads, self.scratch.len(), thread_idx) {
+            let mut cache = self.cache[layer_idx][kv_head]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let slot = depth * head_dim..(depth + 1) * head_dim;
+            self.rotated(
+                head(n_heads + kv_head),
+                layer.bias(n_heads + kv_head, head_dim),
+                &mut scratch.head,
+            );
+            store_f16(&scratch.head, &mut cache.keys[slot.clone()]);
+            let value_idx = n_heads + n_kv_heads + kv_head;
+            add_bias(
+                head(value_idx),
+                layer.bias(value_idx, head_dim),
+                &mut scratch.head,
+            );
+            store_f16(&scratch.head, &mut cache.values[slot]);
+            for query_head in kv_head * n_shared..(kv_head + 1) * n_shared {
+                self.rotated(
+                    head(query_head),
+                    layer.bias(query_head, head_dim),
+                    &mut scratch.head,
+                );
+                // SAFETY: each query head belongs to one key-value head, and that to one thread.
+                let out = unsafe {
+                    self.attention
+                        .write(query_head * head_dim..(query_head + 1) * head_dim)
+                };
+                attend_head(isa, &scratch.head, &cache, &mut scratch.scores, out);
+            }
+        }
+    }
+
+    /// `x += [norm](matrix * input)`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one phase; a struct of them would be used once"
+    )]
+    fn add_product(
+        &self,
+        isa: &Isa,
+        thread_idx: usize,
+        scratch: &mut Scratch,
+        input: &[f32],
+        matrix: &Matrix,
+        post_norm: &Option<Vec<f32>>,
+        barrier: &Barrier,
+    ) {
+        scratch.quantise(input, &[matrix]);
+        self.product_into(
+            isa,
+            thread_idx,
+            &scratch.activations,
+            matrix,
+            &self.update,
+            0,
+        );
+        let rows = matrix.rows_of(thread_idx, self.scratch.len());
+        if let Some(weight) = post_norm {
+            barrier.wait();
+            // SAFETY: `update` was written before the barrier; it is next written after another one.
+            numeric::rms_norm(unsafe { self.update.read() }, weight, &mut scratch.normed);
+            // SAFETY: no thread reads `x` in this phase, and each writes the rows of its own part of the matrix.
+            let x = unsafe { self.x.write(rows.clone()) };
+            x.iter_mut()
+                .zip(&scratch.normed[rows])
+                .for_each(|(x, update)| *x += update);
+        } else {
+            // SAFETY: these rows of `update` were written by this thread just now, and no other touches them.
+            let update = unsafe { self.update.write(rows.clone()) };
+            // SAFETY: no thread reads `x` in this phase, and each writes the rows of its own part of the matrix.
+            let x = unsafe { self.x.write(rows) };
+            x.iter_mut()
+                .zip(update)
+                .for_each(|(x, update)| *x += *update);
+        }
+    }
+
+    /// `hidden = silu(gate) * up`, each thread its own rows.
+    fn gate(&self, isa: &Isa, thread_idx: usize, scratch: &mut Scratch, layer: &Layer) {
+        // SAFETY: `x` was last written before the last barrier.
+        let x = unsafe { self.x.read() };
+        numeric::rms_norm(x, &layer.ffn_norm, &mut scratch.normed);
+        let normed = std::mem::take(&mut scratch.normed);
+        scratch.quantise(&normed, &[&layer.ffn_gate, &layer.ffn_up]);
+        scratch.normed = normed;
+        let rows = layer.ffn_gate.rows_of(thread_idx, self.scratch.len());
+        let [gate, up] = &mut scratch.rows;
+        let (gate, up) = (&mut gate[..rows.len()], &mut up[..rows.len()]);
+        self.product(isa, thread_idx, &scratch.activations, &layer.ffn_gate, gate);
+        self.product(isa, thread_idx, &scratch.activations, &layer.ffn_up, up);
+        // SAFETY: each thread writes its own rows; `hidden` is read only after the next barrier.
+        let hidden = unsafe { self.hidden.write(rows) };
+        for ((hidden, gate), up) in hidden.iter_mut().zip(gate).zip(up) {
+            *hidden = numeric::silu(*gate) * *up;
+        }
+    }
+
+    /// This thread's rows of `matrix * input`, into the same rows of `out` from `first_row` on.
+    fn product_into(
+        &self,
+        isa: &Isa,
+        thread_idx: usize,
+        activations: &[Activations],
+        matrix: &Matrix,
+        out: &PhaseBuffer,
+        first_row: usize,
+    ) {
+        let rows = matrix.rows_of(thread_idx, self.scratch.len());
+        // SAFETY: each thread writes its own rows of a buffer that is read only after the next barrier.
+        let out = unsafe { out.write(first_row + rows.start..first_row + rows.end) };
+        self.product(isa, thread_idx, activations, matrix, out);
+    }
+
+    fn product(
+        &self,
+        isa: &Isa,
+        thread_idx: usize,
+        activations: &[Activations],
+        matrix: &Matrix,
+        out: &mut [f32],
+    ) {
+        let n_bytes = out.len() * matrix.format.row_bytes(matrix.cols);
+        let weights = &self.weights[thread_idx].bytes()[matrix.offsets[thread_idx]..][..n_bytes];
+        isa.gemv(
+            matrix.format,
+            weights,
+            matrix.cols,
+            input_of(activations, matrix),
+            out,
+        );
+    }
+
+    /// Adds the bias and turns every pair of a head by the angle of this position (halves as pairs, as in NeoX).
+    fn rotated(&self, head: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
+        add_bias(head, bias, out);
+        let (first, second) = out.split_at_mut(self.rope.len());
+        for ((a, b), (cos, sin)) in first.iter_mut().zip(second).zip(&self.rope) {
+            (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
+        }
+    }
+}
+
+fn add_bias(head: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
+    match bias {
+        Some(bias) => out
+            .iter_mut()
+            .zip(head)
+            .zip(bias)
+            .for_each(|((out, x), bias)| *out = x + bias),
+        None => out.iter_mut().zip(head).for_each(|(out, x)| *out = *x),
+    }
+}
+
+fn store_f16(from: &[f32], to: &mut [u16]) {
+    to.iter_mut()
+        .zip(from)
+        .for_each(|(to, from)| *to = numeric::f32_to_f16(*from));
+}
+
+/// `out = softmax(query . keys / sqrt(n)) * values`.
+fn attend_head(isa: &Isa, query: &[f32], cache: &CacheHead, scores: &mut [f32], out: &mut [f32]) {
+    let n = query.len();
+    let scale = 1.0 / (n as f32).sqrt();
+    let mut largest = f32::NEG_INFINITY;
+    for (score, key) in scores.iter_mut().zip(cache.keys.chunks_exact(n)) {
+        *score = isa.dot_f16(key, query) * scale;
+        largest = if *score > largest { *score } else { largest };
+    }
+    let mut sum = 0.0;
+    for score in scores.iter_mut() {
+        *score = numeric::exp(*score - largest);
+        sum += *score;
+    }
+    out.iter_mut().for_each(|out| *out = 0.0);
+    for (score, value) in scores.iter().zip(cache.values.chunks_exact(n)) {
+        isa.add_scaled_f16(out, value, score / sum);
+    }
+}
+
+impl Kernel for Decode {
+    fn shape(&self) -> Shape {
+        let plan = &self.plan;
+        let kv_bytes = plan.kv_bytes_per_token * plan.depth as u64;
+        Shape {
+            working_set_bytes: plan.weight_bytes + kv_bytes,
+            residency: Residency::Dram,
+            work: Work {
+                read_bytes: plan.weight_bytes + kv_bytes,
+                written_bytes: plan.kv_bytes_per_token,
+                ops: plan.ops_per_token,
+            },
+            convention: Convention::Token,
+            huge_page_bytes: self.weights.iter().map(Region::huge_page_bytes).sum(),
+            model: Some(self.model.clone()),
+        }
+    }
+
+    fn check(&mut self, pool: &Pool) -> Check {
+        let logits = |isa: &'static Isa| {
+            let this = &*self;
+            pool.run(&|thread_idx| this.step(isa, thread_idx, pool.barrier()));
+            // SAFETY: the pool has returned: no thread works on the buffer.
+            unsafe { this.logits.read() }.to_vec()
+        };
+        let output = logits(self.isa);
+        compare(&output, &logits(simd::scalar()))
+    }
+
+    fn iterate(&mut self, pool: &Pool, iterations: u64) {
+        let this = &*self;
+        pool.run(&|thread_idx| {
+            for _ in 0..iterations {
+                this.step(this.isa, thread_idx, pool.barrier());
+            }
+        });
+    }
+}

@@ -1,0 +1,202 @@
+//! Memory for working sets: page-aligned, untouched, backed by huge pages where the kernel agrees.
+
+use std::cell::UnsafeCell;
+use std::io;
+use std::ops::Range;
+use std::ptr::NonNull;
+
+/// A huge page of x86_64 and of aarch64 with 4 KiB pages.
+const HUGE_PAGE_BYTES: usize = 2 << 20;
+
+/// An anonymous mapping, zero-filled and not yet backed by pages: the thread that touches a page first gets it.
+pub struct Region {
+    mapping: NonNull<u8>,
+    mapping_bytes: usize,
+    start: NonNull<u8>,
+    len_bytes: usize,
+}
+
+// SAFETY: the mapping belongs to this value alone; it is reachable only through borrows of it.
+unsafe impl Send for Region {}
+// SAFETY: as above; `&Region` gives read-only access only.
+unsafe impl Sync for Region {}
+
+impl Region {
+    /// Maps `len_bytes`, aligned to 2 MiB, and asks for huge pages.
+    ///
+    /// # Errors
+    /// When the length is zero or the kernel has no such address space.
+    pub fn new(len_bytes: usize) -> io::Result<Region> {
+        let mapping_bytes = len_bytes
+            .checked_add(HUGE_PAGE_BYTES)
+            .filter(|_| len_bytes > 0)
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches nothing that exists.
+        let mapping = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                mapping_bytes,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        if mapping == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let mapping = NonNull::new(mapping.cast::<u8>())
+            .ok_or_else(|| io::Error::other("mapped at address 0"))?;
+        let padding = mapping.as_ptr().align_offset(HUGE_PAGE_BYTES);
+        // SAFETY: `padding` is below the 2 MiB by which the mapping is longer than `len_bytes`.
+        let start = unsafe { mapping.add(padding) };
+        // SAFETY: the range lies inside the mapping; advice changes no content. A refusal only costs speed, and the
+        // share of huge pages that came of it is reported with the unit.
+        unsafe { libc::madvise(start.as_ptr().cast(), len_bytes, libc::MADV_HUGEPAGE) };
+        Ok(Region {
+            mapping,
+            mapping_bytes,
+            start,
+            len_bytes,
+        })
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the range is mapped, readable and initialised by the kernel, and lives as long as `self`.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len_bytes) }
+    }
+
+    /// The bytes, for writing.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `bytes`, and `&mut self` makes the access exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len_bytes) }
+    }
+
+    /// The content as 64-bit words; a rest shorter than a word is left out.
+    pub fn words_mut(&mut self) -> &mut [u64] {
+        // SAFETY: the start is aligned to 2 MiB, every bit pattern is a `u64`, and `&mut self` makes it exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.len_bytes / 8) }
+    }
+
+    /// The content as doubles; a rest shorter than a double is left out.
+    pub fn doubles_mut(&mut self) -> &mut [f64] {
+        // SAFETY: the start is aligned to 2 MiB, every bit pattern is an `f64`, and `&mut self` makes it exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.len_bytes / 8) }
+    }
+
+    /// Bytes of this mapping that the kernel backs with huge pages; `None` where it does not tell.
+    pub fn huge_page_bytes(&self) -> Option<u64> {
+        let maps = std::fs::read_to_string("/proc/self/smaps").ok()?;
+        let wanted = self.start.as_ptr() as u64;
+        let mut inside = false;
+        let mut sum = None;
+        for line in maps.lines() {
+            if let Some((start, end)) = line.split(' ').next().and_then(parse_range) {
+                // madvise splits the mapping: every part that overlaps ours counts.
+                inside = start < wanted + self.len_bytes as u64 && end > wanted;
+            } else if inside && let Some(rest) = line.strip_prefix("AnonHugePages:") {
+                let kib: u64 = rest.trim().trim_end_matches(" kB").trim().parse().ok()?;
+                sum = Some(sum.unwrap_or(0) + kib * 1024);
+            }
+        }
+        sum
+    }
+}
+
+fn parse_range(text: &str) -> Option<(u64, u64)> {
+    let (start, end) = text.split_once('-')?;
+    Some((
+        u64::from_str_radix(start, 16).ok()?,
+        u64::from_str_radix(end, 16).ok()?,
+    ))
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // SAFETY: exactly the range that `new` mapped; no borrow of it outlives `self`.
+        unsafe { libc::munmap(self.mapping.as_ptr().cast(), self.mapping_bytes) };
+    }
+}
+
+/// A vector of floats that threads write in parts and read in full, in phases separated by barriers.
+pub struct PhaseBuffer(Box<[UnsafeCell<f32>]>);
+
+// SAFETY: all access goes through the unsafe functions below, whose callers keep readers and writers apart.
+unsafe impl Sync for PhaseBuffer {}
+
+impl PhaseBuffer {
+    /// `len` zeroes.
+    pub fn new(len: usize) -> PhaseBuffer {
+        PhaseBuffer((0..len).map(|_| UnsafeCell::new(0.0)).collect())
+    }
+
+    /// Elements.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The whole content.
+    ///
+    /// # Safety
+    /// - No thread writes any part of it until the borrow ends.
+    /// - A barrier lies between the last write and this call.
+    pub unsafe fn read(&self) -> &[f32] {
+        // SAFETY: `UnsafeCell<f32>` has the layout of `f32`; the caller excludes writers.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len()) }
+    }
+
+    /// A part of it, for writing.
+    ///
+    /// # Safety
+    /// - No other thread reads or writes this range until the borrow ends.
+    /// - A barrier lies between the last access of another thread and this call.
+    ///
+    /// # Panics
+    /// When the range does not lie inside.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the caller promises exclusive access to the range"
+    )]
+    pub unsafe fn write(&self, range: Range<usize>) -> &mut [f32] {
+        let cells = &self.0[range];
+        // SAFETY: `UnsafeCell<f32>` has the layout of `f32`; the caller excludes every other access to the range.
+        unsafe { std::slice::from_raw_parts_mut(cells.as_ptr() as *mut f32, cells.len()) }
+    }
+}
+
+/// Splits `n` items into `n_parts` contiguous ranges whose sizes differ by at most one.
+pub fn split_evenly(n: usize, n_parts: usize, part_idx: usize) -> Range<usize> {
+    n * part_idx / n_parts..n * (part_idx + 1) / n_parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn region_is_aligned_zeroed_and_writable() {
+        let mut region = Region::new(3 << 20).unwrap();
+        assert_eq!(region.bytes().as_ptr() as usize % HUGE_PAGE_BYTES, 0);
+        assert!(region.bytes().iter().all(|&byte| byte == 0));
+        region.words_mut()[5] = 7;
+        assert_eq!(region.bytes()[40], 7);
+        assert!(Region::new(0).is_err());
+        assert!(Region::new(usize::MAX / 2).is_err());
+    }
+
+    #[test]
+    fn split_covers_everything_once() {
+        for n in [0, 1, 7, 64, 1001] {
+            for n_parts in 1..9 {
+                let mut next = 0;
+                for part_idx in 0..n_parts {
+                    let range = split_evenly(n, n_parts, part_idx);
+                    assert_eq!(range.start, next);
+                    next = range.end;
+                }
+                assert_eq!(next, n);
+            }
+        }
+    }
+}

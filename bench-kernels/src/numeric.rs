@@ -1,0 +1,225 @@
+//! Numbers the kernels share: half precision, quantised activations, deterministic noise, transcendental functions.
+//!
+//! Nothing here calls libm: timed regions must run our own code on every board.
+
+/// Converts IEEE half precision to single precision; exact.
+pub fn f16_to_f32(bits: u16) -> f32 {
+    let sign = u32::from(bits & 0x8000) << 16;
+    let exponent = u32::from(bits >> 10) & 0x1f;
+    let mantissa = u32::from(bits) & 0x3ff;
+    let magnitude = match (exponent, mantissa) {
+        (0, 0) => 0,
+        (0, _) => {
+            // Subnormal: shift the leading one into place.
+            let shift = mantissa.leading_zeros() - 21;
+            ((113 - shift) << 23) | (((mantissa << shift) & 0x3ff) << 13)
+        }
+        (0x1f, _) => 0x7f80_0000 | (mantissa << 13),
+        _ => ((exponent + 112) << 23) | (mantissa << 13),
+    };
+    f32::from_bits(sign | magnitude)
+}
+
+/// Converts single to half precision, ties to even; values too large become infinite.
+pub fn f32_to_f16(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let sign = ((bits >> 16) & 0x8000) as u16;
+    let magnitude = bits & 0x7fff_ffff;
+    if magnitude > 0x7f80_0000 {
+        return sign | 0x7e00;
+    }
+    if magnitude >= 0x4780_0000 {
+        return sign | 0x7c00;
+    }
+    if magnitude < 0x3880_0000 {
+        // Below the smallest normal half: adding 0.5 lets the FPU round the mantissa where a half's last bit lies.
+        let rounded = f32::from_bits(magnitude) + 0.5;
+        return sign | (rounded.to_bits() - 0.5f32.to_bits()) as u16;
+    }
+    let rounded = magnitude - (112 << 23) + 0xfff + ((magnitude >> 13) & 1);
+    sign | (rounded >> 13) as u16
+}
+
+/// One step of SplitMix64 (Steele, Lea, Flood 2014): cheap noise that every machine reproduces.
+pub fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A float in -1..1 from noise.
+pub fn noise_f32(state: &mut u64) -> f32 {
+    (split_mix(state) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+}
+
+/// e^x to about 2 ulp for x in -87..88, clamped outside.
+///
+/// Range reduction by ln 2 split in two parts (Cody and Waite), then the Taylor polynomial of degree 6 on
+/// -0.35..0.35, whose first left-out term is below 2e-7 of the result.
+pub fn exp(x: f32) -> f32 {
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    let x = x.clamp(-87.0, 88.0);
+    let scaled = x * std::f32::consts::LOG2_E;
+    // Not `round()`: that is a libm call on x86_64 without SSE4.1.
+    let n = (scaled + if scaled >= 0.0 { 0.5 } else { -0.5 }) as i32;
+    let r = x - n as f32 * LN2_HIGH - n as f32 * LN2_LOW;
+    let p = 1.0
+        + r * (1.0
+            + r * (0.5
+                + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0))))));
+    p * f32::from_bits(((n + 127) as u32) << 23)
+}
+
+/// x / (1 + e^-x).
+pub fn silu(x: f32) -> f32 {
+    x / (1.0 + exp(-x))
+}
+
+/// A vector of activations, quantised to 8 bits once per product and shared by all rows.
+///
+/// Shape: `cols` elements in blocks of `block_elements`, each with one scale; x = scale * q.
+#[derive(Debug, Clone)]
+pub struct Activations {
+    /// Elements of one block: 32 for Q4_0 and Q8_0 weights, 256 for the K formats.
+    pub block_elements: usize,
+    /// Quantised elements.
+    pub qs: Vec<i8>,
+    /// One scale per block.
+    pub scales: Vec<f32>,
+    /// Sum of the quantised elements of every 16: the formats with an offset subtract it from the product.
+    pub sums16: Vec<i32>,
+}
+
+impl Activations {
+    /// Room for `cols` elements.
+    ///
+    /// # Panics
+    /// When `cols` is no multiple of the block.
+    pub fn new(cols: usize, block_elements: usize) -> Activations {
+        assert_eq!(cols % block_elements, 0, "columns must be whole blocks");
+        Activations {
+            block_elements,
+            qs: vec![0; cols],
+            scales: vec![0.0; cols / block_elements],
+            sums16: vec![0; cols / 16],
+        }
+    }
+
+    /// Quantises `x`: the largest magnitude of a block becomes 127.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn quantise(&mut self, x: &[f32]) {
+        assert_eq!(x.len(), self.qs.len(), "as many elements as the buffer has");
+        let blocks = x
+            .chunks_exact(self.block_elements)
+            .zip(self.qs.chunks_exact_mut(self.block_elements));
+        for ((x, qs), scale) in blocks.zip(&mut self.scales) {
+            let largest = largest_magnitude(x);
+            *scale = largest / 127.0;
+            let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+            for (q, x) in qs.iter_mut().zip(x) {
+                // Adding 1.5 * 2^23 leaves the nearest integer in the low mantissa bits: rounding without libm.
+                let rounded = x * inverse + 12_582_912.0;
+                *q = (rounded.to_bits() as i32).wrapping_sub(0x4b40_0000) as i8;
+            }
+        }
+        for (sum, qs) in self.sums16.iter_mut().zip(self.qs.chunks_exact(16)) {
+            *sum = qs.iter().map(|&q| i32::from(q)).sum();
+        }
+    }
+}
+
+/// Eight running maxima, so that the compiler can use vectors.
+fn largest_magnitude(x: &[f32]) -> f32 {
+    let mut largest = [0.0f32; 8];
+    for chunk in x.chunks_exact(8) {
+        for (largest, x) in largest.iter_mut().zip(chunk) {
+            let magnitude = f32::from_bits(x.to_bits() & 0x7fff_ffff);
+            *largest = if magnitude > *largest {
+                magnitude
+            } else {
+                *largest
+            };
+        }
+    }
+    largest.iter().fold(0.0, |a, &b| if b > a { b } else { a })
+}
+
+/// Root-mean-square norm: `out[i] = x[i] * weight[i] / sqrt(mean(x^2) + 1e-6)`.
+pub fn rms_norm(x: &[f32], weight: &[f32], out: &mut [f32]) {
+    const EPSILON: f32 = 1e-6;
+    let mut sums = [0.0f32; 8];
+    for chunk in x.chunks_exact(8) {
+        for (sum, x) in sums.iter_mut().zip(chunk) {
+            *sum += x * x;
+        }
+    }
+    let sum: f32 = sums.iter().sum();
+    let scale = 1.0 / (sum / x.len() as f32 + EPSILON).sqrt();
+    for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
+        *out = x * scale * weight;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_precision_survives_the_round_trip() {
+        for bits in 0..=u16::MAX {
+            let value = f16_to_f32(bits);
+            if value.is_nan() {
+                assert!(f16_to_f32(f32_to_f16(value)).is_nan());
+            } else {
+                assert_eq!(f32_to_f16(value), bits, "{bits:#06x} is {value}");
+            }
+        }
+        assert_eq!(f16_to_f32(0x3c00), 1.0);
+        assert_eq!(f16_to_f32(0x0001), 2.0f32.powi(-24));
+        assert_eq!(f32_to_f16(1e9), 0x7c00);
+        assert_eq!(
+            f32_to_f16(1.0 + 2.0f32.powi(-11)),
+            0x3c00,
+            "ties go to even"
+        );
+    }
+
+    #[test]
+    fn exp_is_close_to_the_library() {
+        let mut x = -86.9f32;
+        while x < 88.0 {
+            let expect = f64::from(x).exp();
+            let error = (f64::from(exp(x)) - expect).abs() / expect;
+            assert!(error < 1e-6, "exp({x}) is off by {error}");
+            x += 0.0137;
+        }
+        assert_eq!(exp(-1000.0), exp(-87.0));
+    }
+
+    #[test]
+    fn activations_keep_their_value_within_half_a_step() {
+        let mut state = 1;
+        let x: Vec<f32> = (0..512).map(|_| noise_f32(&mut state) * 3.0).collect();
+        for block_elements in [32, 256] {
+            let mut activations = Activations::new(512, block_elements);
+            activations.quantise(&x);
+            for (idx, x) in x.iter().enumerate() {
+                let scale = activations.scales[idx / block_elements];
+                let back = scale * f32::from(activations.qs[idx]);
+                assert!((back - x).abs() <= 0.5001 * scale, "{x} became {back}");
+            }
+            assert_eq!(
+                activations.sums16[3],
+                activations.qs[48..64]
+                    .iter()
+                    .map(|&q| i32::from(q))
+                    .sum::<i32>()
+            );
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The instruction-set variants of every inner loop, and the only way to reach them.
+//!
+//! An [`Isa`] is the proof that the CPU runs its variant: it exists only for variants that run-time detection found.
+//! All variants of a matrix product are bit-identical by construction: products and sums inside a block are integers,
+//! and the floating-point sums are done block by block, row by row, multiply then add, in the same order everywhere.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod scalar;
+
+use crate::kernels::weights::{Format, GROUP_ROWS};
+use crate::numeric::Activations;
+
+/// Weights of whole groups x quantised activations -> one float per row.
+///
+/// Arguments: weights, groups, columns, activations, outputs.
+type GemvFn = unsafe fn(*const u8, usize, usize, &Activations, *mut f32);
+
+/// The inner loops of one instruction-set variant.
+pub struct Isa {
+    name: &'static str,
+    read: unsafe fn(*const u64, usize) -> u64,
+    write: unsafe fn(*mut u64, usize, u64),
+    copy: unsafe fn(*mut u64, *const u64, usize),
+    triad: unsafe fn(*mut f64, *const f64, *const f64, f64, usize),
+    gemv_q4_0: GemvFn,
+    gemv_q8_0: GemvFn,
+    gemv_q6_k: GemvFn,
+    dot_f16: unsafe fn(*const u16, *const f32, usize) -> f32,
+    add_scaled_f16: unsafe fn(*mut f32, *const u16, f32, usize),
+}
+
+/// A variant of this architecture that the CPU does not run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// What the CPU lacks.
+    pub reason: String,
+}
+
+/// Every variant of this architecture, the scalar reference first, better ones later.
+pub fn variants() -> Vec<(&'static str, Result<&'static Isa, Missing>)> {
+    let mut all = vec![(scalar::ISA.name, Ok(&scalar::ISA))];
+    #[cfg(target_arch = "x86_64")]
+    all.push((avx2::ISA.name, avx2::detect()));
+    #[cfg(target_arch = "aarch64")]
+    all.extend(neon::detect_all());
+    all
+}
+
+/// The best variant the CPU runs.
+pub fn best() -> &'static Isa {
+    variants()
+        .into_iter()
+        .rev()
+        .find_map(|(_, isa)| isa.ok())
+        .unwrap_or(&scalar::ISA)
+}
+
+/// The reference.
+pub fn scalar() -> &'static Isa {
+    &scalar::ISA
+}
+
+/// The variant of that name.
+///
+/// # Errors
+/// When this architecture has no such variant or the CPU does not run it; never another variant instead.
+pub fn by_name(name: &str) -> Result<&'static Isa, Missing> {
+    let all = variants();
+    let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+    match all.iter().find(|(candidate, _)| *candidate == name) {
+        Some((_, isa)) => isa.clone(),
+        None => Err(Missing {
+            reason: format!(
+                "there is no variant `{name}` on {}; there are {}",
+                std::env::consts::ARCH,
+                names.join(", ")
+            ),
+        }),
+    }
+}
+
+impl Isa {
+    /// Stable name of the variant.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Reads every word and returns their wrapping sum.
+    pub fn read(&self, words: &[u64]) -> u64 {
+        // SAFETY: the token proves the CPU runs this variant; pointer and length come from one slice.
+        unsafe { (self.read)(words.as_ptr(), words.len()) }
+    }
+
+    /// Writes `value` to every word.
+    pub fn write(&self, words: &mut [u64], value: u64) {
+        // SAFETY: the token proves the CPU runs this variant; pointer and length come from one slice.
+        unsafe { (self.write)(words.as_mut_ptr(), words.len(), value) }
+    }
+
+    /// Copies `from` to `to`.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn copy(&self, to: &mut [u64], from: &[u64]) {
+        assert_eq!(to.len(), from.len(), "both arrays are equally long");
+        // SAFETY: the token proves the CPU runs this variant; the slices are equally long and do not overlap.
+        unsafe { (self.copy)(to.as_mut_ptr(), from.as_ptr(), to.len()) }
+    }
+
+    /// `a[i] = b[i] + scale * c[i]`.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn triad(&self, a: &mut [f64], b: &[f64], c: &[f64], scale: f64) {
+        assert!(
+            a.len() == b.len() && a.len() == c.len(),
+            "all arrays are equally long"
+        );
+        // SAFETY: the token proves the CPU runs this variant; the slices are equally long and do not overlap.
+        unsafe { (self.triad)(a.as_mut_ptr(), b.as_ptr(), c.as_ptr(), scale, a.len()) }
+    }
+
+    /// Matrix times vector over whole groups of rows in the interleaved layout.
+    ///
+    /// Shape: `weights` holds `out.len() / 8` groups of 8 rows x `cols` columns in `format`.
+    ///
+    /// # Panics
+    /// When shapes, lengths or the activations' block do not fit the format.
+    pub fn gemv(
+        &self,
+        format: Format,
+        weights: &[u8],
+        cols: usize,
+        x: &Activations,
+        out: &mut [f32],
+    ) {
+        assert_eq!(out.len() % GROUP_ROWS, 0, "rows come in whole groups");
+        assert_eq!(
+            weights.len(),
+            out.len() * format.row_bytes(cols),
+            "weights fill the shape"
+        );
+        assert_eq!(x.qs.len(), cols, "one activation per column");
+        assert_eq!(
+            x.block_elements,
+            format.activation_block(),
+            "activations are quantised for this format"
+        );
+        let gemv = match format {
+            Format::Q4_0 => self.gemv_q4_0,
+            Format::Q8_0 => self.gemv_q8_0,
+            Format::Q6K => self.gemv_q6_k,
+        };
+        // SAFETY: the token proves the CPU runs this variant; the assertions above tie all lengths together.
+        unsafe {
+            gemv(
+                weights.as_ptr(),
+                out.len() / GROUP_ROWS,
+                cols,
+                x,
+                out.as_mut_ptr(),
+            )
+        }
+    }
+
+    /// Dot product of a half-precision and a single-precision vector, in eight running sums.
+    ///
+    /// # Panics
+    /// When the lengths differ or are no multiple of 8.
+    pub fn dot_f16(&self, a: &[u16], b: &[f32]) -> f32 {
+        assert!(
+            a.len() == b.len() && a.len().is_multiple_of(8),
+            "equally long, in eights"
+        );
+        // SAFETY: the token proves the CPU runs this variant; the slices are equally long.
+        unsafe { (self.dot_f16)(a.as_ptr(), b.as_ptr(), a.len()) }
+    }
+
+    /// `sum[i] += scale * v[i]`.
+    ///
+    /// # Panics
+    /// When the lengths differ or are no multiple of 8.
+    pub fn add_scaled_f16(&self, sum: &mut [f32], v: &[u16], scale: f32) {
+        assert!(
+            sum.len() == v.len() && v.len().is_multiple_of(8),
+            "equally long, in eights"
+        );
+        // SAFETY: the token proves the CPU runs this variant; the slices are equally long.
+        unsafe { (self.add_scaled_f16)(sum.as_mut_ptr(), v.as_ptr(), scale, v.len()) }
+    }
+}
+
+/// Adds eight running sums in the one order that all variants use.
+#[inline]
+fn sum_lanes(lanes: [f32; 8]) -> f32 {
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
