@@ -3,15 +3,19 @@
 //! Knows the few schema words that the types in `raw` produce, nothing more.
 //! What is wrong is cut out, so that the checks that look at several values together still see the rest.
 
+mod keys;
+mod words;
+
 use std::ops::Range;
 
 use serde_json::Value;
 
+use self::words::{alternatives, choices, found, is_null, remedy_for, scalar_of, span_of};
 use crate::diagnostic::{Problem, listed, quoted};
-use crate::raw::{join_index, join_key};
+use crate::raw::join_index;
 use crate::suggest::suggest;
-use crate::tree::{Entry, Node, NodeKind};
-use crate::yaml::{Scalar, scalar};
+use crate::tree::{Node, NodeKind};
+use crate::yaml::Scalar;
 
 /// The part of the node that fits the schema; `None` when nothing usable is left.
 pub(crate) fn check(schema: &Value, node: &Node, problems: &mut Vec<Problem>) -> Option<Node> {
@@ -54,7 +58,7 @@ impl<'a> Checker<'a> {
     fn value(&mut self, schema: &'a Value, node: &Node, place: &Place) -> Option<Node> {
         let schema = self.resolved(schema);
         if let Some(options) = schema.get("anyOf").and_then(Value::as_array) {
-            return self.any_of(schema, options, node, place);
+            return self.any_of(options, node, place);
         }
         if let Some(choices) = choices(schema) {
             return self.choice(&choices, node, place);
@@ -92,13 +96,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn any_of(
-        &mut self,
-        schema: &Value,
-        options: &'a [Value],
-        node: &Node,
-        place: &Place,
-    ) -> Option<Node> {
+    fn any_of(&mut self, options: &'a [Value], node: &Node, place: &Place) -> Option<Node> {
         for option in options {
             let mut rejected = Vec::new();
             let mut attempt = Checker {
@@ -110,15 +108,16 @@ impl<'a> Checker<'a> {
                 return kept;
             }
         }
-        let expected: Vec<String> = options.iter().map(expectation).collect();
-        let expected = expected.join(", or ");
-        let remedy = schema
-            .get("description")
-            .and_then(Value::as_str)
-            .map_or_else(
-                || format!("write {expected}"),
-                |text| format!("write {expected} ({})", text.trim_end_matches('.')),
-            );
+        let expected = alternatives(options);
+        let words = options.iter().filter_map(choices).flatten();
+        let nearest = match scalar_of(node) {
+            Some(Scalar::Text(word)) => suggest(&word, words),
+            _ => None,
+        };
+        let remedy = match nearest {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => format!("write {expected}"),
+        };
         self.wrong_value(&expected, &remedy, node, place)
     }
 
@@ -143,125 +142,6 @@ impl<'a> Checker<'a> {
         }
         let expected = format!("one of {}", listed(choices.iter().copied()));
         self.wrong_type(&expected, node, place)
-    }
-
-    fn map(&mut self, schema: &'a Value, node: &Node, place: &Place) -> Option<Node> {
-        let NodeKind::Map(entries) = &node.kind else {
-            return self.wrong_type("a map of keys and values", node, place);
-        };
-        let kept = match schema.get("properties").and_then(Value::as_object) {
-            Some(properties) => self.properties(schema, properties, entries, place),
-            None => Some(self.named(schema.get("additionalProperties"), entries, place)),
-        };
-        kept.map(|entries| Node {
-            span: node.span.clone(),
-            kind: NodeKind::Map(entries),
-        })
-    }
-
-    /// A map whose keys are names that people choose.
-    fn named(&mut self, schema: Option<&'a Value>, entries: &[Entry], place: &Place) -> Vec<Entry> {
-        let Some(schema) = schema else {
-            return entries.to_vec();
-        };
-        let mut kept = Vec::new();
-        for entry in entries {
-            let place = below(place, entry);
-            let value = self.value(schema, &entry.value, &place);
-            kept.extend(value.map(|value| Entry {
-                value,
-                ..entry.clone()
-            }));
-        }
-        kept
-    }
-
-    /// A map with known keys.
-    fn properties(
-        &mut self,
-        schema: &Value,
-        properties: &'a serde_json::Map<String, Value>,
-        entries: &[Entry],
-        place: &Place,
-    ) -> Option<Vec<Entry>> {
-        let required: Vec<&str> = schema
-            .get("required")
-            .and_then(Value::as_array)
-            .map(|keys| keys.iter().filter_map(Value::as_str).collect())
-            .unwrap_or_default();
-        let mut kept = Vec::new();
-        for entry in entries {
-            let Some(schema) = properties.get(&entry.key) else {
-                self.unknown_key(entry, entries, properties, place);
-                continue;
-            };
-            let place = below(place, entry);
-            let value = self.value(schema, &entry.value, &place);
-            kept.extend(value.map(|value| Entry {
-                value,
-                ..entry.clone()
-            }));
-        }
-        for key in &required {
-            if !entries.iter().any(|entry| entry.key == *key) {
-                self.missing_key(key, properties.get(*key), place);
-            }
-        }
-        let is_whole = required
-            .iter()
-            .all(|key| kept.iter().any(|entry| entry.key == *key));
-        is_whole.then_some(kept)
-    }
-
-    fn unknown_key(
-        &mut self,
-        entry: &Entry,
-        entries: &[Entry],
-        properties: &serde_json::Map<String, Value>,
-        place: &Place,
-    ) {
-        // A key that is already there cannot be what was meant.
-        let free: Vec<&str> = properties
-            .keys()
-            .map(String::as_str)
-            .filter(|key| !entries.iter().any(|other| other.key == *key))
-            .collect();
-        let known = listed(properties.keys().map(String::as_str));
-        let remedy = match suggest(&entry.key, free) {
-            Some(nearest) => format!("did you mean `{nearest}`? keys here: {known}"),
-            None => format!("remove it; keys here: {known}"),
-        };
-        self.problems.push(Problem::new(
-            entry.key_span.clone(),
-            format!("unknown key {} in {}", quoted(&entry.key), place.shown()),
-            remedy,
-        ));
-    }
-
-    fn missing_key(&mut self, key: &str, schema: Option<&'a Value>, place: &Place) {
-        let problem = if key == "source" {
-            Problem::new(
-                place.head.clone(),
-                format!("{} states numbers without a source", place.shown()),
-                "add `source:` with the data sheet, log or page the numbers come from",
-            )
-        } else {
-            let what = schema
-                .and_then(|schema| {
-                    let own = schema.get("description");
-                    own.or_else(|| self.resolved(schema).get("description"))
-                })
-                .and_then(Value::as_str)
-                .map_or_else(String::new, |text| {
-                    format!(": {}", text.trim_end_matches('.'))
-                });
-            Problem::new(
-                place.head.clone(),
-                format!("{} lacks the key `{key}`", place.shown()),
-                format!("add `{key}`{what}"),
-            )
-        };
-        self.problems.push(problem);
     }
 
     fn list(&mut self, schema: &'a Value, node: &Node, place: &Place) -> Option<Node> {
@@ -372,7 +252,7 @@ impl<'a> Checker<'a> {
             Problem::new(
                 span_of(node, place),
                 format!("{} has no value", place.shown()),
-                format!("{remedy}, or remove the key"),
+                format!("{remedy} after the colon"),
             )
         } else {
             Problem::new(
@@ -384,98 +264,5 @@ impl<'a> Checker<'a> {
         };
         self.problems.push(problem);
         None
-    }
-}
-
-fn below(place: &Place, entry: &Entry) -> Place {
-    Place {
-        path: join_key(&place.path, &entry.key),
-        head: entry.key_span.clone(),
-    }
-}
-
-/// The words an enumeration allows.
-fn choices(schema: &Value) -> Option<Vec<&str>> {
-    if let Some(values) = schema.get("enum").and_then(Value::as_array) {
-        return Some(values.iter().filter_map(Value::as_str).collect());
-    }
-    let options = schema.get("oneOf")?.as_array()?;
-    let mut all = Vec::new();
-    for option in options {
-        match option.get("const").and_then(Value::as_str) {
-            Some(word) => all.push(word),
-            None => all.extend(
-                option
-                    .get("enum")?
-                    .as_array()?
-                    .iter()
-                    .filter_map(Value::as_str),
-            ),
-        }
-    }
-    Some(all)
-}
-
-/// What a schema asks for, in words.
-fn expectation(schema: &Value) -> String {
-    if let Some(choices) = choices(schema) {
-        return listed(choices);
-    }
-    match schema.get("type").and_then(Value::as_str) {
-        Some("integer") => match schema.get("minimum").and_then(Value::as_i64) {
-            Some(min) => format!("a whole number from {min}"),
-            None => "a whole number".to_owned(),
-        },
-        Some("number") => "a number".to_owned(),
-        Some("boolean") => "`true` or `false`".to_owned(),
-        Some("array") => "a list".to_owned(),
-        Some("object") => "a map of keys and values".to_owned(),
-        _ => "text".to_owned(),
-    }
-}
-
-fn scalar_of(node: &Node) -> Option<Scalar> {
-    match &node.kind {
-        NodeKind::Scalar { text, plain } => Some(scalar(text, *plain)),
-        _ => None,
-    }
-}
-
-fn is_null(node: &Node) -> bool {
-    scalar_of(node) == Some(Scalar::Null)
-}
-
-/// A key without a value has no place of its own: its key is marked.
-fn span_of(node: &Node, place: &Place) -> Range<usize> {
-    match node.span.is_empty() {
-        true => place.head.clone(),
-        false => node.span.clone(),
-    }
-}
-
-fn found(node: &Node) -> &'static str {
-    match &node.kind {
-        NodeKind::List(_) => "this is a list",
-        NodeKind::Map(_) => "this is a map",
-        NodeKind::Scalar { plain: false, .. } => "this is text, because of the quotes",
-        NodeKind::Scalar { .. } => match scalar_of(node) {
-            Some(Scalar::Bool) => "this is `true` or `false`",
-            Some(Scalar::Whole(_)) => "this is a whole number",
-            Some(Scalar::Number(_)) => "this is a number with decimals",
-            Some(Scalar::NotFinite) => "this is no finite number",
-            _ => "this is text",
-        },
-    }
-}
-
-fn remedy_for(node: &Node, expected: &str, remedy: &str) -> String {
-    let is_scalar = matches!(node.kind, NodeKind::Scalar { .. });
-    match expected {
-        "text" if is_scalar => "put it in double quotes to make it text".to_owned(),
-        "a list" if is_scalar => "write a list: put the value in `[` and `]`".to_owned(),
-        "a number" | "a whole number" => {
-            format!("{remedy} in digits, without quotes and without a unit")
-        }
-        _ => remedy.to_owned(),
     }
 }

@@ -26,7 +26,9 @@ use crate::{schema, tree, yaml};
 /// The fleet file of an inventory, unless another is named.
 const FLEET_FILE: &str = "fleet.yaml";
 /// A data file larger than this is no data file. Bytes.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+const MAX_FILE_BYTES: u64 = 1 << 18;
+/// More mistakes of one file than anybody reads; a file of another kind in the wrong place has thousands.
+const MAX_SHOWN_PER_FILE: usize = 50;
 
 /// Everything the data files say.
 #[derive(Debug, Clone, PartialEq)]
@@ -178,10 +180,17 @@ impl Loader {
         };
         let (value, mut problems) = read(&text, schema, resolve);
         problems.sort_by_key(|problem| problem.span.start);
-        let diagnostics = problems
-            .into_iter()
-            .map(|problem| Diagnostic::at(path, &text, problem));
+        let n_hidden = problems.len().saturating_sub(MAX_SHOWN_PER_FILE);
+        let shown = problems.into_iter().take(MAX_SHOWN_PER_FILE);
+        let diagnostics = shown.map(|problem| Diagnostic::at(path, &text, problem));
         self.diagnostics.extend(diagnostics);
+        if n_hidden > 0 {
+            self.diagnostics.push(Diagnostic::of_file(
+                path,
+                format!("the file has {n_hidden} more mistakes"),
+                "correct those above first",
+            ));
+        }
         value
     }
 }

@@ -4,6 +4,7 @@
 //! documents, deep nesting.
 //! Refuses to give scalars a type: `yaml` does that, with the reader that also reads the typed data.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span};
@@ -77,6 +78,7 @@ pub(crate) fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
     let mut builder = Builder {
         text,
         parser: Parser::new_from_str_with_options(text, options),
+        path: Vec::new(),
         duplicates: Vec::new(),
     };
     match builder.document() {
@@ -92,6 +94,8 @@ pub(crate) fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
 struct Builder<'a> {
     text: &'a str,
     parser: Parser<'a, granit_parser::StrInput<'a>>,
+    /// Keys that lead to where the parser is.
+    path: Vec<String>,
     duplicates: Vec<Problem>,
 }
 
@@ -165,6 +169,7 @@ impl<'a> Builder<'a> {
 
     fn map(&mut self, start: Span) -> Result<Node, Problem> {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut first_spans: BTreeMap<String, Range<usize>> = BTreeMap::new();
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::MappingEnd) {
@@ -173,8 +178,6 @@ impl<'a> Builder<'a> {
                 return Ok(Node { span, kind });
             }
             let key = self.node(event, span)?;
-            let (event, span) = self.next()?;
-            let value = self.node(event, span)?;
             let NodeKind::Scalar { text, .. } = key.kind else {
                 return Err(Problem::new(
                     key.span,
@@ -182,23 +185,33 @@ impl<'a> Builder<'a> {
                     "write a plain word before the colon",
                 ));
             };
-            match entries.iter().find(|entry| entry.key == text) {
-                None => entries.push(Entry {
-                    key: text,
-                    key_span: key.span,
-                    value,
-                }),
-                Some(first) => self.duplicates.push(
-                    Problem::new(
-                        key.span,
-                        format!("key {} appears twice", quoted(&text)),
-                        "keep one of the two and rename or remove the other",
-                    )
-                    .label("again here")
-                    .related(first.key_span.clone(), "first here"),
-                ),
+            let (event, span) = self.next()?;
+            self.path.push(text.clone());
+            let value = self.node(event, span)?;
+            self.path.pop();
+            if let Some(first) = first_spans.get(&text) {
+                let duplicate = self.duplicate(&text, key.span, first.clone());
+                self.duplicates.push(duplicate);
+                continue;
             }
+            first_spans.insert(text.clone(), key.span.clone());
+            entries.push(Entry {
+                key: text,
+                key_span: key.span,
+                value,
+            });
         }
+    }
+
+    fn duplicate(&self, key: &str, again: Range<usize>, first: Range<usize>) -> Problem {
+        let title = match self.path.last() {
+            Some(parent) => format!("{} stands twice in {}", quoted(key), quoted(parent)),
+            None => format!("key {} stands twice", quoted(key)),
+        };
+        let remedy = "remove one of the two, or give it a name of its own";
+        Problem::new(again, title, remedy)
+            .label("again here")
+            .related(first, "first here")
     }
 
     fn next(&mut self) -> Result<(Event<'a>, Span), Problem> {
@@ -276,9 +289,14 @@ fn no_anchors(span: Range<usize>) -> Problem {
 fn syntax_remedy(text: &str, byte: usize) -> &'static str {
     let byte = text.floor_char_boundary(byte.min(text.len()));
     let line_start = text[..byte].rfind('\n').map_or(0, |newline| newline + 1);
-    let line = text[line_start..].lines().next().unwrap_or("");
-    let indentation = &line[..line.len() - line.trim_start().len()];
-    if indentation.contains('\t') {
+    let mut lines = text[line_start..].lines();
+    let line = lines.next().unwrap_or("");
+    // A tab at the start of the next line makes it look like more of this one.
+    let is_indented_by_tab = |line: &str| {
+        let content = line.trim_start();
+        line[..line.len() - content.len()].contains('\t')
+    };
+    if is_indented_by_tab(line) || lines.next().is_some_and(is_indented_by_tab) {
         "indent with spaces: YAML forbids tabs"
     } else if line.matches(": ").count() > 1 {
         "put text that holds `: ` in double quotes"
