@@ -5,6 +5,7 @@
 
 pub(crate) mod board;
 pub(crate) mod fleet;
+mod memory;
 pub(crate) mod model;
 pub(crate) mod suite;
 

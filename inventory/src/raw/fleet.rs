@@ -10,7 +10,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::Place;
-use super::board::{RawArch, RawMemory};
+use super::board::RawArch;
+use super::memory::RawMemory;
 use super::suite::unknown_id;
 use crate::diagnostic::{Problem, quoted};
 use crate::fleet::{Fleet, Host, SshTarget, Transport};

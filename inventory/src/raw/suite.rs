@@ -383,3 +383,23 @@ pub(super) fn unknown_id(
     };
     place.problem(format!("unknown {what} {}", quoted(given)), remedy)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_quantisation_can_be_written_in_a_suite() {
+        for quant in Quant::ALL {
+            let raw: RawDecode = serde_json::from_value(serde_json::json!({
+                "model": "m", "quant": quant.id(), "depths": [0]
+            }))
+            .unwrap();
+            let mut problems = Vec::new();
+            let (node, _) = crate::tree::parse("model: m\n");
+            let work = raw.resolve(&Place::root(&node.unwrap()), None, &mut problems);
+            assert!(problems.is_empty());
+            assert!(matches!(work, SuiteWork::Decode { quant: got, .. } if got == quant));
+        }
+    }
+}
