@@ -6,3 +6,15 @@
 #![forbid(unsafe_code)]
 
 pub mod run_dir;
+
+pub mod analysis;
+pub mod bounds;
+pub mod frames;
+pub mod report;
+pub mod stats;
+pub mod theory;
+pub mod verdict;
+
+mod format;
+mod sections;
+mod svg;

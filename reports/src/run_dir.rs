@@ -15,9 +15,13 @@
 //!   summary.md                    the same in short
 //! ```
 
+mod read;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use read::{HostData, RunData, UnitData, read};
 
 /// Version of the layout above and of the types in this module.
 ///
@@ -128,4 +132,32 @@ pub enum Stage {
     Measure,
     /// Writing results.
     Collect,
+}
+
+impl HostStatus {
+    /// The word people read.
+    pub fn name(self) -> &'static str {
+        match self {
+            HostStatus::Ok => "ok",
+            HostStatus::Skipped => "skipped",
+            HostStatus::Unreachable => "unreachable",
+            HostStatus::Failed => "failed",
+            HostStatus::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl Stage {
+    /// The word people read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Plan => "plan",
+            Stage::Connect => "connect",
+            Stage::Probe => "probe",
+            Stage::Deploy => "deploy",
+            Stage::Facts => "facts",
+            Stage::Measure => "measure",
+            Stage::Collect => "collect",
+        }
+    }
 }

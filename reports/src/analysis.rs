@@ -1,0 +1,201 @@
+//! From the messages of a run to rates, bounds, efficiencies and verdicts: one row per unit.
+//!
+//! Owns every derived figure of a measurement. Refuses to format and to write.
+
+mod chain;
+mod unit;
+
+use bench_inventory::Board;
+use bench_protocol::Residency;
+
+pub use chain::{Chain, Limit};
+pub use unit::{BoundKind, SampleRow, UnitBound, UnitKind, UnitRow, UnitStatusKind};
+
+use crate::run_dir::{HostData, RunData};
+use crate::stats;
+use crate::theory::{self, Theory};
+use crate::verdict::{self, Evidence, Verdict};
+
+/// A run with everything that follows from it.
+#[derive(Debug)]
+pub struct Analysis<'a> {
+    /// What was read.
+    pub run: &'a RunData,
+    /// Hosts in the order of [`RunData::hosts`].
+    pub hosts: Vec<HostAnalysis<'a>>,
+}
+
+/// One host with everything that follows from its stream.
+#[derive(Debug)]
+pub struct HostAnalysis<'a> {
+    /// What was read.
+    pub data: &'a HostData,
+    /// Its board, when the catalogue of that day has it.
+    pub board: Option<&'a Board>,
+    /// Theoretical bandwidth of its system memory, or why that is unknown and what to add.
+    pub theory: Result<Theory, String>,
+    /// Best measured read bandwidth; `None` when nothing usable was measured.
+    pub best_read: Option<BestRead>,
+    /// Units in the order of the request.
+    pub units: Vec<UnitRow>,
+    /// Bound chains, one per measured decode unit.
+    pub chains: Vec<Chain>,
+}
+
+/// The host's highest usable rate of a read-only walk through memory: what bounds inference on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BestRead {
+    /// GB/s (10^9 bytes per second), of the median sample.
+    pub gb_per_s: f64,
+    /// The unit that reached it.
+    pub unit: String,
+    /// Its kernel.
+    pub kernel: String,
+    /// Its threads.
+    pub n_threads: usize,
+}
+
+impl HostAnalysis<'_> {
+    /// Name of the host in the fleet file, as written.
+    pub fn name(&self) -> &str {
+        &self.data.record.host
+    }
+
+    /// Share of the theoretical bandwidth that the best read reaches.
+    pub fn read_efficiency(&self) -> Option<f64> {
+        let theory = self.theory.as_ref().ok()?;
+        Some(self.best_read.as_ref()?.gb_per_s / theory.gb_per_s)
+    }
+
+    /// Units with this verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.units
+            .iter()
+            .filter(|unit| unit.verdict == verdict)
+            .count()
+    }
+}
+
+/// Derives everything from a run.
+pub fn analyse(run: &RunData) -> Analysis<'_> {
+    let hosts = run
+        .hosts
+        .iter()
+        .map(|host| analyse_host(host, run))
+        .collect();
+    Analysis { run, hosts }
+}
+
+fn analyse_host<'a>(data: &'a HostData, run: &'a RunData) -> HostAnalysis<'a> {
+    let inventory = run.inventory.as_ref();
+    let theory = theory::of_host(&data.record, data.facts.as_ref(), inventory);
+    let mut units: Vec<UnitRow> = data
+        .units
+        .iter()
+        .map(|unit| unit::row(unit, data))
+        .collect();
+
+    // Streams first: their verdicts decide which of them may bound the rest.
+    for unit in units
+        .iter_mut()
+        .filter(|unit| unit.kind == UnitKind::Stream)
+    {
+        judge_against_theory(unit, theory.as_ref().ok(), data);
+    }
+    for unit in units.iter_mut().filter(|unit| unit.kind == UnitKind::Gemv) {
+        judge_against_theory(unit, theory.as_ref().ok(), data);
+    }
+    let best_read = best_read(&units);
+    chain::set_kernel_limits(&mut units);
+    for unit in units
+        .iter_mut()
+        .filter(|unit| unit.kind != UnitKind::Stream)
+    {
+        judge_against_read(unit, best_read.as_ref(), data);
+    }
+    let chains = chain::chains(&units, theory.as_ref().ok(), best_read.as_ref());
+    HostAnalysis {
+        board: theory::board_of(&data.record, inventory),
+        data,
+        theory,
+        best_read,
+        units,
+        chains,
+    }
+}
+
+fn judge_against_theory(unit: &mut UnitRow, theory: Option<&Theory>, data: &HostData) {
+    let from_memory = unit.residency == Some(Residency::Dram) && !unit.emulated;
+    unit.bound = theory.filter(|_| from_memory).map(|theory| UnitBound {
+        kind: BoundKind::Theory,
+        gb_per_s: theory.gb_per_s,
+        name: "theoretical bandwidth".into(),
+    });
+    judge(unit, data);
+}
+
+/// Inference is held against what the memory really gave. What already contradicts theory stays invalid for that.
+fn judge_against_read(unit: &mut UnitRow, best_read: Option<&BestRead>, data: &HostData) {
+    let beyond_theory = unit.verdict == Verdict::Invalid
+        && unit
+            .efficiency
+            .is_some_and(|ratio| ratio > verdict::MAX_EFFICIENCY);
+    let from_memory = unit.residency != Some(Residency::Cache) && !unit.emulated;
+    if beyond_theory || !from_memory {
+        return judge(unit, data);
+    }
+    unit.bound = best_read.map(|read| UnitBound {
+        kind: BoundKind::MeasuredRead,
+        gb_per_s: read.gb_per_s,
+        name: format!("best measured read (`{}`)", read.unit),
+    });
+    judge(unit, data);
+}
+
+fn judge(unit: &mut UnitRow, data: &HostData) {
+    unit.efficiency = unit
+        .bound
+        .as_ref()
+        .zip(unit.gb_per_s)
+        .map(|(bound, gb_per_s)| gb_per_s / bound.gb_per_s);
+    let (verdict, reason) = verdict::judge(&Evidence {
+        status: unit.status,
+        end_reason: unit.end_reason.as_deref(),
+        n_samples: unit.samples.len(),
+        has_zero_time: unit.samples.iter().any(|sample| sample.elapsed_ns == 0),
+        check: unit.check,
+        emulated: unit.emulated,
+        efficiency: unit.efficiency,
+        bound: unit.bound.as_ref().map(|bound| bound.kind),
+        spread: unit.summary.as_ref().map(stats::Summary::spread),
+        n_threads: unit.cpus.len(),
+        working_set_bytes: unit.working_set_bytes,
+        residency: unit.residency,
+        facts: data.facts.as_ref(),
+    });
+    unit.verdict = verdict;
+    unit.reason = reason;
+}
+
+/// The best read-only walk through memory. A matrix-times-vector kernel reads memory too: when one beats the plain
+/// read kernel, the memory has shown that it can do that much.
+fn best_read(units: &[UnitRow]) -> Option<BestRead> {
+    units
+        .iter()
+        .filter(|unit| matches!(unit.kind, UnitKind::Stream | UnitKind::Gemv))
+        .filter(|unit| unit.residency == Some(Residency::Dram) && unit.verdict.is_usable())
+        .filter(|unit| {
+            unit.work
+                .is_some_and(|work| work.written_bytes == 0 && work.read_bytes > 0)
+        })
+        .filter_map(|unit| unit.gb_per_s.map(|gb_per_s| (unit, gb_per_s)))
+        // The earlier unit wins a tie, so that the result does not depend on how `max_by` breaks it.
+        .rev()
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(unit, gb_per_s)| BestRead {
+            gb_per_s,
+            unit: unit.unit.clone(),
+            kernel: unit.kernel.clone(),
+            n_threads: unit.cpus.len(),
+        })
+}

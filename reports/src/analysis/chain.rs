@@ -1,0 +1,153 @@
+//! The bound chain: theoretical bandwidth -> measured read -> kernel-limited rate -> bound -> measured tokens/s.
+//!
+//! Each step has a ratio to the one before, and each ratio another culprit: the memory, the cores, the model, the
+//! implementation.
+
+use bench_protocol::{ModelRef, Residency};
+
+use super::unit::{BoundKind, UnitKind, UnitRow};
+use super::{BestRead, Theory};
+use crate::bounds;
+use crate::verdict::Verdict;
+
+/// What sets the bound of a decode unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Limit {
+    /// The memory delivers weights more slowly than the cores eat them.
+    Memory,
+    /// The cores eat weights more slowly than the memory delivers them.
+    Kernel,
+}
+
+impl Limit {
+    /// The stable name used in columns.
+    pub fn name(self) -> &'static str {
+        match self {
+            Limit::Memory => "memory",
+            Limit::Kernel => "kernel",
+        }
+    }
+}
+
+/// Why a decode unit is as fast as it is.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// The decode unit.
+    pub unit: String,
+    /// Its model, quantisation and depth.
+    pub model: ModelRef,
+    /// Its threads.
+    pub n_threads: usize,
+    /// Bytes that one token reads and writes.
+    pub token_bytes: f64,
+    /// Theoretical bandwidth, GB/s.
+    pub theory_gb_per_s: Option<f64>,
+    /// Best measured read, GB/s.
+    pub read_gb_per_s: Option<f64>,
+    /// Rate at which the same number of cores eats the same weights from their caches, GB/s.
+    pub kernel_gb_per_s: Option<f64>,
+    /// Rate of the decode unit itself, GB/s.
+    pub measured_gb_per_s: f64,
+    /// Measured tokens per second.
+    pub measured_tokens_per_s: f64,
+    /// Verdict of the decode unit.
+    pub verdict: Verdict,
+}
+
+impl Chain {
+    /// What binds; `None` when the kernel's own limit was not measured.
+    pub fn limit(&self) -> Option<Limit> {
+        Some(limit(self.read_gb_per_s?, self.kernel_gb_per_s?))
+    }
+
+    /// The smallest of the measured limits, GB/s.
+    pub fn bound_gb_per_s(&self) -> Option<f64> {
+        match (self.read_gb_per_s, self.kernel_gb_per_s) {
+            (Some(read), Some(kernel)) => Some(read.min(kernel)),
+            (only, None) | (None, only) => only,
+        }
+    }
+
+    /// Tokens per second that a bandwidth allows.
+    pub fn tokens_per_s(&self, gb_per_s: f64) -> f64 {
+        bounds::tokens_per_s(gb_per_s, self.token_bytes / 1e9)
+    }
+}
+
+fn limit(read_gb_per_s: f64, kernel_gb_per_s: f64) -> Limit {
+    match read_gb_per_s <= kernel_gb_per_s {
+        true => Limit::Memory,
+        false => Limit::Kernel,
+    }
+}
+
+impl UnitRow {
+    /// What binds this unit; `None` when one of the limits is unknown or the unit does not walk through memory.
+    pub fn limit(&self) -> Option<Limit> {
+        let read = self
+            .bound
+            .as_ref()
+            .filter(|bound| bound.kind == BoundKind::MeasuredRead)?;
+        Some(limit(read.gb_per_s, self.kernel_gb_per_s?))
+    }
+
+    /// The bound in tokens per second, for decode units.
+    pub fn bound_tokens_per_s(&self) -> Option<f64> {
+        let work = self.work.filter(|_| self.kind == UnitKind::Decode)?;
+        let token_bytes = work.read_bytes as f64 + work.written_bytes as f64;
+        let bound = self.bound.as_ref().filter(|_| token_bytes > 0.0)?;
+        Some(bounds::tokens_per_s(bound.gb_per_s, token_bytes / 1e9))
+    }
+}
+
+/// Gives every matrix and decode unit the rate of the matching cache-resident matrix unit: same format, same number
+/// of threads.
+pub(super) fn set_kernel_limits(units: &mut [UnitRow]) {
+    let cached: Vec<(String, usize, f64)> = units
+        .iter()
+        .filter(|unit| unit.kind == UnitKind::Gemv && unit.residency == Some(Residency::Cache))
+        .filter(|unit| unit.verdict.is_usable())
+        .filter_map(|unit| Some((unit.kernel.clone(), unit.cpus.len(), unit.gb_per_s?)))
+        .collect();
+    for unit in units
+        .iter_mut()
+        .filter(|unit| unit.residency != Some(Residency::Cache))
+    {
+        let matches = |kernel: &str| match (unit.kind, &unit.model) {
+            (UnitKind::Gemv, _) => kernel == unit.kernel,
+            (UnitKind::Decode, Some(model)) => kernel.ends_with(&format!("_{}", model.quant)),
+            (UnitKind::Decode, None) | (UnitKind::Stream, _) => false,
+        };
+        unit.kernel_gb_per_s = (cached.iter())
+            .filter(|(kernel, n_threads, _)| *n_threads == unit.cpus.len() && matches(kernel))
+            .map(|(_, _, gb_per_s)| *gb_per_s)
+            .max_by(f64::total_cmp);
+    }
+}
+
+/// One chain per measured decode unit.
+pub(super) fn chains(
+    units: &[UnitRow],
+    theory: Option<&Theory>,
+    best_read: Option<&BestRead>,
+) -> Vec<Chain> {
+    units
+        .iter()
+        .filter(|unit| unit.kind == UnitKind::Decode && !unit.emulated)
+        .filter_map(|unit| {
+            let work = unit.work?;
+            Some(Chain {
+                unit: unit.unit.clone(),
+                model: unit.model.clone()?,
+                n_threads: unit.cpus.len(),
+                token_bytes: work.read_bytes as f64 + work.written_bytes as f64,
+                theory_gb_per_s: theory.map(|theory| theory.gb_per_s),
+                read_gb_per_s: best_read.map(|read| read.gb_per_s),
+                kernel_gb_per_s: unit.kernel_gb_per_s,
+                measured_gb_per_s: unit.gb_per_s?,
+                measured_tokens_per_s: unit.tokens_per_s?,
+                verdict: unit.verdict,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,342 @@
+//! Polars frames of a run: one row per sample, one row per unit, as Parquet and CSV.
+//!
+//! Column names are stable: renaming one is a format change. Refuses to compute: every figure comes from
+//! [`crate::analysis`].
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::Path;
+
+use anyhow::Context as _;
+use bench_inventory::{Board, KvFormat, Memory, Model, Quant};
+use polars::prelude::*;
+use polars_io::prelude::{CsvWriter, ParquetWriter};
+
+use crate::analysis::{self, Analysis, HostAnalysis, SampleRow, UnitRow};
+use crate::{bounds, format, run_dir, theory};
+
+/// Reads the run directory and writes `frames/samples.{parquet,csv}` and `frames/units.{parquet,csv}` into it.
+///
+/// Every file is written beside its place and renamed, so that a reader never sees half of one.
+///
+/// # Errors
+/// When the directory cannot be read, or the files cannot be written.
+pub fn write(dir: &Path) -> anyhow::Result<()> {
+    let run = run_dir::read(dir)?;
+    let analysis = analysis::analyse(&run);
+    let folder = dir.join("frames");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
+    for (name, mut frame) in [
+        ("samples", samples(&analysis)?),
+        ("units", units(&analysis)?),
+    ] {
+        let parquet = folder.join(format!("{name}.parquet"));
+        replace(&parquet, |file| {
+            Ok(ParquetWriter::new(file).finish(&mut frame).map(drop)?)
+        })?;
+        let text = csv(&mut frame)?;
+        let path = folder.join(format!("{name}.csv"));
+        replace(&path, |mut file| {
+            Ok(std::io::Write::write_all(&mut file, &text)?)
+        })?;
+    }
+    Ok(())
+}
+
+/// A frame as CSV with a header line.
+///
+/// # Errors
+/// When polars cannot format a column.
+pub fn csv(frame: &mut DataFrame) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    CsvWriter::new(&mut bytes).finish(frame)?;
+    Ok(bytes)
+}
+
+/// One row per sample. `read_bytes`, `written_bytes` and `ops` are of the whole sample: work of one iteration times
+/// iterations; they are null where the work is unknown.
+///
+/// # Errors
+/// When polars refuses the columns.
+pub fn samples(analysis: &Analysis) -> anyhow::Result<DataFrame> {
+    let rows: Vec<(Row, &SampleRow)> = (rows(analysis).into_iter())
+        .flat_map(|row| row.unit.samples.iter().map(move |sample| (row, sample)))
+        .collect();
+    let of_units: Vec<Row> = rows.iter().map(|(row, _)| *row).collect();
+    let mut columns = keys(analysis, &of_units);
+    let whole = |pick: fn(&bench_protocol::Work) -> u64| {
+        let total = |(row, sample): &(Row, &SampleRow)| {
+            row.unit
+                .work
+                .as_ref()
+                .map(|work| pick(work).saturating_mul(sample.iterations))
+        };
+        rows.iter().map(total).collect::<Vec<Option<u64>>>()
+    };
+    columns.extend([
+        column(
+            "sample_idx",
+            rows.iter().map(|(_, s)| s.sample_idx).collect::<Vec<u32>>(),
+        ),
+        column(
+            "iterations",
+            rows.iter().map(|(_, s)| s.iterations).collect::<Vec<u64>>(),
+        ),
+        column(
+            "elapsed_ns",
+            rows.iter().map(|(_, s)| s.elapsed_ns).collect::<Vec<u64>>(),
+        ),
+        column("read_bytes", whole(|work| work.read_bytes)),
+        column("written_bytes", whole(|work| work.written_bytes)),
+        column("ops", whole(|work| work.ops)),
+    ]);
+    columns.extend(judgement(&of_units));
+    frame(columns)
+}
+
+/// One row per unit. `median_ns`, `best_ns` and the 95 % interval `ci_low_ns` to `ci_high_ns` of the median are
+/// nanoseconds per iteration; `n` counts samples; `spread` is the interquartile range over the median; `gb_per_s` is
+/// the rate of the median, `best_gb_per_s` of the fastest sample; `bound` is GB/s, `bound_tokens_per_s` the same for
+/// decode units, `efficiency` is `gb_per_s / bound` and never clipped.
+///
+/// # Errors
+/// When polars refuses the columns.
+pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
+    let rows = rows(analysis);
+    let of_summary = |pick: fn(&crate::stats::Summary) -> f64| {
+        rows.iter()
+            .map(|row| row.unit.summary.as_ref().map(pick))
+            .collect::<Vec<Option<f64>>>()
+    };
+    let of_unit = |pick: fn(&UnitRow) -> Option<f64>| {
+        rows.iter()
+            .map(|row| pick(row.unit))
+            .collect::<Vec<Option<f64>>>()
+    };
+    let mut columns = keys(analysis, &rows);
+    columns.extend([
+        column(
+            "status",
+            text(&rows, |row| Some(row.unit.status.name().into())),
+        ),
+        column(
+            "n",
+            rows.iter()
+                .map(|row| row.unit.samples.len() as u32)
+                .collect::<Vec<u32>>(),
+        ),
+        column("median_ns", of_summary(|s| s.median)),
+        column("best_ns", of_summary(|s| s.min)),
+        column("spread", of_summary(crate::stats::Summary::spread)),
+        column("ci_low_ns", of_summary(|s| s.ci_low)),
+        column("ci_high_ns", of_summary(|s| s.ci_high)),
+        column("gb_per_s", of_unit(|unit| unit.gb_per_s)),
+        column("best_gb_per_s", of_unit(|unit| unit.best_gb_per_s)),
+        column("tokens_per_s", of_unit(|unit| unit.tokens_per_s)),
+        column(
+            "bound",
+            of_unit(|unit| unit.bound.as_ref().map(|bound| bound.gb_per_s)),
+        ),
+        column("bound_tokens_per_s", of_unit(UnitRow::bound_tokens_per_s)),
+        column(
+            "bound_name",
+            text(&rows, |row| {
+                row.unit.bound.as_ref().map(|bound| bound.name.clone())
+            }),
+        ),
+        column("efficiency", of_unit(|unit| unit.efficiency)),
+        column("kernel_gb_per_s", of_unit(|unit| unit.kernel_gb_per_s)),
+        column(
+            "limit",
+            text(&rows, |row| {
+                row.unit.limit().map(|limit| limit.name().into())
+            }),
+        ),
+    ]);
+    columns.extend(judgement(&rows));
+    frame(columns)
+}
+
+/// One row per memory, model and quantisation of the catalogue: bounds by theory at depth 0, and whether the largest
+/// capacity holds the model.
+///
+/// # Errors
+/// When polars refuses the columns.
+pub fn catalogue_bounds(analysis: &Analysis) -> anyhow::Result<DataFrame> {
+    let Some(inventory) = &analysis.run.inventory else {
+        return frame(Vec::new());
+    };
+    let mut rows = Vec::new();
+    for board in inventory.boards.values() {
+        for memory in &board.memories {
+            for model in inventory.models.values() {
+                rows.extend(Quant::ALL.map(|quant| (board, memory, model, quant)));
+            }
+        }
+    }
+    let names = |pick: fn(&Load) -> String| rows.iter().map(pick).collect::<Vec<String>>();
+    let bytes = |pick: fn(&Load) -> u64| rows.iter().map(pick).collect::<Vec<u64>>();
+    let rates = |pick: fn(&Load) -> f64| rows.iter().map(pick).collect::<Vec<f64>>();
+    let bound = |memory: &Memory, bytes: u64| {
+        bounds::tokens_per_s(memory.theoretical_gb_per_s(), bytes as f64 / 1e9)
+    };
+    let fits = |(_, memory, model, quant): &Load| {
+        let fits = bounds::fits(memory, model, model.file_bytes(*quant), 0);
+        fits.last().is_some_and(|fit| fit.fits)
+    };
+    frame(vec![
+        column("board", names(|(board, ..)| board.id.clone())),
+        column("memory", names(|(_, memory, ..)| memory.name.clone())),
+        column("model", names(|(_, _, model, _)| model.id.clone())),
+        column("quant", names(|(.., quant)| quant.id().to_owned())),
+        column(
+            "bandwidth_gb_s",
+            rates(|(_, memory, ..)| memory.theoretical_gb_per_s()),
+        ),
+        column(
+            "file_bytes",
+            bytes(|(_, _, model, quant)| model.file_bytes(*quant)),
+        ),
+        column(
+            "read_bytes_per_token",
+            bytes(|(_, _, model, quant)| model.read_bytes_per_token(*quant)),
+        ),
+        column(
+            "kv_bytes_per_token",
+            bytes(|(_, _, model, _)| model.kv_bytes_per_token(KvFormat::F16)),
+        ),
+        column(
+            "bound_file_tokens_per_s",
+            rows.iter()
+                .map(|(_, memory, model, quant)| bound(memory, model.file_bytes(*quant)))
+                .collect::<Vec<f64>>(),
+        ),
+        column(
+            "bound_read_tokens_per_s",
+            rows.iter()
+                .map(|(_, memory, model, quant)| bound(memory, model.read_bytes_per_token(*quant)))
+                .collect::<Vec<f64>>(),
+        ),
+        column("fits", rows.iter().map(fits).collect::<Vec<bool>>()),
+    ])
+}
+
+/// A model in a quantisation, in a memory of a board.
+type Load<'a> = (&'a Board, &'a Memory, &'a Model, Quant);
+
+/// A unit and the host it ran on.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    host: &'a HostAnalysis<'a>,
+    unit: &'a UnitRow,
+}
+
+fn rows<'a>(analysis: &'a Analysis) -> Vec<Row<'a>> {
+    let of_host =
+        |host: &'a HostAnalysis<'a>| host.units.iter().map(move |unit| Row { host, unit });
+    analysis.hosts.iter().flat_map(of_host).collect()
+}
+
+/// The columns that say what a row is about.
+fn keys(analysis: &Analysis, rows: &[Row]) -> Vec<Column> {
+    let run_id = &analysis.run.manifest.run_id;
+    let inventory = analysis.run.inventory.as_ref();
+    let board = |row: &Row| theory::board_id(&row.host.data.record, inventory).map(str::to_owned);
+    let model = |row: &Row| row.unit.model.clone();
+    vec![
+        column("run_id", text(rows, |_| Some(run_id.clone()))),
+        column("host", text(rows, |row| Some(row.host.name().to_owned()))),
+        column("board", text(rows, board)),
+        column(
+            "emulated",
+            rows.iter()
+                .map(|row| row.unit.emulated)
+                .collect::<Vec<bool>>(),
+        ),
+        column("unit", text(rows, |row| Some(row.unit.unit.clone()))),
+        column("kernel", text(rows, |row| Some(row.unit.kernel.clone()))),
+        column(
+            "residency",
+            text(rows, |row| {
+                row.unit.residency.map(|residency| residency.name().into())
+            }),
+        ),
+        column("variant", text(rows, |row| Some(row.unit.variant.clone()))),
+        column(
+            "threads",
+            rows.iter()
+                .map(|row| row.unit.cpus.len() as u32)
+                .collect::<Vec<u32>>(),
+        ),
+        column(
+            "cpus",
+            text(rows, |row| Some(format::cpu_list(&row.unit.cpus))),
+        ),
+        column(
+            "working_set_bytes",
+            rows.iter()
+                .map(|row| row.unit.working_set_bytes)
+                .collect::<Vec<u64>>(),
+        ),
+        column(
+            "convention",
+            text(rows, |row| {
+                row.unit
+                    .convention
+                    .map(|convention| convention.name().into())
+            }),
+        ),
+        column(
+            "model",
+            text(rows, |row| model(row).map(|model| model.model)),
+        ),
+        column(
+            "quant",
+            text(rows, |row| model(row).map(|model| model.quant)),
+        ),
+        column(
+            "depth",
+            rows.iter()
+                .map(|row| model(row).map(|model| model.depth))
+                .collect::<Vec<Option<u64>>>(),
+        ),
+    ]
+}
+
+fn judgement(rows: &[Row]) -> Vec<Column> {
+    vec![
+        column(
+            "verdict",
+            text(rows, |row| Some(row.unit.verdict.name().into())),
+        ),
+        column("reason", text(rows, |row| row.unit.reason.clone())),
+    ]
+}
+
+fn text<'a>(rows: &[Row<'a>], pick: impl Fn(&Row<'a>) -> Option<String>) -> Vec<Option<String>> {
+    rows.iter().map(pick).collect()
+}
+
+fn column<T, Phantom: ?Sized>(name: &str, values: T) -> Column
+where
+    Series: NamedFrom<T, Phantom>,
+{
+    Series::new(name.into(), values).into_column()
+}
+
+fn frame(columns: Vec<Column>) -> anyhow::Result<DataFrame> {
+    let height = columns.first().map_or(0, Column::len);
+    Ok(DataFrame::new(height, columns)?)
+}
+
+fn replace(
+    path: &Path,
+    write: impl FnOnce(BufWriter<File>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let beside = path.with_extension(format!("tmp-{}", std::process::id()));
+    let written = File::create(&beside)
+        .map_err(anyhow::Error::from)
+        .and_then(|file| write(BufWriter::new(file)))
+        .and_then(|()| Ok(fs::rename(&beside, path)?));
+    written.with_context(|| format!("cannot write `{}`", path.display()))
+}

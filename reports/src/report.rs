@@ -1,0 +1,258 @@
+//! Renders a run directory: pages, data files and the short summary. Same directory in, same bytes out.
+//!
+//! Pages hold no scripts and ask for nothing outside their folder.
+
+mod summary;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior, context};
+use serde::Serialize;
+
+use crate::analysis::{self, Analysis, HostAnalysis};
+use crate::sections::{self, Page, Scope, Section};
+use crate::{format, frames, run_dir, stats};
+
+/// Renders `html/index.html`, its sub-pages and data files, and `summary.md`; returns the path of the index.
+///
+/// # Errors
+/// When `dir` cannot be read or written. Whatever is broken inside it appears in the report instead.
+pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
+    let run = run_dir::read(dir)?;
+    let analysis = analysis::analyse(&run);
+    let mut files = pages(&analysis)?;
+    files.insert(
+        "data/samples.csv".into(),
+        frames::csv(&mut frames::samples(&analysis)?)?,
+    );
+    files.insert(
+        "data/units.csv".into(),
+        frames::csv(&mut frames::units(&analysis)?)?,
+    );
+    files.insert(
+        "data/bounds.csv".into(),
+        frames::csv(&mut frames::catalogue_bounds(&analysis)?)?,
+    );
+    replace_folder(&dir.join("html"), &files)?;
+    let summary_path = dir.join("summary.md");
+    fs::write(&summary_path, summary::markdown(&analysis))
+        .with_context(|| format!("cannot write `{}`", summary_path.display()))?;
+    Ok(dir.join("html").join("index.html"))
+}
+
+/// File name of a page about something with a foreign name: safe on every file system and in every URL.
+pub(crate) fn page_name(name: &str) -> String {
+    let safe: String = name
+        .chars()
+        .take(60)
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    match safe == name && !name.starts_with('.') && !name.is_empty() {
+        true => format!("{name}.html"),
+        // Two names may become the same safe one: the hash keeps them apart.
+        false => format!(
+            "{}-{:016x}.html",
+            safe.trim_start_matches('.'),
+            stats::seed_of(&[name])
+        ),
+    }
+}
+
+/// What the page around the sections needs.
+#[derive(Serialize)]
+struct Frame<'a> {
+    style: &'static str,
+    title: String,
+    subtitle: String,
+    run_id: String,
+    root: &'a str,
+    is_index: bool,
+    sections: Vec<Rendered>,
+}
+
+#[derive(Serialize)]
+struct Rendered {
+    id: &'static str,
+    title: &'static str,
+    html: String,
+}
+
+fn pages(analysis: &Analysis) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+    let environment = environment()?;
+    let mut pages = BTreeMap::new();
+    let mut add =
+        |path: String, scope: Scope, title: &str, subtitle: &str, sections: &[Section]| {
+            let root = if path.contains('/') { "../" } else { "" };
+            let page = Page {
+                analysis,
+                scope,
+                root,
+            };
+            let html = render_page(&environment, &page, title, subtitle, sections)?;
+            pages.insert(path, html.into_bytes());
+            anyhow::Ok(())
+        };
+    let run_title = format!(
+        "Memory bandwidth, run {}",
+        format::foreign_short(&analysis.run.manifest.run_id, 80)
+    );
+    add(
+        "index.html".into(),
+        Scope::Run,
+        &run_title,
+        "",
+        sections::RUN,
+    )?;
+    for host in &analysis.hosts {
+        let title = format!("Host {}", format::foreign_short(host.name(), 80));
+        add(
+            format!("hosts/{}", page_name(host.name())),
+            Scope::Host(host),
+            &title,
+            &host_subtitle(host),
+            sections::HOST,
+        )?;
+    }
+    let boards = analysis
+        .run
+        .inventory
+        .iter()
+        .flat_map(|inventory| inventory.boards.values());
+    for board in boards {
+        let title = format::foreign_short(&board.name, 80);
+        add(
+            format!("boards/{}", page_name(&board.id)),
+            Scope::Board(board),
+            &title,
+            &format::foreign(&board.soc),
+            sections::BOARD,
+        )?;
+    }
+    Ok(pages)
+}
+
+fn host_subtitle(host: &HostAnalysis) -> String {
+    let facts = host.data.facts.as_ref();
+    let told = facts.and_then(|facts| {
+        facts
+            .device_tree_model
+            .as_ref()
+            .or(facts.cpu_model.as_ref())
+    });
+    let name = host.board.map(|board| &board.name).or(told);
+    let emulated = if host.data.record.emulated {
+        " (emulated: function only)"
+    } else {
+        ""
+    };
+    format!(
+        "{}{emulated}",
+        name.map(|name| format::foreign_short(name, 100))
+            .unwrap_or_default()
+    )
+}
+
+fn render_page(
+    environment: &Environment,
+    page: &Page,
+    title: &str,
+    subtitle: &str,
+    sections: &[Section],
+) -> anyhow::Result<String> {
+    let mut rendered = Vec::new();
+    for section in sections {
+        let Some(view) = (section.view)(page) else {
+            continue;
+        };
+        let html = environment
+            .get_template(section.template)
+            .and_then(|template| template.render(context! { root => page.root, view }))
+            .with_context(|| format!("cannot render section `{}`", section.id))?;
+        rendered.push(Rendered {
+            id: section.id,
+            title: section.title,
+            html,
+        });
+    }
+    let frame = Frame {
+        style: include_str!("report/style.css"),
+        title: title.to_owned(),
+        subtitle: subtitle.to_owned(),
+        run_id: format::foreign(&page.analysis.run.manifest.run_id),
+        root: page.root,
+        is_index: matches!(page.scope, Scope::Run),
+        sections: rendered,
+    };
+    let template = environment.get_template("page.html.j2")?;
+    template
+        .render(context! { page => Serde(&frame) })
+        .context("cannot render the page")
+}
+
+/// The suffix of a template's name switches escaping on: every name ends in `.html.j2`.
+fn environment() -> anyhow::Result<Environment<'static>> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.add_template("page.html.j2", include_str!("report/page.html.j2"))?;
+    for section in [sections::RUN, sections::HOST, sections::BOARD]
+        .into_iter()
+        .flatten()
+    {
+        environment.add_template(section.template, section.source)?;
+    }
+    Ok(environment)
+}
+
+/// Writes a whole folder beside its place, then puts it there: no page of an earlier report stays behind.
+fn replace_folder(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> anyhow::Result<()> {
+    let beside = folder.with_extension(format!("tmp-{}", std::process::id()));
+    let write = || -> std::io::Result<()> {
+        for (name, bytes) in files {
+            let path = beside.join(name);
+            fs::create_dir_all(path.parent().unwrap_or(&beside))?;
+            fs::write(path, bytes)?;
+        }
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+        fs::rename(&beside, folder)
+    };
+    write().with_context(|| format!("cannot write the report to `{}`", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_names_cannot_leave_their_folder() {
+        assert_eq!(page_name("rock-5b"), "rock-5b.html");
+        for name in [
+            "../../etc/passwd",
+            "..",
+            "",
+            "<script>",
+            "a/b",
+            "a\\b",
+            &"x".repeat(300),
+        ] {
+            let page = page_name(name);
+            assert!(
+                !page.contains('/') && !page.contains('\\') && !page.starts_with('.'),
+                "{page}"
+            );
+            assert!(page.len() < 100, "{page}");
+        }
+        assert_ne!(page_name("a/b"), page_name("a\\b"));
+    }
+}

@@ -1,0 +1,78 @@
+//! The run in short as Markdown, for terminals, issues and pull requests.
+
+use crate::analysis::Analysis;
+use crate::format;
+use crate::sections::sentences;
+use crate::verdict::Verdict;
+
+/// `summary.md`: one sentence per host, then a table.
+pub(super) fn markdown(analysis: &Analysis) -> String {
+    let mut lines = vec![
+        format!("# Run {}", escape(&analysis.run.manifest.run_id)),
+        String::new(),
+    ];
+    lines.extend(
+        analysis
+            .run
+            .problems
+            .iter()
+            .map(|problem| format!("- incomplete run: {}", escape(problem))),
+    );
+    let sentences = sentences(analysis);
+    lines.extend(sentences.iter().map(|sentence| {
+        format!(
+            "- **{}** {}",
+            escape(&sentence.host),
+            escape(&sentence.text)
+        )
+    }));
+    if sentences.is_empty() {
+        lines.push("No host was measured in this run.".into());
+    }
+    lines.push(String::new());
+    lines.push("| host | status | best read, measured | theory | of theory | ok | suspect | invalid | emulated | not measured |".into());
+    lines.push("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|".into());
+    for host in &analysis.hosts {
+        lines.push(format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            escape(&format::foreign_short(host.name(), 80)),
+            host.data.record.status.name(),
+            host.best_read
+                .as_ref()
+                .map(|read| format::gb_per_s(read.gb_per_s))
+                .unwrap_or_default(),
+            format::gb_per_s_or_unknown(host.theory.as_ref().ok().map(|theory| theory.gb_per_s)),
+            host.read_efficiency()
+                .map(format::percent)
+                .unwrap_or_default(),
+            host.count(Verdict::Ok),
+            host.count(Verdict::Suspect),
+            host.count(Verdict::Invalid),
+            host.count(Verdict::Emulated),
+            host.count(Verdict::NotMeasured),
+        ));
+    }
+    lines.push(String::new());
+    lines.push(
+        "Report: `html/index.html`. Data: `frames/units.parquet`, `frames/samples.parquet`.".into(),
+    );
+    lines.join("\n") + "\n"
+}
+
+/// Foreign text as plain words in Markdown. Backticks stay: reasons quote keys and files with them.
+fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in format::foreign(text).chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '\\' | '*' | '|' | '[' | ']' => {
+                escaped.push('\\');
+                escaped.push(c);
+            }
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,338 @@
+//! Reads a run directory and never gives up on it: whatever is broken becomes a named problem beside what is left.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::Context as _;
+use bench_inventory::Inventory;
+use bench_protocol::{
+    Done, Facts, Hello, Message, RunRequest, Sample, UnitEnd, UnitReady, UnitSpec,
+};
+use serde::de::DeserializeOwned;
+
+use super::{HostRecord, HostStatus, RUN_DIR_VERSION, RunManifest, Stage};
+
+/// Garbage lines of which the start is kept for the report; all of them are counted.
+const N_GARBAGE_KEPT: usize = 5;
+
+/// Everything a run directory holds.
+#[derive(Debug)]
+pub struct RunData {
+    /// What was run. When `manifest.json` is missing or broken this is made up from the directory's name.
+    pub manifest: RunManifest,
+    /// Hosts in the order of the manifest, then hosts that only have a folder.
+    pub hosts: Vec<HostData>,
+    /// The inventory of that day; `None` when its copy cannot be read.
+    pub inventory: Option<Inventory>,
+    /// What is wrong with the directory itself, in plain words.
+    pub problems: Vec<String>,
+}
+
+/// Everything one host left behind.
+#[derive(Debug)]
+pub struct HostData {
+    /// What became of it; made up when `host.json` is missing.
+    pub record: HostRecord,
+    /// First line of its stream.
+    pub hello: Option<Hello>,
+    /// What the board told about itself (the last facts message).
+    pub facts: Option<Facts>,
+    /// What was asked of it.
+    pub request: Option<RunRequest>,
+    /// Units in the order of the request, then units that only the stream knows.
+    pub units: Vec<UnitData>,
+    /// Last line of a complete stream.
+    pub done: Option<Done>,
+    /// Lines of the stream that are no messages: number in the file from 1, and what the parser says.
+    pub garbage: Vec<(usize, String)>,
+    /// All lines of the stream that are no messages.
+    pub n_garbage_lines: usize,
+    /// Contradictions between this host's files, in plain words.
+    pub problems: Vec<String>,
+}
+
+/// Everything known about one unit.
+#[derive(Debug, Default)]
+pub struct UnitData {
+    /// The unit's identifier.
+    pub unit: String,
+    /// What was asked for.
+    pub spec: Option<UnitSpec>,
+    /// What really ran.
+    pub ready: Option<UnitReady>,
+    /// Samples in the order of the stream.
+    pub samples: Vec<Sample>,
+    /// How it ended.
+    pub end: Option<UnitEnd>,
+}
+
+/// Reads a run directory.
+///
+/// # Errors
+/// Only when `dir` is not a folder that can be listed. Everything else that is broken is told in
+/// [`RunData::problems`] and [`HostData::problems`].
+pub fn read(dir: &Path) -> anyhow::Result<RunData> {
+    fs::read_dir(dir)
+        .with_context(|| format!("cannot read the run directory `{}`", dir.display()))?;
+    let mut problems = Vec::new();
+    let manifest = read_json::<RunManifest>(&dir.join("manifest.json"), &mut problems);
+    if manifest.is_none() && !dir.join("manifest.json").exists() {
+        problems.push(
+            "`manifest.json` is missing: the command line and the times of the run are unknown"
+                .into(),
+        );
+    }
+    let manifest = manifest.unwrap_or_else(|| made_up_manifest(dir));
+    if manifest.version > RUN_DIR_VERSION {
+        problems.push(format!(
+            "the run was written in version {} of the layout, this program knows {RUN_DIR_VERSION}: update it",
+            manifest.version
+        ));
+    }
+    let hosts = host_names(dir, &manifest)
+        .iter()
+        .map(|host| read_host(dir, host, &manifest))
+        .collect();
+    let inventory = match bench_inventory::load_catalogue(&dir.join("inventory")) {
+        Ok(inventory) => Some(inventory),
+        Err(error) => {
+            problems.push(format!(
+                "the run's copy of the inventory cannot be read, so boards and models are missing here: {error}"
+            ));
+            None
+        }
+    };
+    Ok(RunData {
+        manifest,
+        hosts,
+        inventory,
+        problems,
+    })
+}
+
+fn made_up_manifest(dir: &Path) -> RunManifest {
+    let name = dir
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    RunManifest {
+        version: RUN_DIR_VERSION,
+        run_id: name.unwrap_or_else(|| "unnamed run".into()),
+        started_at: String::new(),
+        finished_at: None,
+        command: Vec::new(),
+        suite: String::new(),
+        git_revision: None,
+        git_dirty: None,
+        rustc: None,
+        artifacts: BTreeMap::new(),
+        hosts: Vec::new(),
+        memwall_version: String::new(),
+        interrupted: false,
+    }
+}
+
+fn host_names(dir: &Path, manifest: &RunManifest) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let mut names: Vec<String> = Vec::new();
+    names.extend(
+        manifest
+            .hosts
+            .iter()
+            .filter(|host| seen.insert((*host).clone()))
+            .cloned(),
+    );
+    let folders: BTreeSet<String> = fs::read_dir(dir.join("hosts"))
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.extend(folders.into_iter().filter(|folder| !seen.contains(folder)));
+    names
+}
+
+fn read_host(dir: &Path, host: &str, manifest: &RunManifest) -> HostData {
+    let folder = dir.join("hosts").join(host);
+    let mut problems = Vec::new();
+    let record = read_json::<HostRecord>(&folder.join("host.json"), &mut problems);
+    let record = record.unwrap_or_else(|| made_up_record(host, &folder, manifest));
+    let request = read_json::<RunRequest>(&folder.join("request.json"), &mut problems);
+    let mut data = HostData {
+        record,
+        hello: None,
+        facts: None,
+        units: request
+            .iter()
+            .flat_map(|request| &request.units)
+            .map(asked_unit)
+            .collect(),
+        request,
+        done: None,
+        garbage: Vec::new(),
+        n_garbage_lines: 0,
+        problems,
+    };
+    match fs::read(folder.join("stream.jsonl")) {
+        Ok(bytes) => read_stream(&bytes, &mut data),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => data
+            .problems
+            .push(format!("`stream.jsonl` cannot be read: {error}")),
+    }
+    settle(&mut data);
+    data
+}
+
+fn asked_unit(spec: &UnitSpec) -> UnitData {
+    UnitData {
+        unit: spec.unit.clone(),
+        spec: Some(spec.clone()),
+        ..UnitData::default()
+    }
+}
+
+/// A host without `host.json`: the controller ended before this host did.
+fn made_up_record(host: &str, folder: &Path, manifest: &RunManifest) -> HostRecord {
+    let started = folder.join("stream.jsonl").exists();
+    let still_running = manifest.finished_at.is_none() && !manifest.interrupted;
+    let cause = match still_running {
+        true => "controller ended before this host did (or the run is still going on)",
+        false => "controller ended before this host did",
+    };
+    HostRecord {
+        host: host.to_owned(),
+        board: None,
+        transport: "unknown".into(),
+        emulated: false,
+        status: HostStatus::Interrupted,
+        stage: started.then_some(Stage::Measure),
+        reason: Some(format!(
+            "{cause}; `host.json` is missing or broken, run this host again"
+        )),
+        stderr_tail: Vec::new(),
+        n_garbage_lines: 0,
+        complete: false,
+        artifact_sha256: None,
+        stage_s: BTreeMap::new(),
+    }
+}
+
+fn read_stream(bytes: &[u8], data: &mut HostData) {
+    let mut index: BTreeMap<String, usize> = (data.units.iter().enumerate())
+        .map(|(i, unit)| (unit.unit.clone(), i))
+        .collect();
+    for (i, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let line = String::from_utf8_lossy(line);
+        if line.trim().is_empty() {
+            continue;
+        }
+        match bench_protocol::parse_line(&line) {
+            Ok(message) => take(message, data, &mut index),
+            Err(error) => {
+                data.n_garbage_lines += 1;
+                if data.garbage.len() < N_GARBAGE_KEPT {
+                    data.garbage.push((i + 1, error.to_string()));
+                }
+            }
+        }
+    }
+}
+
+fn take(message: Message, data: &mut HostData, index: &mut BTreeMap<String, usize>) {
+    match message {
+        Message::Hello(hello) => {
+            // A resumed host appends a second stream: only that one's last line counts.
+            data.done = None;
+            data.hello = Some(hello);
+        }
+        Message::Facts(facts) => data.facts = Some(*facts),
+        Message::Done(done) => data.done = Some(done),
+        Message::UnitReady(ready) => {
+            let unit = unit_mut(&ready.unit, data, index);
+            // A second start replaces the first: its samples were cut off.
+            unit.samples.clear();
+            unit.end = None;
+            unit.ready = Some(ready);
+        }
+        Message::Sample(sample) => unit_mut(&sample.unit, data, index).samples.push(sample),
+        Message::UnitEnd(end) => {
+            let unit = unit_mut(&end.unit, data, index);
+            unit.end = Some(end);
+        }
+    }
+}
+
+fn unit_mut<'a>(
+    name: &str,
+    data: &'a mut HostData,
+    index: &mut BTreeMap<String, usize>,
+) -> &'a mut UnitData {
+    let at = *index.entry(name.to_owned()).or_insert_with(|| {
+        data.units.push(UnitData {
+            unit: name.to_owned(),
+            ..UnitData::default()
+        });
+        data.units.len() - 1
+    });
+    &mut data.units[at]
+}
+
+/// Holds what the controller wrote against what the board sent; the stream wins where they disagree.
+fn settle(data: &mut HostData) {
+    data.record.n_garbage_lines = u32::try_from(data.n_garbage_lines).unwrap_or(u32::MAX);
+    data.record.complete = data.done.is_some();
+    if let Some(hello) = &data.hello
+        && hello.protocol != bench_protocol::PROTOCOL_VERSION
+    {
+        data.problems.push(format!(
+            "the board program speaks version {} of the protocol, this program version {}",
+            hello.protocol,
+            bench_protocol::PROTOCOL_VERSION
+        ));
+    }
+    let measured = data.units.iter().any(|unit| !unit.samples.is_empty());
+    if data.record.status == HostStatus::Ok && data.done.is_none() {
+        data.record.status = HostStatus::Failed;
+        data.record.stage.get_or_insert(Stage::Measure);
+        data.record.reason.get_or_insert_with(|| match measured {
+            true => "the stream ends without its `done` record: it is truncated; what came before is kept".into(),
+            false => "the stream holds no measurements and no `done` record".into(),
+        });
+    }
+    if let Some(done) = data.done {
+        let n_samples: usize = data.units.iter().map(|unit| unit.samples.len()).sum();
+        if n_samples < done.n_samples as usize {
+            data.problems.push(format!(
+                "the board sent {} samples, {n_samples} of them are readable",
+                done.n_samples
+            ));
+        }
+    }
+}
+
+/// Reads a JSON file; a broken one is a problem, a missing one is `None` without a word.
+fn read_json<T: DeserializeOwned>(path: &Path, problems: &mut Vec<String>) -> Option<T> {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) => {
+            problems.push(format!("`{name}` cannot be read: {error}"));
+            return None;
+        }
+    };
+    match serde_json::from_slice(&bytes) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            problems.push(format!("`{name}` is broken: {error}"));
+            None
+        }
+    }
+}

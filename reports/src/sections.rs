@@ -1,0 +1,140 @@
+//! Sections of the pages: one view model and one template each, side by side, one row here to register.
+//!
+//! A section gets the analysis and gives a view of texts; it computes no measurement and formats through
+//! [`crate::format`] only.
+
+mod board_memory;
+mod board_models;
+mod choose;
+mod files;
+mod host_chain;
+mod host_facts;
+mod host_kernels;
+mod host_samples;
+mod host_summary;
+mod host_troubles;
+mod host_units;
+mod hosts;
+mod inference;
+mod method;
+mod overview;
+mod provenance;
+mod summary;
+
+use bench_inventory::Board;
+use minijinja::Value;
+use minijinja::value::Serde;
+use serde::Serialize;
+
+use crate::analysis::{Analysis, HostAnalysis};
+use crate::verdict::Verdict;
+
+pub(crate) use summary::{Sentence, sentences};
+
+/// What a page is about.
+pub(crate) struct Page<'a> {
+    /// The whole run.
+    pub(crate) analysis: &'a Analysis<'a>,
+    /// The part of it this page shows.
+    pub(crate) scope: Scope<'a>,
+    /// Path from the page to the index: empty or `../`.
+    pub(crate) root: &'static str,
+}
+
+/// The part of a run that a page shows.
+pub(crate) enum Scope<'a> {
+    /// All of it.
+    Run,
+    /// One host.
+    Host(&'a HostAnalysis<'a>),
+    /// One board of the catalogue.
+    Board(&'a Board),
+}
+
+/// A part of a page.
+pub(crate) struct Section {
+    /// Anchor on the page.
+    pub(crate) id: &'static str,
+    /// Heading.
+    pub(crate) title: &'static str,
+    /// Name of the template; must end in `.html.j2`, which switches escaping on.
+    pub(crate) template: &'static str,
+    /// The template.
+    pub(crate) source: &'static str,
+    /// The view model; `None` leaves the section out where it has nothing to say.
+    pub(crate) view: fn(&Page) -> Option<Value>,
+}
+
+macro_rules! section {
+    ($module:ident, $title:literal) => {
+        Section {
+            id: stringify!($module),
+            title: $title,
+            template: concat!(stringify!($module), ".html.j2"),
+            source: include_str!(concat!("sections/", stringify!($module), ".html.j2")),
+            view: $module::view,
+        }
+    };
+}
+
+/// Sections of the index page, in order.
+pub(crate) const RUN: &[Section] = &[
+    section!(summary, "In short"),
+    section!(hosts, "Hosts of this run"),
+    section!(overview, "Measured and theoretical bandwidth"),
+    section!(inference, "Measured tokens per second"),
+    section!(choose, "Which model on which board"),
+    section!(method, "How to read this"),
+    section!(provenance, "Where this run comes from"),
+    section!(files, "Data files"),
+];
+
+/// Sections of a host's page, in order.
+pub(crate) const HOST: &[Section] = &[
+    section!(host_summary, "In short"),
+    section!(host_chain, "From memory to tokens"),
+    section!(host_kernels, "Kernels"),
+    section!(host_units, "All units"),
+    section!(host_samples, "Samples"),
+    section!(host_troubles, "What did not work"),
+    section!(host_facts, "Facts the host told"),
+    section!(files, "Data files"),
+];
+
+/// Sections of a board's page, in order.
+pub(crate) const BOARD: &[Section] = &[
+    section!(board_memory, "Theoretical bandwidth"),
+    section!(board_models, "Models on this board"),
+];
+
+/// A view model as a template's value.
+fn value(view: impl Serialize) -> Option<Value> {
+    Some(Value::from(Serde(view)))
+}
+
+/// CSS class of a figure's mark.
+fn mark_class(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "measured",
+        Verdict::Suspect => "suspect",
+        Verdict::Invalid | Verdict::NotMeasured => "invalid",
+        Verdict::Emulated => "emulated",
+    }
+}
+
+/// A verdict as people read it.
+fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::NotMeasured => "not measured",
+        verdict => verdict.name(),
+    }
+}
+
+impl<'a> Page<'a> {
+    fn host(&self) -> Option<&'a HostAnalysis<'a>> {
+        match self.scope {
+            Scope::Host(host) => Some(host),
+            Scope::Run | Scope::Board(_) => None,
+        }
+    }
+}

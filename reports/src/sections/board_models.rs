@@ -1,0 +1,100 @@
+//! Every model in every quantisation on one board: bytes, bounds at two depths, and fit per capacity.
+
+use bench_inventory::{KvFormat, Memory, Model, Quant};
+use serde::Serialize;
+
+use super::choose::loads;
+use super::summary::quant_name;
+use super::{Page, Scope, value};
+use crate::{bounds, format};
+
+/// The deeper of the two depths shown, tokens.
+const DEEP: u64 = 4096;
+
+#[derive(Serialize)]
+struct View {
+    deep: u64,
+    min_context: u64,
+    memories: Vec<MemoryView>,
+}
+
+#[derive(Serialize)]
+struct MemoryView {
+    name: String,
+    gb_per_s: String,
+    capacities: Vec<String>,
+    assumption: String,
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    model: String,
+    quant: String,
+    file: String,
+    read: String,
+    bound_file: String,
+    bound_read: String,
+    bound_deep: String,
+    needed: String,
+    fits: Vec<bool>,
+}
+
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let Scope::Board(board) = page.scope else {
+        return None;
+    };
+    let loads = loads(page.analysis.run.inventory.as_ref()?);
+    if loads.is_empty() {
+        return None;
+    }
+    let memory_view = |memory: &Memory| MemoryView {
+        name: format::foreign(&memory.name),
+        gb_per_s: format::gb_per_s(memory.theoretical_gb_per_s()),
+        capacities: memory
+            .capacities_bytes
+            .value
+            .iter()
+            .map(|bytes| format::binary_bytes(*bytes))
+            .collect(),
+        assumption: match &memory.usable_bytes {
+            Some(usable) => format!(
+                "{} left on the largest size ({})",
+                format::decimal_bytes(usable.value),
+                format::foreign(&usable.source)
+            ),
+            None => format!(
+                "capacity less {} for the system, an assumption",
+                format::binary_bytes(bounds::ASSUMED_SYSTEM_BYTES)
+            ),
+        },
+        rows: loads
+            .iter()
+            .map(|(model, quant)| row(memory, model, *quant))
+            .collect(),
+    };
+    value(View {
+        deep: DEEP,
+        min_context: bounds::MIN_CONTEXT,
+        memories: board.memories.iter().map(memory_view).collect(),
+    })
+}
+
+fn row(memory: &Memory, model: &Model, quant: Quant) -> Row {
+    let gb_per_s = memory.theoretical_gb_per_s();
+    let (file, read) = (model.file_bytes(quant), model.read_bytes_per_token(quant));
+    let kv = model.kv_bytes_per_token(KvFormat::F16);
+    let bound = |bytes: f64| format::number(bounds::tokens_per_s(gb_per_s, bytes / 1e9));
+    let fits = bounds::fits(memory, model, file, 0);
+    Row {
+        model: format::foreign_short(&model.name, 40),
+        quant: quant_name(quant),
+        file: format::decimal_bytes(file),
+        read: format::decimal_bytes(read),
+        bound_file: bound(file as f64),
+        bound_read: bound(bounds::token_bytes(read, kv, 0)),
+        bound_deep: bound(bounds::token_bytes(read, kv, DEEP)),
+        needed: format::decimal_bytes(bounds::needed_bytes(model, file, 0)),
+        fits: fits.iter().map(|fit| fit.fits).collect(),
+    }
+}

@@ -1,0 +1,34 @@
+//! Links to the data behind the pages, relative, so that a copied run directory keeps them.
+
+use serde::Serialize;
+
+use super::{Page, value};
+
+#[derive(Serialize)]
+struct View {
+    files: Vec<(&'static str, &'static str)>,
+}
+
+pub(super) fn view(_page: &Page) -> Option<minijinja::Value> {
+    value(View {
+        files: vec![
+            (
+                "data/units.csv",
+                "one row per unit: rates, bounds, verdicts (CSV)",
+            ),
+            ("data/samples.csv", "one row per sample (CSV)"),
+            (
+                "data/bounds.csv",
+                "every model on every board, by theory (CSV)",
+            ),
+            (
+                "../frames/units.parquet",
+                "one row per unit (Parquet, in the run directory)",
+            ),
+            (
+                "../frames/samples.parquet",
+                "one row per sample (Parquet, in the run directory)",
+            ),
+        ],
+    })
+}

@@ -1,0 +1,79 @@
+//! Every raw sample of a host as a dot, so that a median never hides what it was made of.
+
+use serde::Serialize;
+
+use super::{Page, mark_class, value};
+use crate::analysis::{HostAnalysis, UnitRow};
+use crate::format;
+use crate::svg::{Caption, Strip, strip_chart};
+
+/// Dots of one row; samples beyond are thinned evenly.
+const MAX_DOTS: usize = 120;
+
+/// Share of the median that a chart always shows on each side, so that calm samples look calm.
+const MIN_REACH: f64 = 0.05;
+
+/// Share of the median beyond which samples stand at the edge.
+const MAX_REACH: f64 = 0.5;
+
+#[derive(Serialize)]
+struct View {
+    chart: String,
+}
+
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let host = page.host()?;
+    let strips: Vec<Strip> = host.units.iter().filter_map(strip).collect();
+    if strips.is_empty() {
+        return None;
+    }
+    let caption = Caption {
+        id: "samples",
+        title: "Samples around their median",
+        description: "One row per unit, one dot per sample. Dots to the right of the line took longer than the median.",
+    };
+    value(View {
+        chart: strip_chart(
+            &caption,
+            "time of a sample against the unit's median",
+            reach(host),
+            &strips,
+        ),
+    })
+}
+
+fn strip(unit: &UnitRow) -> Option<Strip> {
+    let summary = unit
+        .summary
+        .as_ref()
+        .filter(|summary| summary.median > 0.0)?;
+    let step = unit.samples.len().div_ceil(MAX_DOTS);
+    let shares = unit
+        .samples
+        .iter()
+        .step_by(step)
+        .map(|s| s.elapsed_ns as f64 / s.iterations as f64 / summary.median);
+    Some(Strip {
+        label: format::foreign_short(&unit.unit, 60),
+        value: format!(
+            "{}, spread {}",
+            format::count(unit.samples.len(), "sample", "samples"),
+            format::percent(summary.spread())
+        ),
+        kind: mark_class(unit.verdict),
+        samples: shares.collect(),
+    })
+}
+
+fn reach(host: &HostAnalysis) -> f64 {
+    let summaries = host
+        .units
+        .iter()
+        .filter_map(|unit| unit.summary.as_ref())
+        .filter(|s| s.median > 0.0);
+    let widest = summaries
+        .map(|s| (s.max / s.median - 1.0).max(1.0 - s.min / s.median))
+        .fold(MIN_REACH, f64::max);
+    // Whole steps of five percent keep the axis readable.
+    (widest.min(MAX_REACH) * 20.0).ceil() / 20.0
+}

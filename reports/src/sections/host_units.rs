@@ -1,0 +1,112 @@
+//! Every unit of a host: measured, bound, ratio, verdict, spread, samples, threads, variant, working set.
+
+use serde::Serialize;
+
+use super::{Page, value, verdict_word};
+use crate::analysis::{UnitKind, UnitRow};
+use crate::format;
+use crate::stats::Summary;
+
+#[derive(Serialize)]
+struct View {
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    unit: String,
+    kernel: String,
+    variant: String,
+    threads: usize,
+    cpus: String,
+    residency: &'static str,
+    working_set: String,
+    kind: &'static str,
+    measured: String,
+    tokens: String,
+    best: String,
+    bound: String,
+    bound_name: String,
+    ratio: String,
+    spread: String,
+    n: usize,
+    median: String,
+    interval: String,
+    convention: &'static str,
+    verdict: &'static str,
+    badge: &'static str,
+    reason: String,
+}
+
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let host = page.host()?;
+    value(View {
+        rows: host.units.iter().map(row).collect(),
+    })
+}
+
+fn row(unit: &UnitRow) -> Row {
+    let summary = unit.summary.as_ref();
+    let gb = |value: Option<f64>| value.map(format::gb_per_s).unwrap_or_default();
+    let interval = |s: &Summary| {
+        format!(
+            "{} to {}",
+            format::duration_ns(s.ci_low),
+            format::duration_ns(s.ci_high)
+        )
+    };
+    Row {
+        unit: format::foreign_short(&unit.unit, 80),
+        kernel: format::foreign_short(&unit.kernel, 60),
+        variant: format::foreign_short(&unit.variant, 30),
+        threads: unit.cpus.len(),
+        cpus: format::cpu_list(&unit.cpus),
+        residency: unit
+            .residency
+            .map(|residency| residency.name())
+            .unwrap_or_default(),
+        working_set: match unit.working_set_bytes {
+            0 => String::new(),
+            bytes => format::binary_bytes(bytes),
+        },
+        kind: if unit.emulated {
+            "emulated"
+        } else {
+            "measured"
+        },
+        measured: gb(unit.gb_per_s),
+        tokens: unit
+            .tokens_per_s
+            .filter(|_| unit.kind == UnitKind::Decode)
+            .map(format::tokens_per_s)
+            .unwrap_or_default(),
+        best: gb(unit.best_gb_per_s),
+        bound: gb(unit.bound.as_ref().map(|bound| bound.gb_per_s)),
+        bound_name: unit
+            .bound
+            .as_ref()
+            .map(|bound| format::foreign(&bound.name))
+            .unwrap_or_default(),
+        ratio: unit.efficiency.map(format::percent).unwrap_or_default(),
+        spread: summary
+            .map(|summary| format::percent(summary.spread()))
+            .unwrap_or_default(),
+        n: unit.samples.len(),
+        median: summary
+            .map(|summary| format::duration_ns(summary.median))
+            .unwrap_or_default(),
+        interval: summary.map(interval).unwrap_or_default(),
+        convention: match unit.convention.map(|convention| convention.name()) {
+            Some("read_plus_write") => "read + written",
+            Some(name) => name,
+            None => "",
+        },
+        verdict: verdict_word(unit.verdict),
+        badge: unit.verdict.name(),
+        reason: unit
+            .reason
+            .as_deref()
+            .map(|reason| format::foreign_short(reason, 600))
+            .unwrap_or_default(),
+    }
+}

@@ -1,0 +1,113 @@
+//! Every host of the run and how it ended: status, stage, cause and remedy.
+
+use serde::Serialize;
+
+use super::{Page, value};
+use crate::analysis::HostAnalysis;
+use crate::format;
+use crate::report::page_name;
+use crate::theory;
+use crate::verdict::Verdict;
+
+#[derive(Serialize)]
+struct View {
+    hosts: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    href: String,
+    board: String,
+    transport: String,
+    emulated: bool,
+    status: &'static str,
+    stage: &'static str,
+    reason: String,
+    stderr_tail: Vec<String>,
+    read: String,
+    share: String,
+    units: String,
+}
+
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let inventory = page.analysis.run.inventory.as_ref();
+    let row = |host: &HostAnalysis| {
+        let record = &host.data.record;
+        Row {
+            name: format::foreign_short(host.name(), 80),
+            href: format!("hosts/{}", page_name(host.name())),
+            board: theory::board_id(record, inventory)
+                .map(|board| format::foreign_short(board, 60))
+                .unwrap_or_default(),
+            transport: format::foreign_short(&record.transport, 20),
+            emulated: record.emulated,
+            status: record.status.name(),
+            stage: record.stage.map(|stage| stage.name()).unwrap_or_default(),
+            reason: reason(host),
+            stderr_tail: record
+                .stderr_tail
+                .iter()
+                .map(|line| format::foreign_short(line, 200))
+                .collect(),
+            read: host
+                .best_read
+                .as_ref()
+                .map(|read| format::gb_per_s(read.gb_per_s))
+                .unwrap_or_default(),
+            share: host
+                .read_efficiency()
+                .map(format::percent)
+                .unwrap_or_default(),
+            units: units(host),
+        }
+    };
+    value(View {
+        hosts: page.analysis.hosts.iter().map(row).collect(),
+    })
+}
+
+/// The recorded cause and everything that contradicts it.
+fn reason(host: &HostAnalysis) -> String {
+    let mut parts: Vec<String> = host
+        .data
+        .record
+        .reason
+        .iter()
+        .map(|reason| format::foreign_short(reason, 500))
+        .collect();
+    if host.data.n_garbage_lines > 0 {
+        parts.push(format!(
+            "{} no messages",
+            format::count(
+                host.data.n_garbage_lines,
+                "line of the stream is",
+                "lines of the stream are"
+            )
+        ));
+    }
+    parts.extend(
+        host.data
+            .problems
+            .iter()
+            .map(|problem| format::foreign(problem)),
+    );
+    parts.join("; ")
+}
+
+fn units(host: &HostAnalysis) -> String {
+    let verdicts = [
+        (Verdict::Ok, "ok"),
+        (Verdict::Suspect, "suspect"),
+        (Verdict::Invalid, "invalid"),
+        (Verdict::Emulated, "emulated"),
+        (Verdict::NotMeasured, "not measured"),
+    ];
+    let counted: Vec<String> = verdicts
+        .iter()
+        .map(|(verdict, word)| (host.count(*verdict), word))
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, word)| format!("{n} {word}"))
+        .collect();
+    counted.join(", ")
+}

@@ -1,0 +1,211 @@
+//! Measured read bandwidth inside the theoretical one: every host, and every board without a host as theory only.
+
+use std::collections::BTreeSet;
+
+use bench_inventory::{Board, Memory};
+use serde::Serialize;
+
+use super::{Page, value};
+use crate::analysis::HostAnalysis;
+use crate::format;
+use crate::report::page_name;
+use crate::svg::{Bar, Caption, Mark, bar_chart};
+use crate::theory;
+use crate::verdict::Verdict;
+
+#[derive(Serialize)]
+struct View {
+    chart: String,
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    href: String,
+    kind: &'static str,
+    badge: &'static str,
+    theory: String,
+    formula: String,
+    source: String,
+    measured: String,
+    threads: String,
+    efficiency: String,
+    note: String,
+}
+
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let inventory = page.analysis.run.inventory.as_ref();
+    let mut bars = Vec::new();
+    let mut rows = Vec::new();
+    let mut measured: Vec<&HostAnalysis> = (page.analysis.hosts.iter())
+        .filter(|host| host.best_read.is_some() || above_theory(host).is_some())
+        .collect();
+    let rate = |host: &HostAnalysis| host.best_read.as_ref().map_or(0.0, |read| read.gb_per_s);
+    measured.sort_by(|a, b| rate(b).total_cmp(&rate(a)));
+    for host in &measured {
+        bars.extend(host_bar(host));
+        rows.push(host_row(host));
+    }
+    let with_host: BTreeSet<&str> = (measured.iter())
+        .filter_map(|host| theory::board_id(&host.data.record, inventory))
+        .collect();
+    let mut alone: Vec<(&Board, &Memory)> = (inventory.iter())
+        .flat_map(|inventory| inventory.boards.values())
+        .filter(|board| !with_host.contains(board.id.as_str()) || board.memories.len() > 1)
+        .flat_map(|board| board.memories.iter().map(move |memory| (board, memory)))
+        .collect();
+    alone.sort_by(|a, b| {
+        b.1.theoretical_gb_per_s()
+            .total_cmp(&a.1.theoretical_gb_per_s())
+    });
+    for (board, memory) in alone {
+        bars.push(board_bar(board, memory));
+        rows.push(board_row(board, memory));
+    }
+    let caption = Caption {
+        id: "bandwidth",
+        title: "Measured read bandwidth inside the theoretical bandwidth",
+        description: "One row per host and per board without a measurement. Dashed outline: theory. Solid bar: measured.",
+    };
+    let chart = match bars.is_empty() {
+        true => String::new(),
+        false => bar_chart(&caption, "GB/s (10^9 bytes per second)", &bars),
+    };
+    value(View { chart, rows })
+}
+
+/// A read that exceeds theory, when nothing else is usable: shown hollow, never hidden.
+fn above_theory(host: &HostAnalysis) -> Option<f64> {
+    if host.best_read.is_some() || host.data.record.emulated {
+        return None;
+    }
+    let invalid = host
+        .units
+        .iter()
+        .filter(|unit| unit.verdict == Verdict::Invalid && unit.efficiency.is_some());
+    invalid
+        .filter_map(|unit| unit.gb_per_s)
+        .max_by(f64::total_cmp)
+}
+
+fn host_bar(host: &HostAnalysis) -> Option<Bar> {
+    let theory = host.theory.as_ref().ok();
+    let (kind, gb_per_s) = match &host.best_read {
+        Some(read) => ("measured", read.gb_per_s),
+        None => ("invalid", above_theory(host)?),
+    };
+    let mut marks: Vec<Mark> = theory
+        .map(|theory| Mark::Theory(theory.gb_per_s))
+        .into_iter()
+        .collect();
+    marks.push(Mark::Bar(kind, gb_per_s));
+    let value = match theory {
+        Some(theory) => format!(
+            "{} of {}",
+            format::number(gb_per_s),
+            format::gb_per_s(theory.gb_per_s)
+        ),
+        None => format!("{}, theory unknown", format::gb_per_s(gb_per_s)),
+    };
+    let board = host
+        .board
+        .map(|board| format!(" · {}", format::foreign_short(&board.name, 40)))
+        .unwrap_or_default();
+    Some(Bar {
+        label: format!("{}{board}", format::foreign_short(host.name(), 60)),
+        value,
+        marks,
+    })
+}
+
+fn board_bar(board: &Board, memory: &Memory) -> Bar {
+    Bar {
+        label: memory_label(board, memory),
+        value: format!("theory {}", format::gb_per_s(memory.theoretical_gb_per_s())),
+        marks: vec![Mark::Theory(memory.theoretical_gb_per_s())],
+    }
+}
+
+/// Name of a board, with the memory's where the board has several.
+pub(super) fn memory_label(board: &Board, memory: &Memory) -> String {
+    match board.memories.len() {
+        0 | 1 => format::foreign_short(&board.name, 60),
+        _ => format!(
+            "{}, {}",
+            format::foreign_short(&board.name, 50),
+            format::foreign(&memory.name)
+        ),
+    }
+}
+
+fn host_row(host: &HostAnalysis) -> Row {
+    let theory = host.theory.as_ref();
+    let read = host.best_read.as_ref();
+    Row {
+        name: format::foreign_short(host.name(), 60),
+        href: format!("hosts/{}", page_name(host.name())),
+        kind: if read.is_some() {
+            "measured"
+        } else {
+            "invalid"
+        },
+        badge: if read.is_some() { "ok" } else { "invalid" },
+        theory: format::gb_per_s_or_unknown(theory.ok().map(|theory| theory.gb_per_s)),
+        formula: theory
+            .map(|theory| theory.formula.clone())
+            .unwrap_or_default(),
+        source: theory.map_or_else(Clone::clone, |theory| format::foreign(&theory.source)),
+        measured: read
+            .map(|read| read.gb_per_s)
+            .or(above_theory(host))
+            .map(format::gb_per_s)
+            .unwrap_or_default(),
+        threads: read
+            .map(|read| {
+                format!(
+                    "{}, {}",
+                    read.kernel,
+                    format::count(read.n_threads, "thread", "threads")
+                )
+            })
+            .unwrap_or_default(),
+        efficiency: host
+            .read_efficiency()
+            .map(format::percent)
+            .unwrap_or_default(),
+        note: theory
+            .ok()
+            .and_then(|theory| theory.note.clone())
+            .unwrap_or_default(),
+    }
+}
+
+fn board_row(board: &Board, memory: &Memory) -> Row {
+    let theory = theory::Theory::of_memory(memory);
+    let quoted: Vec<String> = (memory.quoted.iter())
+        .map(|quote| {
+            format!(
+                "{} ({})",
+                format::gb_per_s(quote.gb_per_s),
+                format::foreign(&quote.source)
+            )
+        })
+        .collect();
+    Row {
+        name: memory_label(board, memory),
+        href: format!("boards/{}", page_name(&board.id)),
+        kind: "theory only",
+        badge: "theory",
+        theory: format::gb_per_s(theory.gb_per_s),
+        formula: theory.formula,
+        source: format::foreign(&theory.source),
+        measured: String::new(),
+        threads: String::new(),
+        efficiency: String::new(),
+        note: match quoted.is_empty() {
+            true => String::new(),
+            false => format!("others quote {}", quoted.join("; ")),
+        },
+    }
+}

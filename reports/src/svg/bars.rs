@@ -1,0 +1,123 @@
+//! Horizontal bars: label and value on their own line above each bar, so that text never meets a mark.
+
+use super::{Anchor, Canvas, Caption, Scale, draw, shorten, text_width};
+
+const ROW_PX: f64 = 46.0;
+const BAR_PX: f64 = 14.0;
+const EDGE_PX: f64 = 6.0;
+
+/// One row.
+pub(crate) struct Bar {
+    /// What it is.
+    pub(crate) label: String,
+    /// Its figure with unit, right-aligned above the bar.
+    pub(crate) value: String,
+    /// Marks on the row, drawn in this order.
+    pub(crate) marks: Vec<Mark>,
+}
+
+/// A mark of a row, in the chart's unit.
+pub(crate) enum Mark {
+    /// Theory: a dashed outline from 0.
+    Theory(f64),
+    /// A measurement: a bar from 0; the class says which kind (`measured`, `suspect`, `invalid`, `emulated`, `limit`).
+    Bar(&'static str, f64),
+    /// A bound: a dashed tick.
+    Bound(f64),
+    /// An interval: a whisker.
+    Interval(f64, f64),
+}
+
+/// A chart of horizontal bars that share one scale from 0.
+pub(crate) fn bar_chart(caption: &Caption, axis: &str, bars: &[Bar]) -> String {
+    draw(caption, |canvas| paint(canvas, axis, bars))
+}
+
+fn paint(canvas: &mut Canvas, axis: &str, bars: &[Bar]) {
+    let bottom = bars.len() as f64 * ROW_PX + 4.0;
+    canvas.height = bottom + 40.0;
+    let max = bars
+        .iter()
+        .flat_map(|bar| &bar.marks)
+        .map(Mark::reach)
+        .fold(0.0, f64::max);
+    let n_ticks = if canvas.width < 500.0 { 4 } else { 8 };
+    let scale = Scale::new(max, n_ticks, EDGE_PX, canvas.width - EDGE_PX);
+    grid(canvas, &scale, bottom, axis);
+    for (i, bar) in bars.iter().enumerate() {
+        let top = i as f64 * ROW_PX;
+        let value_px = text_width(&bar.value);
+        let label = shorten(&bar.label, canvas.width - 2.0 * EDGE_PX - value_px - 12.0);
+        canvas.text("name", (EDGE_PX, top + 17.0), Anchor::Start, &label);
+        canvas.text(
+            "value",
+            (canvas.width - EDGE_PX, top + 17.0),
+            Anchor::End,
+            &bar.value,
+        );
+        for mark in &bar.marks {
+            paint_mark(canvas, &scale, top + 24.0, mark);
+        }
+    }
+}
+
+fn grid(canvas: &mut Canvas, scale: &Scale, bottom: f64, axis: &str) {
+    let ticks: Vec<(f64, String)> = scale.ticks().collect();
+    for (i, (value, label)) in ticks.iter().enumerate() {
+        let x = scale.at(*value);
+        canvas.line("grid", (x, 0.0), (x, bottom));
+        let anchor = match i {
+            0 => Anchor::Start,
+            i if i + 1 == ticks.len() => Anchor::End,
+            _ => Anchor::Middle,
+        };
+        canvas.text("tick", (x, bottom + 15.0), anchor, label);
+    }
+    let middle = canvas.width / 2.0;
+    canvas.text(
+        "axis",
+        (middle, bottom + 33.0),
+        Anchor::Middle,
+        &shorten(axis, canvas.width - 2.0 * EDGE_PX),
+    );
+}
+
+fn paint_mark(canvas: &mut Canvas, scale: &Scale, top: f64, mark: &Mark) {
+    let zero = scale.at(0.0);
+    let middle = top + BAR_PX / 2.0;
+    match *mark {
+        Mark::Theory(value) => canvas.rect(
+            "theory",
+            (zero, top - 1.0),
+            (scale.at(value) - zero, BAR_PX + 2.0),
+        ),
+        Mark::Bar(kind, value) => {
+            canvas.rect(
+                kind,
+                (zero, top + 2.0),
+                (scale.at(value) - zero, BAR_PX - 4.0),
+            );
+        }
+        Mark::Bound(value) => {
+            let x = scale.at(value);
+            canvas.line("bound", (x, top - 3.0), (x, top + BAR_PX + 3.0));
+        }
+        Mark::Interval(low, high) => {
+            let (x1, x2) = (scale.at(low), scale.at(high));
+            canvas.line("whisker", (x1, middle), (x2, middle));
+            canvas.line("whisker", (x1, middle - 4.0), (x1, middle + 4.0));
+            canvas.line("whisker", (x2, middle - 4.0), (x2, middle + 4.0));
+        }
+    }
+}
+
+impl Mark {
+    fn reach(&self) -> f64 {
+        match *self {
+            Mark::Theory(value)
+            | Mark::Bar(_, value)
+            | Mark::Bound(value)
+            | Mark::Interval(_, value) => value,
+        }
+    }
+}

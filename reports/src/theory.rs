@@ -1,0 +1,358 @@
+//! Theoretical bandwidth of a host's system memory, and where the figure comes from.
+//!
+//! Order of trust: what the fleet file states for this host, the board's data sheet, the firmware's own table.
+//! Refuses to guess: a host that nothing is known about has no theoretical bandwidth, and the reason says what to add.
+
+use std::collections::BTreeMap;
+
+use bench_inventory::{Board, Inventory, Memory};
+use bench_protocol::{DramClock, Facts, SmbiosMemoryDevice};
+
+use crate::format;
+use crate::run_dir::HostRecord;
+
+/// Observed clocks within this share of the catalogue's are the same clock, rounded differently.
+const SAME_CLOCK: f64 = 0.99;
+
+/// Theoretical bandwidth of one memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Theory {
+    /// GB/s (10^9 bytes per second).
+    pub gb_per_s: f64,
+    /// How it was computed, in one line: `4224 MT/s x 64 bit / 8`.
+    pub formula: String,
+    /// Where the inputs come from.
+    pub source: String,
+    /// What the reader must know beside it, for instance that the observed clock replaces the data sheet's.
+    pub note: Option<String>,
+}
+
+impl Theory {
+    /// Theory of a memory as its data sheet describes it.
+    pub fn of_memory(memory: &Memory) -> Theory {
+        Theory {
+            gb_per_s: memory.theoretical_gb_per_s(),
+            formula: formula(&memory.kind, memory.mt_per_s, memory.bus_bits),
+            source: memory.source.clone(),
+            note: None,
+        }
+    }
+}
+
+/// Catalogue id of a host's board: from its record, else from the fleet file of that day.
+pub fn board_id<'a>(record: &'a HostRecord, inventory: Option<&'a Inventory>) -> Option<&'a str> {
+    let in_fleet = || {
+        let hosts = &inventory?.fleet.hosts;
+        hosts
+            .iter()
+            .find(|host| host.name == record.host)?
+            .board
+            .as_deref()
+    };
+    record.board.as_deref().or_else(in_fleet)
+}
+
+/// The board of a host, when the catalogue of that day has it.
+pub fn board_of<'a>(record: &HostRecord, inventory: Option<&'a Inventory>) -> Option<&'a Board> {
+    let id = board_id(record, inventory)?;
+    inventory?.boards.get(id)
+}
+
+/// Theoretical bandwidth of a host's system memory.
+///
+/// # Errors
+/// A sentence that says why it is unknown and what to add, when neither the inventory nor the firmware tells.
+pub fn of_host(
+    record: &HostRecord,
+    facts: Option<&Facts>,
+    inventory: Option<&Inventory>,
+) -> Result<Theory, String> {
+    if record.emulated {
+        return Err("an emulator has no memory bus of its own".into());
+    }
+    if let Some(memory) = stated_memory(record, inventory) {
+        return Ok(with_observed_clock(
+            memory,
+            facts.and_then(|facts| facts.dram_clock.as_ref()),
+        ));
+    }
+    if let Some(theory) = facts.and_then(of_smbios) {
+        return Ok(theory);
+    }
+    Err(unknown_reason(record, facts, inventory))
+}
+
+fn stated_memory<'a>(record: &HostRecord, inventory: Option<&'a Inventory>) -> Option<&'a Memory> {
+    let hosts = &inventory?.fleet.hosts;
+    let in_fleet = hosts
+        .iter()
+        .find(|host| host.name == record.host)
+        .and_then(|host| host.memory.as_ref());
+    in_fleet.or_else(|| board_of(record, inventory)?.memories.first())
+}
+
+fn unknown_reason(
+    record: &HostRecord,
+    facts: Option<&Facts>,
+    inventory: Option<&Inventory>,
+) -> String {
+    let remedy = format!(
+        "add `memory:` (`mt-per-s`, `bus-bits`, `source`) or a `board:` to host `{}` in the fleet file",
+        format::foreign(&record.host)
+    );
+    let why = match (board_id(record, inventory), facts) {
+        (Some(board), _) => format!(
+            "board `{}` is not in this run's catalogue",
+            format::foreign(board)
+        ),
+        (None, None) => "the host names no board and told no facts".into(),
+        (None, Some(facts)) => match &facts.smbios_note {
+            Some(note) => format!(
+                "the host names no board, and its firmware tells nothing ({})",
+                format::foreign(note)
+            ),
+            None => "the host names no board, and its firmware tells no memory speed".into(),
+        },
+    };
+    format!("{why}; {remedy}")
+}
+
+/// Transfers per second follow the clock twice (double data rate), and the clock is state: what the kernel shows wins
+/// over the data sheet when it is lower.
+///
+/// A governor that scales with the load shows an idle clock, which says nothing about the clock under load. There the
+/// highest clock the governor may choose counts instead.
+fn with_observed_clock(memory: &Memory, clock: Option<&DramClock>) -> Theory {
+    let mut theory = Theory::of_memory(memory);
+    let Some(clock) = clock else { return theory };
+    let scales = clock.governor.as_deref().is_some_and(scales_with_load);
+    let counted_hz = match (scales, clock.max_hz) {
+        (true, Some(max_hz)) => max_hz,
+        (true, None) => {
+            theory.note = Some(format!(
+                "the DRAM clock read {} when asked, under a governor that scales with the load; the data sheet's clock is used",
+                format::clock_hz(clock.current_hz)
+            ));
+            return theory;
+        }
+        (false, _) => clock.current_hz,
+    };
+    let observed_mt_per_s = counted_hz as f64 * 2.0 / 1e6;
+    if observed_mt_per_s >= memory.mt_per_s * SAME_CLOCK || counted_hz == 0 {
+        return theory;
+    }
+    let observed = match scales {
+        true => format!(
+            "highest clock its governor allows, {}",
+            format::clock_hz(counted_hz)
+        ),
+        false => format!("observed DRAM clock, {}", format::clock_hz(counted_hz)),
+    };
+    theory.gb_per_s = observed_mt_per_s * f64::from(memory.bus_bits) / 8.0 / 1000.0;
+    theory.formula = formula(&memory.kind, observed_mt_per_s, memory.bus_bits);
+    theory.source = format!(
+        "{observed} (`{}`); bus width: {}",
+        format::foreign(&clock.path),
+        memory.source
+    );
+    theory.note = Some(format!(
+        "uses the {observed}, which is below the data sheet's: that one would give {}",
+        format::gb_per_s(memory.theoretical_gb_per_s())
+    ));
+    theory
+}
+
+fn scales_with_load(governor: &str) -> bool {
+    governor.contains("ondemand") || governor.contains("schedutil") || governor.contains("actmon")
+}
+
+/// Sum over the populated channels of data width x configured speed (SMBIOS type 17, fields 0x0A and 0x20).
+fn of_smbios(facts: &Facts) -> Option<Theory> {
+    let mut channels: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+    for (i, device) in facts.smbios_memory.iter().enumerate() {
+        let (width, speed) = (device.data_width_bits?, device.configured_mt_per_s?);
+        let key = channel_of(device).unwrap_or_else(|| format!("\u{0}device {i}"));
+        // Modules of one channel take turns on its wires, at the speed of the slower one.
+        let channel = channels.entry(key).or_insert((width, speed));
+        *channel = (channel.0.max(width), channel.1.min(speed));
+    }
+    let gb_per_s: f64 = channels
+        .values()
+        .map(|(width, speed)| f64::from(*width) * f64::from(*speed) / 8.0 / 1000.0)
+        .sum();
+    if gb_per_s <= 0.0 {
+        return None;
+    }
+    let bus_bits: u32 = channels.values().map(|(width, _)| width).sum();
+    let slowest = channels.values().map(|(_, speed)| *speed).min()?;
+    let kind = facts
+        .smbios_memory
+        .first()
+        .map(|device| format::foreign(&device.kind))
+        .unwrap_or_default();
+    let n_devices = facts.smbios_memory.len();
+    Some(Theory {
+        gb_per_s,
+        formula: formula(&kind, f64::from(slowest), bus_bits),
+        source: format!(
+            "SMBIOS, {} on {}",
+            format::count(n_devices, "device", "devices"),
+            format::count(channels.len(), "channel", "channels")
+        ),
+        note: facts.hypervisor.as_ref().map(|hypervisor| {
+            format!(
+                "a virtual machine ({}): the firmware's table is the hypervisor's word",
+                format::foreign(hypervisor)
+            )
+        }),
+    })
+}
+
+/// The part of a locator that names the channel, when the text shows one: `P0 CHANNEL A`, `DIMM_A` of `DIMM_A1`.
+fn channel_of(device: &SmbiosMemoryDevice) -> Option<String> {
+    let texts = [device.bank.to_uppercase(), device.locator.to_uppercase()];
+    let by_word = texts.iter().find_map(|text| {
+        let end_of_word = text.find("CHANNEL")? + "CHANNEL".len();
+        let rest = &text[end_of_word..];
+        let name_start = rest.find(|c: char| c.is_ascii_alphanumeric())?;
+        let name = &rest[name_start..];
+        let name_len = name
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .unwrap_or(name.len());
+        Some(text[..end_of_word + name_start + name_len].to_owned())
+    });
+    by_word.or_else(|| {
+        // `DIMM_A1`, `CPU0_DIMM_B2`: letter of the channel, number of the slot on it.
+        let locator = &texts[1];
+        let (head, slot) = locator.split_at_checked(locator.len().checked_sub(2)?)?;
+        let mut chars = slot.chars();
+        let shown = chars.next()?.is_ascii_uppercase() && chars.next()?.is_ascii_digit();
+        (shown && head.contains("DIMM")).then(|| locator[..locator.len() - 1].to_owned())
+    })
+}
+
+fn formula(kind: &str, mt_per_s: f64, bus_bits: u32) -> String {
+    format!("{kind} {mt_per_s:.0} MT/s x {bus_bits} bit / 8")
+        .trim_start()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_inventory::Sourced;
+
+    use super::*;
+
+    fn rock() -> Memory {
+        Memory {
+            name: "system".into(),
+            kind: "LPDDR4X".into(),
+            mt_per_s: 4224.0,
+            bus_bits: 64,
+            source: "boot log".into(),
+            capacities_bytes: Sourced {
+                value: vec![1 << 34],
+                source: "vendor".into(),
+            },
+            usable_bytes: None,
+            processors: vec!["cpu".into()],
+            quoted: Vec::new(),
+        }
+    }
+
+    fn clock(current_hz: u64, governor: Option<&str>) -> DramClock {
+        DramClock {
+            path: "/sys/class/devfreq/dmc/cur_freq".into(),
+            current_hz,
+            max_hz: Some(2_112_000_000),
+            governor: governor.map(str::to_owned),
+        }
+    }
+
+    fn device(bank: &str, locator: &str) -> SmbiosMemoryDevice {
+        SmbiosMemoryDevice {
+            bank: bank.into(),
+            locator: locator.into(),
+            kind: "DDR5".into(),
+            data_width_bits: Some(64),
+            configured_mt_per_s: Some(4800),
+            ..SmbiosMemoryDevice::default()
+        }
+    }
+
+    fn check_smbios(devices: &[SmbiosMemoryDevice], expect_gb_per_s: Option<f64>) {
+        let facts = Facts {
+            smbios_memory: devices.to_vec(),
+            ..Facts::default()
+        };
+        assert_eq!(
+            of_smbios(&facts).map(|theory| theory.gb_per_s),
+            expect_gb_per_s,
+            "{devices:?}"
+        );
+    }
+
+    #[test]
+    fn data_sheet_clock_counts_when_nothing_is_observed() {
+        assert_eq!(with_observed_clock(&rock(), None).gb_per_s, 33.792);
+        assert_eq!(
+            with_observed_clock(&rock(), Some(&clock(2_112_000_000, None))).note,
+            None
+        );
+    }
+
+    #[test]
+    fn lower_observed_clock_replaces_the_data_sheet() {
+        let theory = with_observed_clock(&rock(), Some(&clock(528_000_000, Some("userspace"))));
+        assert_eq!(theory.gb_per_s, 8.448);
+        assert!(theory.note.unwrap().contains("528 MHz"));
+    }
+
+    #[test]
+    fn idle_clock_of_a_scaling_governor_does_not_count() {
+        let theory = with_observed_clock(&rock(), Some(&clock(528_000_000, Some("dmc_ondemand"))));
+        assert_eq!(theory.gb_per_s, 33.792);
+    }
+
+    #[test]
+    fn modules_of_one_channel_count_once() {
+        check_smbios(
+            &[
+                device("P0 CHANNEL A", "DIMM 0"),
+                device("P0 CHANNEL B", "DIMM 0"),
+            ],
+            Some(76.8),
+        );
+        check_smbios(
+            &[
+                device("P0 CHANNEL A", "DIMM 0"),
+                device("P0 CHANNEL A", "DIMM 1"),
+            ],
+            Some(38.4),
+        );
+        check_smbios(
+            &[
+                device("BANK 0", "Controller0-ChannelA-DIMM0"),
+                device("BANK 1", "Controller0-ChannelA-DIMM1"),
+            ],
+            Some(38.4),
+        );
+        check_smbios(
+            &[
+                device("", "DIMM_A1"),
+                device("", "DIMM_A2"),
+                device("", "DIMM_B1"),
+            ],
+            Some(76.8),
+        );
+        check_smbios(&[device("", "DIMM 0"), device("", "DIMM 1")], Some(76.8));
+    }
+
+    #[test]
+    fn device_without_speed_makes_the_sum_unknown() {
+        let mut silent = device("", "DIMM 1");
+        silent.configured_mt_per_s = None;
+        check_smbios(&[device("", "DIMM 0"), silent], None);
+        check_smbios(&[], None);
+    }
+}
