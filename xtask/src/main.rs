@@ -1,2 +1,107 @@
-//! Placeholder.
-fn main() {}
+//! memwall's command line: plan, build, deploy, measure, collect, and one call into the report library.
+
+#![forbid(unsafe_code)]
+
+mod artifact;
+mod commands;
+mod exit;
+mod host;
+mod plan;
+mod progress;
+mod recorder;
+mod transport;
+mod workspace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// How close does each board get to its memory wall, and which language model should it run?
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// File with the hosts of this lab [default: inventory/fleet.yaml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub fleet: Option<PathBuf>,
+    /// Output for people or for programs (one JSON document on standard output)
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// When to colour error messages
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// Form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Tables and sentences.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build, deploy, measure, collect and report
+    Run(commands::run::RunArgs),
+    /// Build and check the board programs
+    Build(commands::build::BuildArgs),
+    /// Show what a run would measure, without connecting to anything
+    Plan(commands::run::SelectArgs),
+    /// List what there is
+    List {
+        /// What to list
+        #[arg(value_enum)]
+        what: commands::list::What,
+    },
+    /// Check every file of the inventory and report all mistakes at once
+    Check,
+    /// Render the report of a run directory again [default: the newest run]
+    Report(commands::report::ReportArgs),
+    /// Theoretical tokens per second of a model on a board
+    Bounds(commands::bounds::BoundsArgs),
+    /// Everything CI runs, set-up included
+    Test(commands::test::TestArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Run(args) => commands::run::run(&cli.global, &args),
+        Command::Build(args) => commands::build::build(&cli.global, &args),
+        Command::Plan(args) => commands::run::plan(&cli.global, &args),
+        Command::List { what } => commands::list::list(&cli.global, what),
+        Command::Check => commands::check::check(&cli.global),
+        Command::Report(args) => commands::report::report(&args),
+        Command::Bounds(args) => commands::bounds::bounds(&cli.global, &args),
+        Command::Test(args) => commands::test::test(&args),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(exit::code_of(&error))
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The board programs: building them, and proof that each is what a board needs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use object::elf;
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::Endianness;
+use sha2::{Digest, Sha256};
+use xshell::cmd;
+
+use crate::exit::ExitError;
+use crate::workspace;
+
+/// Name of the board program's package and binary.
+const PACKAGE: &str = "bench-kernels";
+
+/// A target the board program is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// Architecture as `uname -m` prints it.
+    pub arch: &'static str,
+    /// Rust target triple.
+    pub triple: &'static str,
+    machine: u16,
+}
+
+/// Every target; one static program each.
+pub const TARGETS: [Target; 2] = [
+    Target { arch: "aarch64", triple: "aarch64-unknown-linux-musl", machine: elf::EM_AARCH64 },
+    Target { arch: "x86_64", triple: "x86_64-unknown-linux-musl", machine: elf::EM_X86_64 },
+];
+
+/// A built and checked board program.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// What it runs on.
+    pub target: Target,
+    /// Where it is.
+    pub path: PathBuf,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+    /// Bytes.
+    pub size_bytes: u64,
+}
+
+/// The target of an architecture.
+pub fn target_of(arch: &str) -> Option<Target> {
+    // Some systems name 64-bit Arm otherwise.
+    let arch = if arch == "arm64" { "aarch64" } else { arch };
+    TARGETS.into_iter().find(|target| target.arch == arch)
+}
+
+/// Builds and checks the program of every target given, by architecture.
+///
+/// # Errors
+/// With exit code 3 when a target is missing and cannot be added, the compiler fails, or the result is no static
+/// executable for its machine.
+pub fn build(targets: &[Target]) -> anyhow::Result<BTreeMap<&'static str, Artifact>> {
+    let sh = workspace::shell()?;
+    for target in targets {
+        ensure_target(&sh, *target)?;
+    }
+    let target_args = targets.iter().flat_map(|target| ["--target", target.triple]);
+    let output = cmd!(
+        sh,
+        "cargo build --release --package {PACKAGE} {target_args...} --message-format=json-render-diagnostics"
+    )
+    .quiet()
+    .read()
+    .map_err(|error| ExitError::build(format!("the board programs do not build: {error}")))?;
+    let executables = executables(&output)?;
+    targets
+        .iter()
+        .map(|target| {
+            let path = executables
+                .iter()
+                .find(|path| path.components().any(|part| part.as_os_str() == target.triple))
+                .ok_or_else(|| ExitError::build(format!("cargo names no executable for `{}`", target.triple)))?;
+            Ok((target.arch, checked(*target, path)?))
+        })
+        .collect()
+}
+
+/// Adds a target to the toolchain if it is not there.
+fn ensure_target(sh: &xshell::Shell, target: Target) -> anyhow::Result<()> {
+    let triple = target.triple;
+    let sysroot = cmd!(sh, "rustc --print sysroot").quiet().read().context("rustc does not answer")?;
+    if Path::new(&sysroot).join("lib/rustlib").join(triple).join("lib").is_dir() {
+        return Ok(());
+    }
+    eprintln!("adding the Rust target `{triple}`");
+    cmd!(sh, "rustup target add {triple}").quiet().ignore_stdout().run().map_err(|error| {
+        let message = format!(
+            "the Rust target `{triple}` is missing and could not be added ({error}); run `rustup target add {triple}`"
+        );
+        ExitError::build(message).into()
+    })
+}
+
+/// Paths of executables from cargo's JSON messages.
+fn executables(messages: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for line in messages.lines() {
+        let message: serde_json::Value = serde_json::from_str(line).context("cargo printed a line that is no JSON")?;
+        if message["target"]["name"] == PACKAGE
+            && let Some(path) = message["executable"].as_str()
+        {
+            paths.push(PathBuf::from(path));
+        }
+    }
+    Ok(paths)
+}
+
+fn checked(target: Target, path: &Path) -> anyhow::Result<Artifact> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    check_elf(&bytes, target)
+        .map_err(|problem| ExitError::build(format!("`{}` cannot run on a board: {problem}", path.display())))?;
+    let digest = Sha256::digest(&bytes);
+    let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Artifact { target, path: path.to_path_buf(), sha256, size_bytes: bytes.len() as u64 })
+}
+
+/// A board has whatever it has: the program must be for its machine and need no loader and no library.
+fn check_elf(bytes: &[u8], target: Target) -> Result<(), String> {
+    let unreadable = |error: object::read::Error| format!("it is no 64-bit ELF file: {error}");
+    let header = elf::FileHeader64::<Endianness>::parse(bytes).map_err(unreadable)?;
+    let endian = header.endian().map_err(unreadable)?;
+    if !header.is_little_endian() {
+        return Err("it is big-endian".to_string());
+    }
+    let machine = header.e_machine(endian);
+    if machine != target.machine {
+        return Err(format!("its machine is {machine}, not {} ({})", target.machine, target.arch));
+    }
+    for segment in header.program_headers(endian, bytes).map_err(unreadable)? {
+        if segment.p_type(endian) == elf::PT_INTERP {
+            return Err("it asks for an interpreter, so it is not static".to_string());
+        }
+        if let Some(entries) = segment.dynamic(endian, bytes).map_err(unreadable)? {
+            let needs = entries.iter().any(|entry| entry.d_tag.get(endian) == elf::DT_NEEDED);
+            if needs {
+                return Err("it needs shared libraries".to_string());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_what_no_board_can_run() {
+        let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let native = target_of(std::env::consts::ARCH).unwrap();
+        let other = TARGETS.into_iter().find(|target| *target != native).unwrap();
+        assert!(check_elf(&own, native).unwrap_err().contains("interpreter"), "test binaries are dynamic");
+        assert!(check_elf(&own, other).unwrap_err().contains("machine"));
+        assert!(check_elf(b"#!/bin/sh\n", native).unwrap_err().contains("no 64-bit ELF"));
+        assert!(check_elf(&own[..40], native).is_err());
+    }
+
+    #[test]
+    fn knows_both_names_of_64_bit_arm() {
+        assert_eq!(target_of("arm64"), target_of("aarch64"));
+        assert_eq!(target_of("armv7l"), None);
+    }
+}

@@ -1,0 +1,41 @@
+//! One file per subcommand.
+
+pub mod bounds;
+pub mod build;
+pub mod check;
+pub mod list;
+pub mod report;
+pub mod run;
+pub mod test;
+
+use std::io::IsTerminal;
+
+use bench_inventory::Inventory;
+
+use crate::exit::ExitError;
+use crate::{Color, Global, workspace};
+
+/// Loads the inventory or fails with every mistake in it.
+///
+/// # Errors
+/// With exit code 2 and all diagnostics.
+pub fn load_inventory(global: &Global) -> anyhow::Result<Inventory> {
+    bench_inventory::load(&workspace::inventory_dir(), global.fleet.as_deref()).map_err(|error| {
+        let color = match global.color {
+            Color::Auto => std::io::stderr().is_terminal(),
+            Color::Always => true,
+            Color::Never => false,
+        };
+        let n_mistakes = error.diagnostics.len();
+        eprint!("{}", error.render(color));
+        ExitError::usage(format!("the inventory has {n_mistakes} mistakes, shown above")).into()
+    })
+}
+
+/// An unknown name, with the nearest match and the choices.
+pub fn unknown<'a>(what: &str, name: &str, choices: impl Iterator<Item = &'a str> + Clone) -> anyhow::Error {
+    let nearest = bench_inventory::suggest(name, choices.clone());
+    let hint = nearest.map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default();
+    let choices: Vec<&str> = choices.collect();
+    ExitError::usage(format!("there is no {what} `{name}`{hint} There are: {}", choices.join(", "))).into()
+}

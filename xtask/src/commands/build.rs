@@ -1,0 +1,61 @@
+//! `build`: the board programs, built and checked.
+
+use clap::Args;
+use comfy_table::{Table, presets};
+
+use crate::artifact::{self, TARGETS, Target};
+use crate::{Format, Global, exit};
+
+/// Options of `build`.
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// Rust target triples [default: all]
+    #[arg(long, value_name = "TRIPLE")]
+    target: Vec<String>,
+}
+
+/// Builds and prints path, size and hash of each program.
+///
+/// # Errors
+/// For an unknown target, and whatever [`artifact::build`] says.
+pub fn build(global: &Global, args: &BuildArgs) -> anyhow::Result<u8> {
+    let targets = args
+        .target
+        .iter()
+        .map(|triple| {
+            let found = TARGETS.into_iter().find(|target| target.triple == *triple);
+            found.ok_or_else(|| super::unknown("target", triple, TARGETS.iter().map(|target| target.triple)))
+        })
+        .collect::<anyhow::Result<Vec<Target>>>()?;
+    let artifacts = artifact::build(if targets.is_empty() { &TARGETS } else { &targets })?;
+    match global.format {
+        Format::Json => {
+            let list: Vec<_> = artifacts
+                .values()
+                .map(|artifact| {
+                    serde_json::json!({
+                        "target": artifact.target.triple,
+                        "path": artifact.path,
+                        "sha256": artifact.sha256,
+                        "size_bytes": artifact.size_bytes,
+                    })
+                })
+                .collect();
+            println!("{}", serde_json::to_string_pretty(&list)?);
+        }
+        Format::Text => {
+            let mut table = Table::new();
+            table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(["target", "bytes", "SHA-256", "path"]);
+            for artifact in artifacts.values() {
+                table.add_row([
+                    artifact.target.triple.to_string(),
+                    artifact.size_bytes.to_string(),
+                    artifact.sha256[..16].to_string(),
+                    artifact.path.display().to_string(),
+                ]);
+            }
+            println!("{table}");
+        }
+    }
+    Ok(exit::OK)
+}

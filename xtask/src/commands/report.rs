@@ -1,0 +1,72 @@
+//! `report`: renders a run directory again, without boards and without the inventory of today.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::exit::{self, ExitError};
+use crate::workspace;
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Name of a run, or the path of a run directory [default: the newest run]
+    run: Option<String>,
+    /// Open the report in the browser
+    #[arg(long)]
+    open: bool,
+}
+
+/// Renders and prints the path of the report.
+///
+/// # Errors
+/// When there is no such run, or it cannot be read or written.
+pub fn report(args: &ReportArgs) -> anyhow::Result<u8> {
+    let dir = find_run(args.run.as_deref())?;
+    println!("{}", render(&dir)?.display());
+    if args.open {
+        open(&dir.join("html").join("index.html"))?;
+    }
+    Ok(exit::OK)
+}
+
+/// Writes the frames and the report of a run directory; returns the path of its first page.
+///
+/// # Errors
+/// When the run directory cannot be read or written.
+pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
+    bench_reports::frames::write(dir).context("cannot write the frames")?;
+    bench_reports::report::render(dir).context("cannot render the report")
+}
+
+fn find_run(name: Option<&str>) -> anyhow::Result<PathBuf> {
+    let runs_dir = workspace::runs_dir();
+    let mut runs: Vec<String> = std::fs::read_dir(&runs_dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().join("manifest.json").is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    runs.sort();
+    let Some(name) = name else {
+        let newest = runs.last().ok_or_else(|| {
+            ExitError::usage(format!("there is no run in `{}`; start one with `cargo xtask run`", runs_dir.display()))
+        })?;
+        return Ok(runs_dir.join(newest));
+    };
+    if Path::new(name).join("manifest.json").is_file() {
+        return Ok(PathBuf::from(name));
+    }
+    match runs.iter().any(|run| run == name) {
+        true => Ok(runs_dir.join(name)),
+        false => Err(super::unknown("run", name, runs.iter().map(String::as_str))),
+    }
+}
+
+fn open(path: &Path) -> anyhow::Result<()> {
+    let sh = workspace::shell()?;
+    xshell::cmd!(sh, "xdg-open {path}").quiet().run().context("cannot open a browser (xdg-open)")?;
+    Ok(())
+}

@@ -1,0 +1,307 @@
+//! `run` and `plan`: what is measured, where, and what comes of it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use bench_inventory::{Host, Inventory, Suite};
+use bench_reports::analysis;
+use bench_reports::run_dir::{HostRecord, HostStatus, RunManifest};
+use bench_reports::verdict::Verdict;
+use clap::Args;
+use comfy_table::{Table, presets};
+use jiff::Timestamp;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use wildmatch::WildMatch;
+
+use crate::artifact::{self, TARGETS};
+use crate::exit::{self, ExitError};
+use crate::host::{self, Machines, RunContext, UnitCounts, is_emulated, status_word, transport_name};
+use crate::progress::Progress;
+use crate::recorder::Recorder;
+use crate::{Format, Global, plan as planning};
+
+/// CPUs of a board in a plan that asks nobody.
+const ASSUMED_CPUS: u32 = 4;
+
+/// What to measure.
+#[derive(Debug, Clone, Args)]
+pub struct SelectArgs {
+    /// Measure every host of the fleet file
+    #[arg(long, required_unless_present = "board", conflicts_with = "board")]
+    all_boards: bool,
+    /// Measure the hosts with this name or of this board
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    board: Vec<String>,
+    /// Suite of the inventory
+    #[arg(long, default_value = "quick", value_name = "SUITE")]
+    suite: String,
+    /// Measure only kernels whose name matches; `*` stands for anything
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    kernel: Vec<String>,
+}
+
+/// Options of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// Show what would be measured and stop
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Builds, deploys, measures, collects and reports.
+///
+/// # Errors
+/// Before the first measurement only; after it, failures of hosts are results.
+pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<u8> {
+    if args.dry_run {
+        return plan(global, &args.select);
+    }
+    let (inventory, suite, hosts) = select(global, &args.select)?;
+    // Everything is compiled before the first measurement.
+    let artifacts = artifact::build(&TARGETS)?;
+    let names = hosts.iter().map(|host| host.name.clone()).collect();
+    let (recorder, mut manifest) = Recorder::create(&suite.id, names, global.fleet.as_deref(), &artifacts)?;
+    let cancelled = CancellationToken::new();
+    let context = Arc::new(RunContext {
+        run_id: manifest.run_id.clone(),
+        suite,
+        inventory,
+        artifacts,
+        cancelled: cancelled.clone(),
+        machines: Machines::default(),
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let results = runtime.block_on(async {
+        let watch = tokio::spawn(cancel_on_signal(cancelled.clone()));
+        let results = measure_all(&context, &recorder, hosts).await;
+        watch.abort();
+        results
+    });
+    // Not dropped: a stuck name look-up in a blocking thread must not hold up the report.
+    runtime.shutdown_background();
+    manifest.finished_at = Some(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    manifest.interrupted = cancelled.is_cancelled();
+    recorder.write_manifest(&manifest)?;
+    let report = super::report::render(recorder.dir())?;
+    let code = exit_code(recorder.dir(), &manifest, &results);
+    print_results(global, &manifest, recorder.dir(), &report, &results, code)?;
+    Ok(code)
+}
+
+/// Shows the units of every selected host.
+///
+/// # Errors
+/// When the selection or the inventory cannot be used.
+pub fn plan(global: &Global, args: &SelectArgs) -> anyhow::Result<u8> {
+    let (inventory, suite, hosts) = select(global, args)?;
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(["host", "unit", "sampling"]);
+    let mut documents = Vec::new();
+    for host in &hosts {
+        let board = host.board.as_ref().and_then(|id| inventory.boards.get(id));
+        let n_cpus = match board {
+            Some(board) => board.clusters.iter().map(|cluster| cluster.n_cores).sum(),
+            None => std::thread::available_parallelism().map_or(ASSUMED_CPUS, |n| n.get() as u32),
+        };
+        let facts = planning::assumed_facts(n_cpus);
+        let request = planning::request("plan", &suite, &inventory, &facts, is_emulated(host));
+        let seconds = planning::sampling_s(&request.units);
+        documents.push(json!({
+            "host": host.name,
+            "board": host.board,
+            "transport": transport_name(&host.transport),
+            "emulated": is_emulated(host),
+            "sampling_s": seconds,
+            "units": request.units.iter().map(|unit| &unit.unit).collect::<Vec<_>>(),
+        }));
+        for unit in &request.units {
+            let sampling = planning::describe_sampling(unit.sampling);
+            table.add_row([host.name.clone(), unit.unit.clone(), sampling]);
+        }
+        table.add_row([host.name.clone(), "all units".to_string(), format!("at most about {seconds:.0} s of sampling")]);
+    }
+    match global.format {
+        Format::Json => {
+            println!("{}", serde_json::to_string_pretty(&json!({ "suite": suite.id, "hosts": documents }))?);
+        }
+        Format::Text => println!("{table}"),
+    }
+    Ok(exit::OK)
+}
+
+fn select(global: &Global, args: &SelectArgs) -> anyhow::Result<(Inventory, Suite, Vec<Host>)> {
+    let inventory = super::load_inventory(global)?;
+    let mut suite = inventory
+        .suites
+        .get(&args.suite)
+        .cloned()
+        .ok_or_else(|| super::unknown("suite", &args.suite, inventory.suites.keys().map(String::as_str)))?;
+    if !args.kernel.is_empty() {
+        let names: Vec<String> = suite.units.iter().map(|unit| unit.kernel.clone()).collect();
+        for pattern in &args.kernel {
+            if !names.iter().any(|name| WildMatch::new(pattern).matches(name)) {
+                return Err(super::unknown("kernel", pattern, names.iter().map(String::as_str)));
+            }
+        }
+        suite.units.retain(|unit| args.kernel.iter().any(|pattern| WildMatch::new(pattern).matches(&unit.kernel)));
+    }
+    let all = &inventory.fleet.hosts;
+    let matches = |host: &Host, name: &String| host.name == *name || host.board.as_ref() == Some(name);
+    for name in &args.board {
+        if !all.iter().any(|host| matches(host, name)) {
+            let choices = all.iter().map(|host| host.name.as_str());
+            return Err(super::unknown("host", name, choices));
+        }
+    }
+    let hosts: Vec<Host> = all
+        .iter()
+        .filter(|host| args.all_boards || args.board.iter().any(|name| matches(host, name)))
+        .cloned()
+        .collect();
+    if hosts.is_empty() {
+        return Err(ExitError::usage("the fleet file has no host; add one, or see `cargo xtask list hosts`").into());
+    }
+    Ok((inventory, suite, hosts))
+}
+
+/// The first signal ends the run in order; the second ends the program.
+async fn cancel_on_signal(cancelled: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    let received = async || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    let mut received = received;
+    received().await;
+    eprintln!("interrupted: keeping what was measured; once more ends at once");
+    cancelled.cancel();
+    received().await;
+    std::process::exit(i32::from(exit::INTERRUPTED));
+}
+
+type HostResult = (HostRecord, UnitCounts);
+
+/// Boards in parallel, each in a task of its own: one that panics is one failed board.
+async fn measure_all(context: &Arc<RunContext>, recorder: &Recorder, hosts: Vec<Host>) -> Vec<HostResult> {
+    let width = hosts.iter().map(|host| host.name.chars().count()).max().unwrap_or(0);
+    let progress = Progress::new(width);
+    let mut tasks = Vec::new();
+    for host in hosts {
+        let files = match recorder.host(&host.name) {
+            Ok(files) => files,
+            Err(error) => {
+                eprintln!("host `{}` is left out: {error:#}", host.name);
+                continue;
+            }
+        };
+        let line = progress.host(&host.name);
+        let context = Arc::clone(context);
+        tasks.push(tokio::spawn(async move { host::measure(&context, &host, files, &line).await }));
+    }
+    let mut results = Vec::new();
+    for task in tasks {
+        match task.await {
+            Ok(result) => results.push(result),
+            Err(error) => eprintln!("a host's task ended unexpectedly: {error}"),
+        }
+    }
+    results
+}
+
+/// The most serious thing that happened.
+fn exit_code(run_dir: &Path, manifest: &RunManifest, results: &[HostResult]) -> u8 {
+    let any = |status: HostStatus| results.iter().any(|(record, _)| record.status == status);
+    if manifest.interrupted {
+        exit::INTERRUPTED
+    } else if results.len() < manifest.hosts.len() {
+        exit::INTERNAL
+    } else if any(HostStatus::Failed) || results.iter().any(|(_, counts)| counts.n_failed > 0) {
+        exit::FAILED
+    } else if any(HostStatus::Unreachable) {
+        exit::UNREACHABLE
+    } else if a_board_is_all_invalid(run_dir) {
+        exit::INVALID
+    } else {
+        exit::OK
+    }
+}
+
+fn a_board_is_all_invalid(run_dir: &Path) -> bool {
+    let Ok(run) = bench_reports::run_dir::read(run_dir) else {
+        return false;
+    };
+    let analysis = analysis::analyse(&run);
+    analysis.hosts.iter().any(|host| {
+        let mut measured = host.units.iter().filter(|unit| unit.verdict != Verdict::NotMeasured).peekable();
+        measured.peek().is_some() && measured.all(|unit| unit.verdict == Verdict::Invalid)
+    })
+}
+
+fn print_results(
+    global: &Global,
+    manifest: &RunManifest,
+    run_dir: &Path,
+    report: &PathBuf,
+    results: &[HostResult],
+    code: u8,
+) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if global.format == Format::Json {
+        let hosts: Vec<_> = results
+            .iter()
+            .map(|(record, counts)| {
+                json!({
+                    "host": record.host,
+                    "board": record.board,
+                    "status": status_word(record.status),
+                    "units_ok": counts.n_ok,
+                    "units_failed": counts.n_failed,
+                    "units_skipped": counts.n_skipped,
+                    "reason": record.reason,
+                })
+            })
+            .collect();
+        let document = json!({
+            "run_id": manifest.run_id,
+            "run_dir": run_dir,
+            "report": report,
+            "exit_code": code,
+            "hosts": hosts,
+        });
+        writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["host", "board", "status", "ok", "failed", "skipped", "stage", "reason"]);
+    for (record, counts) in results {
+        table.add_row([
+            record.host.clone(),
+            record.board.clone().unwrap_or_else(|| "-".to_string()),
+            status_word(record.status).to_string(),
+            counts.n_ok.to_string(),
+            counts.n_failed.to_string(),
+            counts.n_skipped.to_string(),
+            record.stage.map(|stage| stage.name().to_string()).unwrap_or_default(),
+            record.reason.clone().unwrap_or_default(),
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    writeln!(out, "report: {}", report.display())?;
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! Writing a run directory: whatever is known goes to disk at once, so that a killed controller loses nothing.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use bench_protocol::RunRequest;
+use bench_reports::run_dir::{ArtifactRecord, HostRecord, RUN_DIR_VERSION, RunManifest};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::artifact::Artifact;
+use crate::workspace;
+
+/// A run directory under construction.
+pub struct Recorder {
+    dir: PathBuf,
+}
+
+impl Recorder {
+    /// Makes the directory of a new run with its manifest and the copies of the inventory.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or written.
+    pub fn create(
+        suite: &str,
+        hosts: Vec<String>,
+        fleet: Option<&Path>,
+        artifacts: &BTreeMap<&'static str, Artifact>,
+    ) -> anyhow::Result<(Recorder, RunManifest)> {
+        let now = Timestamp::now();
+        let run_id = format!("{}-{:04x}", now.strftime("%Y-%m-%dT%H-%M-%SZ"), std::process::id() & 0xffff);
+        let dir = workspace::runs_dir().join(&run_id);
+        fs::create_dir_all(&dir).with_context(|| format!("cannot make the run directory `{}`", dir.display()))?;
+        let git = workspace::git_state();
+        let manifest = RunManifest {
+            version: RUN_DIR_VERSION,
+            run_id,
+            started_at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            finished_at: None,
+            command: std::env::args().skip(1).collect(),
+            suite: suite.to_string(),
+            git_revision: git.as_ref().map(|(revision, _)| revision.clone()),
+            git_dirty: git.map(|(_, dirty)| dirty),
+            rustc: workspace::rustc_version(),
+            artifacts: artifacts
+                .values()
+                .map(|artifact| {
+                    let record =
+                        ArtifactRecord { sha256: artifact.sha256.clone(), size_bytes: artifact.size_bytes };
+                    (artifact.target.triple.to_string(), record)
+                })
+                .collect(),
+            hosts,
+            memwall_version: env!("CARGO_PKG_VERSION").to_string(),
+            interrupted: false,
+        };
+        let recorder = Recorder { dir };
+        recorder.copy_inventory(suite, fleet)?;
+        recorder.write_manifest(&manifest)?;
+        Ok((recorder, manifest))
+    }
+
+    /// The run directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Writes the manifest, replacing the one before.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn write_manifest(&self, manifest: &RunManifest) -> anyhow::Result<()> {
+        write_json(&self.dir.join("manifest.json"), manifest)
+    }
+
+    /// Opens the files of one host.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub fn host(&self, host: &str) -> anyhow::Result<HostFiles> {
+        let dir = self.dir.join("hosts").join(host);
+        fs::create_dir_all(&dir).with_context(|| format!("cannot make `{}`", dir.display()))?;
+        let open = |name: &str| {
+            let path = dir.join(name);
+            let file = OpenOptions::new().create(true).append(true).open(&path);
+            file.with_context(|| format!("cannot open `{}`", path.display()))
+        };
+        Ok(HostFiles { stream: open("stream.jsonl")?, stderr: open("stderr.txt")?, dir })
+    }
+
+    fn copy_inventory(&self, suite: &str, fleet: Option<&Path>) -> anyhow::Result<()> {
+        let root = workspace::inventory_dir();
+        let target = self.dir.join("inventory");
+        for file in bench_inventory::files(&root, fleet) {
+            // A fleet file may lie anywhere; everything else keeps its place.
+            let relative = match file.strip_prefix(&root) {
+                Ok(relative) if fleet.is_none_or(|fleet| fleet != file) => relative.to_path_buf(),
+                _ => PathBuf::from("fleet.yaml"),
+            };
+            let other_suite = relative.starts_with("suites") && relative.file_stem().is_none_or(|stem| stem != suite);
+            if other_suite {
+                continue;
+            }
+            let to = target.join(relative);
+            fs::create_dir_all(to.parent().expect("the file lies in the copy's folder"))?;
+            fs::copy(&file, &to).with_context(|| format!("cannot copy `{}`", file.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// The files of one host.
+pub struct HostFiles {
+    dir: PathBuf,
+    stream: File,
+    stderr: File,
+}
+
+impl HostFiles {
+    /// Keeps the request as it is sent.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn write_request(&self, request: &RunRequest) -> anyhow::Result<()> {
+        write_json(&self.dir.join("request.json"), request)
+    }
+
+    /// Appends one line of the stream, byte for byte.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn append_stream(&mut self, line: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(line)
+    }
+
+    /// Appends what the program said to people.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn append_stderr(&mut self, text: &[u8]) -> std::io::Result<()> {
+        self.stderr.write_all(text)
+    }
+
+    /// Writes what became of the host.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn write_record(&self, record: &HostRecord) -> anyhow::Result<()> {
+        write_json(&self.dir.join("host.json"), record)
+    }
+}
+
+/// Writes to a temporary file and renames it: a reader sees the old content or the new, never half of it.
+fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    let temporary = path.with_extension("json.tmp");
+    fs::write(&temporary, text).with_context(|| format!("cannot write `{}`", temporary.display()))?;
+    fs::rename(&temporary, path).with_context(|| format!("cannot write `{}`", path.display()))
+}

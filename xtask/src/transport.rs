@@ -1,0 +1,229 @@
+//! Ways to run the board program: on this machine, over SSH, or under qemu-user.
+
+mod script;
+mod ssh;
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::process::Stdio;
+use std::time::Duration;
+
+use bench_inventory::{Host, Transport};
+use bench_reports::run_dir::{HostStatus, Stage};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::artifact::Artifact;
+use ssh::SshConnection;
+pub use ssh::tail;
+
+/// Deadline of every step that is not measuring.
+pub const STEP_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Why a host could not be measured, and at which step.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{reason}")]
+pub struct HostError {
+    /// Step that failed.
+    pub stage: Stage,
+    /// What it means for the host.
+    pub status: HostStatus,
+    /// Cause and remedy.
+    pub reason: String,
+    /// Last lines of the standard error of what failed.
+    pub stderr_tail: Vec<String>,
+}
+
+impl HostError {
+    /// A failure after the host was reached.
+    pub fn failed(stage: Stage, reason: impl Into<String>) -> HostError {
+        HostError { stage, status: HostStatus::Failed, reason: reason.into(), stderr_tail: Vec::new() }
+    }
+
+    /// A host that was never reached.
+    pub fn unreachable(reason: impl Into<String>) -> HostError {
+        HostError {
+            stage: Stage::Connect,
+            status: HostStatus::Unreachable,
+            reason: reason.into(),
+            stderr_tail: Vec::new(),
+        }
+    }
+}
+
+/// An open way to a host.
+pub enum Connection {
+    /// Processes of this machine.
+    Local,
+    /// Processes of this machine under an emulator.
+    Qemu {
+        /// The emulator's path.
+        emulator: PathBuf,
+        /// Architecture it emulates.
+        arch: String,
+        /// Value of `-cpu`.
+        cpu: Option<String>,
+    },
+    /// Processes of another machine.
+    Ssh(SshConnection),
+}
+
+/// What a host says before anything is deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Architecture, as `uname -m` prints it.
+    pub arch: String,
+    /// Identifies the running machine: two hosts with the same one must not measure at the same time.
+    pub machine: String,
+}
+
+/// A running board program.
+pub struct Running {
+    /// Its standard input; closing it ends the program.
+    pub stdin: Pin<Box<dyn AsyncWrite + Send>>,
+    /// Its messages.
+    pub stdout: Pin<Box<dyn AsyncRead + Send + Sync>>,
+    /// What it says to people.
+    pub stderr: Pin<Box<dyn AsyncRead + Send + Sync>>,
+    /// How it ends.
+    pub end: Pin<Box<dyn Future<Output = End> + Send>>,
+}
+
+/// How a program ended. A verdict never depends on it: it only explains a stream without its final record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// It returned this status.
+    Status(i32),
+    /// A signal ended it; the name or number where known.
+    Signal(String),
+    /// The connection ended first.
+    ConnectionLost,
+}
+
+impl End {
+    /// For people.
+    pub fn describe(&self) -> String {
+        match self {
+            End::Status(status) => format!("the board program returned status {status}"),
+            End::Signal(signal) => format!("the board program was killed by {signal}"),
+            End::ConnectionLost => "the connection was lost".to_string(),
+        }
+    }
+}
+
+/// Opens the way to a host.
+///
+/// # Errors
+/// With status unreachable when it does not answer, and with status skipped when there is no emulator to run it.
+pub async fn connect(host: &Host) -> Result<Connection, HostError> {
+    match &host.transport {
+        Transport::Local => Ok(Connection::Local),
+        Transport::QemuUser { arch, cpu } => {
+            let emulator = find_emulator(arch).ok_or_else(|| HostError {
+                stage: Stage::Connect,
+                status: HostStatus::Skipped,
+                reason: format!(
+                    "qemu-user for {arch} is not installed; `apt-get install qemu-user-static` adds it on Debian"
+                ),
+                stderr_tail: Vec::new(),
+            })?;
+            Ok(Connection::Qemu { emulator, arch: arch.clone(), cpu: cpu.clone() })
+        }
+        Transport::Ssh(target) => SshConnection::open(target).await.map(Connection::Ssh),
+    }
+}
+
+/// `qemu-<arch>-static` or `qemu-<arch>` on the search path.
+pub fn find_emulator(arch: &str) -> Option<PathBuf> {
+    let names = [format!("qemu-{arch}-static"), format!("qemu-{arch}")];
+    let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
+    names.iter().find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()))
+}
+
+impl Connection {
+    /// Asks what the host is.
+    ///
+    /// # Errors
+    /// When the host does not answer in time or answers nonsense.
+    pub async fn probe(&self) -> Result<Probe, HostError> {
+        match self {
+            Connection::Local => Ok(Probe { arch: std::env::consts::ARCH.to_string(), machine: this_machine() }),
+            Connection::Qemu { arch, .. } => Ok(Probe { arch: arch.clone(), machine: this_machine() }),
+            Connection::Ssh(ssh) => ssh.probe().await,
+        }
+    }
+
+    /// Brings the program onto the host, unless it is there already; returns its path there.
+    ///
+    /// # Errors
+    /// When no folder of the host takes it: full, read-only, or not allowed to execute.
+    pub async fn deploy(&self, artifact: &Artifact) -> Result<String, HostError> {
+        match self {
+            Connection::Local | Connection::Qemu { .. } => Ok(artifact.path.display().to_string()),
+            Connection::Ssh(ssh) => ssh.deploy(artifact).await,
+        }
+    }
+
+    /// Starts the program with these arguments.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn start(&self, stage: Stage, program: &str, args: &[&str]) -> Result<Running, HostError> {
+        match self {
+            Connection::Local => start_process(stage, tokio::process::Command::new(program), args),
+            Connection::Qemu { emulator, cpu, .. } => {
+                let mut command = tokio::process::Command::new(emulator);
+                if let Some(cpu) = cpu {
+                    command.args(["-cpu", cpu]);
+                }
+                command.arg(program);
+                start_process(stage, command, args)
+            }
+            Connection::Ssh(ssh) => ssh.start(stage, program, args).await,
+        }
+    }
+
+    /// Ends the connection; failing to say good-bye is no failure of the measurement.
+    pub async fn close(self) {
+        if let Connection::Ssh(ssh) = self {
+            ssh.close().await;
+        }
+    }
+}
+
+/// Identifies this boot of this machine.
+pub fn this_machine() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_string()
+}
+
+fn start_process(
+    stage: Stage,
+    mut command: tokio::process::Command,
+    args: &[&str],
+) -> Result<Running, HostError> {
+    // A process group of its own: Ctrl-C on the terminal reaches the controller, which ends the program in order.
+    let mut child = command
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| HostError::failed(stage, format!("the board program cannot be started: {error}")))?;
+    let piped = "all three streams were asked to be pipes";
+    Ok(Running {
+        stdin: Box::pin(child.stdin.take().expect(piped)),
+        stdout: Box::pin(child.stdout.take().expect(piped)),
+        stderr: Box::pin(child.stderr.take().expect(piped)),
+        end: Box::pin(async move {
+            use std::os::unix::process::ExitStatusExt;
+            match child.wait().await {
+                Ok(status) => match (status.code(), status.signal()) {
+                    (Some(code), _) => End::Status(code),
+                    (None, signal) => End::Signal(format!("signal {}", signal.unwrap_or(0))),
+                },
+                Err(_) => End::ConnectionLost,
+            }
+        }),
+    })
+}
