@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 #[path = "../tests/fixture/mod.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
 mod fixture;
 
 fn main() -> anyhow::Result<()> {

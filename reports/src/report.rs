@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::analysis::{self, Analysis, HostAnalysis};
 use crate::sections::{self, Page, Scope, Section};
-use crate::{format, frames, run_dir, stats};
+use crate::{format, frames, run_dir, stats, svg};
 
 /// Renders `html/index.html`, its sub-pages and data files, and `summary.md`; returns the path of the index.
 ///
@@ -203,6 +203,9 @@ fn render_page(
 fn environment() -> anyhow::Result<Environment<'static>> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.add_filter("prose", |text: &str| {
+        minijinja::Value::from_safe_string(prose(text))
+    });
     environment.add_template("page.html.j2", include_str!("report/page.html.j2"))?;
     for section in [sections::RUN, sections::HOST, sections::BOARD]
         .into_iter()
@@ -211,6 +214,19 @@ fn environment() -> anyhow::Result<Environment<'static>> {
         environment.add_template(section.template, section.source)?;
     }
     Ok(environment)
+}
+
+/// Escapes a text and sets what stands between backticks as code.
+fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len() % 2 == 0 {
+        return svg::escape(text);
+    }
+    let mark = |(i, part): (usize, &&str)| match i % 2 {
+        0 => svg::escape(part),
+        _ => format!("<code>{}</code>", svg::escape(part)),
+    };
+    parts.iter().enumerate().map(mark).collect()
 }
 
 /// Writes a whole folder beside its place, then puts it there: no page of an earlier report stays behind.
@@ -233,6 +249,15 @@ fn replace_folder(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> anyhow::R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prose_escapes_and_marks_code() {
+        assert_eq!(
+            prose("add `a<b>` & go"),
+            "add <code>a&lt;b&gt;</code> &amp; go"
+        );
+        assert_eq!(prose("one ` only"), "one ` only");
+    }
 
     #[test]
     fn page_names_cannot_leave_their_folder() {

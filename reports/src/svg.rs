@@ -173,7 +173,7 @@ fn draw(caption: &Caption, paint: impl Fn(&mut Canvas)) -> String {
 }
 
 /// Text for SVG and XML.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

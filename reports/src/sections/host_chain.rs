@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::inference::{limit_words, model_label, what};
 use super::{Page, mark_class, value, verdict_word};
-use crate::analysis::Chain;
+use crate::analysis::{Chain, Limit};
 use crate::format;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
 
@@ -108,8 +108,7 @@ fn chain_view(i: usize, chain: &Chain) -> ChainView {
 fn bar(chain: &Chain, (name, kind, gb_per_s, _): &Link) -> Option<Bar> {
     let tokens_per_s = chain.tokens_per_s((*gb_per_s)?);
     let mark = match (*kind, *name) {
-        ("theory", _) => Mark::Theory(tokens_per_s),
-        ("bound", _) => Mark::Theory(tokens_per_s),
+        ("theory" | "bound", _) => Mark::Theory(tokens_per_s),
         (_, "measured decoding") => Mark::Bar(mark_class(chain.verdict), tokens_per_s),
         (_, "what the cores can eat") => Mark::Bar("limit", tokens_per_s),
         _ => Mark::Bar("measured", tokens_per_s),
@@ -122,22 +121,35 @@ fn bar(chain: &Chain, (name, kind, gb_per_s, _): &Link) -> Option<Bar> {
 }
 
 fn steps(chain: &Chain, links: &[Link]) -> Vec<Step> {
-    let mut before: Option<f64> = None;
+    let tokens = |gb_per_s: f64| format::tokens_per_s(chain.tokens_per_s(gb_per_s));
     links
         .iter()
-        .map(|(name, kind, gb_per_s, culprit)| {
-            let ratio = before.zip(*gb_per_s).map(|(before, now)| now / before);
-            before = gb_per_s.or(before);
-            Step {
-                name,
-                kind,
-                gb_per_s: format::gb_per_s_or_unknown(*gb_per_s),
-                tokens_per_s: gb_per_s
-                    .map(|gb_per_s| format::tokens_per_s(chain.tokens_per_s(gb_per_s)))
-                    .unwrap_or_default(),
-                ratio: ratio.map(format::percent).unwrap_or_default(),
-                culprit,
-            }
+        .enumerate()
+        .map(|(i, (name, kind, gb_per_s, culprit))| Step {
+            name,
+            kind,
+            gb_per_s: format::gb_per_s_or_unknown(*gb_per_s),
+            tokens_per_s: gb_per_s.map(tokens).unwrap_or_default(),
+            ratio: ratio(chain, i, *gb_per_s).unwrap_or_default(),
+            culprit,
         })
         .collect()
+}
+
+/// A step's share of the one it depends on. The bound is one of the two limits above it, so it says which.
+fn ratio(chain: &Chain, step: usize, gb_per_s: Option<f64>) -> Option<String> {
+    let (before, name) = match step {
+        1 => (chain.theory_gb_per_s, "theory"),
+        2 => (chain.read_gb_per_s, "the best read"),
+        3 => match chain.limit() {
+            Some(Limit::Kernel) => (chain.kernel_gb_per_s, "what the cores can eat"),
+            Some(Limit::Memory) | None => (chain.read_gb_per_s, "the best read"),
+        },
+        4 => (chain.bound_gb_per_s(), "the bound"),
+        _ => (None, ""),
+    };
+    Some(format!(
+        "{} of {name}",
+        format::percent(gb_per_s? / before?)
+    ))
 }

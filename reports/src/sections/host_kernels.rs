@@ -37,7 +37,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
                 title,
                 description,
             },
-            "GB/s (10^9 bytes per second)",
+            "GB/s (10⁹ bytes per second)",
             bars,
         ),
     };

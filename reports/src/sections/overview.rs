@@ -70,7 +70,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     };
     let chart = match bars.is_empty() {
         true => String::new(),
-        false => bar_chart(&caption, "GB/s (10^9 bytes per second)", &bars),
+        false => bar_chart(&caption, "GB/s (10⁹ bytes per second)", &bars),
     };
     value(View { chart, rows })
 }
@@ -102,9 +102,10 @@ fn host_bar(host: &HostAnalysis) -> Option<Bar> {
     marks.push(Mark::Bar(kind, gb_per_s));
     let value = match theory {
         Some(theory) => format!(
-            "{} of {}",
+            "{} of {}, {}",
             format::number(gb_per_s),
-            format::gb_per_s(theory.gb_per_s)
+            format::gb_per_s(theory.gb_per_s),
+            format::percent(gb_per_s / theory.gb_per_s)
         ),
         None => format!("{}, theory unknown", format::gb_per_s(gb_per_s)),
     };

@@ -146,27 +146,21 @@ fn measured_text(host: &HostAnalysis, analysis: &Analysis) -> (&'static str, Str
     if let Some(trouble) = &trouble {
         parts.push(trouble.clone());
     }
-    let board = host
-        .board
-        .map(|board| format!(" ({})", format::foreign_short(&board.name, 60)))
-        .unwrap_or_default();
     if let Some(read) = &host.best_read {
         let threads = format::count(read.n_threads, "thread", "threads");
+        let subject = subject(host, trouble.is_some());
         let reads = format!(
-            "{board} reads {} with {threads}",
+            "{subject} {} with {threads}",
             format::gb_per_s(read.gb_per_s)
         );
         parts.push(match &host.theory {
             Ok(theory) => format!(
                 "{}: {} of the theoretical {}.",
-                reads.trim_start(),
+                reads,
                 format::percent(read.gb_per_s / theory.gb_per_s),
                 format::gb_per_s(theory.gb_per_s)
             ),
-            Err(why) => format!(
-                "{}. Its theoretical bandwidth is unknown: {why}.",
-                reads.trim_start()
-            ),
+            Err(why) => format!("{}. Its theoretical bandwidth is unknown: {why}.", reads),
         });
         parts.extend(decode_text(host));
         parts.extend(reference_text(host, read.gb_per_s, analysis));
@@ -188,6 +182,18 @@ fn measured_text(host: &HostAnalysis, analysis: &Analysis) -> (&'static str, Str
         (None, _, Some(_)) => WARN,
     };
     (kind, parts.join(" "))
+}
+
+/// The words between the host's name and its bandwidth.
+fn subject(host: &HostAnalysis, was_cut_off: bool) -> String {
+    let board = host
+        .board
+        .map(|board| format::foreign_short(&board.name, 60));
+    match (was_cut_off, board) {
+        (true, _) => "Until then it read".into(),
+        (false, Some(board)) => format!("({board}) reads"),
+        (false, None) => "reads".into(),
+    }
 }
 
 /// What went wrong with a host as a whole: status, stage, cause.
