@@ -62,10 +62,18 @@ pub fn decimal_bytes(bytes: u64) -> String {
 pub fn binary_bytes(bytes: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match units.iter().find(|(size, _)| bytes >= *size) {
-        Some((size, unit)) if bytes % size == 0 => {
+        Some((size, unit)) if bytes.is_multiple_of(*size) => {
             format!("{} {unit}", group_thousands(&(bytes / size).to_string()))
         }
         _ => scaled(bytes, &units),
+    }
+}
+
+/// A memory of a board in a sentence: `system` is `system memory`, `vram` is `VRAM`.
+pub fn memory_name(name: &str) -> String {
+    match name {
+        "vram" => "VRAM".to_owned(),
+        name => format!("{} memory", foreign(name)),
     }
 }
 
@@ -169,7 +177,7 @@ fn group_thousands(digits: &str) -> String {
     };
     let mut grouped = String::from(sign);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             grouped.push('\u{2009}');
         }
         grouped.push(digit);

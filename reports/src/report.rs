@@ -219,7 +219,7 @@ fn environment() -> anyhow::Result<Environment<'static>> {
 /// Escapes a text and sets what stands between backticks as code.
 fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return svg::escape(text);
     }
     let mark = |(i, part): (usize, &&str)| match i % 2 {

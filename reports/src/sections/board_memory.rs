@@ -76,7 +76,7 @@ fn memory_row(memory: &bench_inventory::Memory) -> MemoryRow {
         .map(|bytes| format::binary_bytes(*bytes))
         .collect();
     MemoryRow {
-        name: format::foreign(&memory.name),
+        name: format::memory_name(&memory.name),
         formula: theory.formula,
         gb_per_s: format::gb_per_s(theory.gb_per_s),
         source: format::foreign(&theory.source),

@@ -49,7 +49,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         return None;
     }
     let memory_view = |memory: &Memory| MemoryView {
-        name: format::foreign(&memory.name),
+        name: format::memory_name(&memory.name),
         gb_per_s: format::gb_per_s(memory.theoretical_gb_per_s()),
         capacities: memory
             .capacities_bytes

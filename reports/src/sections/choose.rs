@@ -36,6 +36,7 @@ struct Column {
 struct Row {
     model: String,
     quant: String,
+    starts_group: bool,
     file: String,
     cells: Vec<Cell>,
 }
@@ -135,6 +136,7 @@ fn rows(inventory: &Inventory, cells: impl Fn(&Model, Quant) -> Vec<Cell>) -> Ve
         .map(|(model, quant)| Row {
             model: format::foreign_short(&model.name, 40),
             quant: quant_name(quant),
+            starts_group: Some(&quant) == Quant::ALL.first(),
             file: format::decimal_bytes(model.file_bytes(quant)),
             cells: cells(model, quant),
         })

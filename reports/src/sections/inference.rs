@@ -113,6 +113,16 @@ pub(super) fn limit_words(chain: &Chain) -> &'static str {
     }
 }
 
+/// The limit in a word or two, for tables.
+fn limit_word(chain: &Chain) -> &'static str {
+    match chain.limit() {
+        Some(Limit::Memory) => "memory",
+        Some(Limit::Kernel) => "kernel (the cores)",
+        None if chain.read_gb_per_s.is_some() => "memory, as far as known",
+        None => "unknown",
+    }
+}
+
 fn row(host: &HostAnalysis, chain: &Chain) -> Row {
     let bound = chain.bound_gb_per_s();
     Row {
@@ -127,7 +137,7 @@ fn row(host: &HostAnalysis, chain: &Chain) -> Row {
         ratio: bound
             .map(|gb_per_s| format::percent(chain.measured_gb_per_s / gb_per_s))
             .unwrap_or_default(),
-        limit: limit_words(chain),
+        limit: limit_word(chain),
         verdict: verdict_word(chain.verdict),
         badge: chain.verdict.name(),
     }

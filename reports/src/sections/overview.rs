@@ -135,7 +135,7 @@ pub(super) fn memory_label(board: &Board, memory: &Memory) -> String {
         _ => format!(
             "{}, {}",
             format::foreign_short(&board.name, 50),
-            format::foreign(&memory.name)
+            format::memory_name(&memory.name)
         ),
     }
 }
@@ -166,7 +166,7 @@ fn host_row(host: &HostAnalysis) -> Row {
             .map(|read| {
                 format!(
                     "{}, {}",
-                    read.kernel,
+                    format::foreign_short(&read.kernel, 40),
                     format::count(read.n_threads, "thread", "threads")
                 )
             })

@@ -281,11 +281,11 @@ fn theory_sentence(analysis: &Analysis) -> String {
     };
     let bound = bounds::compute(fastest, model, REFERENCE_QUANT, 0, None, None);
     format!(
-        "By theory alone, the fastest of the {} in the catalogue is {}: {} ({} memory) bound {} in {} at {}; it {}.",
+        "By theory alone, the fastest of the {} in the catalogue is {}: {} ({}) bound {} in {} at {}; it {}.",
         format::count(boards.len(), "board", "boards"),
         format::foreign(&fastest.name),
         format::gb_per_s(memory.theoretical_gb_per_s()),
-        format::foreign(&memory.name),
+        format::memory_name(&memory.name),
         format::foreign(&model.name),
         quant_name(REFERENCE_QUANT),
         format::tokens_per_s(bound.bound_read_tokens_per_s),

@@ -5,6 +5,8 @@ use super::{Anchor, Canvas, Caption, Scale, draw, shorten, text_width};
 const ROW_PX: f64 = 46.0;
 const BAR_PX: f64 = 14.0;
 const EDGE_PX: f64 = 6.0;
+const LINE_PX: f64 = 18.0;
+const GAP_PX: f64 = 12.0;
 
 /// One row.
 pub(crate) struct Bar {
@@ -34,29 +36,32 @@ pub(crate) fn bar_chart(caption: &Caption, axis: &str, bars: &[Bar]) -> String {
 }
 
 fn paint(canvas: &mut Canvas, axis: &str, bars: &[Bar]) {
-    let bottom = bars.len() as f64 * ROW_PX + 4.0;
+    let inner_px = canvas.width - 2.0 * EDGE_PX;
+    let one_line = |bar: &Bar| text_width(&bar.label) + text_width(&bar.value) + GAP_PX <= inner_px;
+    // Where one label needs the whole width, every value gets its own line: rows of one chart look alike.
+    let text_lines = if bars.iter().all(one_line) { 1.0 } else { 2.0 };
+    let row_px = ROW_PX + (text_lines - 1.0) * LINE_PX;
+    let bottom = bars.len() as f64 * row_px + 4.0;
     canvas.height = bottom + 40.0;
-    let max = bars
-        .iter()
-        .flat_map(|bar| &bar.marks)
+    let max = (bars.iter().flat_map(|bar| &bar.marks))
         .map(Mark::reach)
         .fold(0.0, f64::max);
     let n_ticks = if canvas.width < 500.0 { 4 } else { 8 };
     let scale = Scale::new(max, n_ticks, EDGE_PX, canvas.width - EDGE_PX);
     grid(canvas, &scale, bottom, axis);
     for (i, bar) in bars.iter().enumerate() {
-        let top = i as f64 * ROW_PX;
-        let value_px = text_width(&bar.value);
-        let label = shorten(&bar.label, canvas.width - 2.0 * EDGE_PX - value_px - 12.0);
-        canvas.text("name", (EDGE_PX, top + 17.0), Anchor::Start, &label);
-        canvas.text(
-            "value",
-            (canvas.width - EDGE_PX, top + 17.0),
-            Anchor::End,
-            &bar.value,
-        );
+        let first_line = i as f64 * row_px + 17.0;
+        let last_line = first_line + (text_lines - 1.0) * LINE_PX;
+        let room_px = match text_lines {
+            1.0 => inner_px - text_width(&bar.value) - GAP_PX,
+            _ => inner_px,
+        };
+        let label = shorten(&bar.label, room_px);
+        canvas.text("name", (EDGE_PX, first_line), Anchor::Start, &label);
+        let right = canvas.width - EDGE_PX;
+        canvas.text("value", (right, last_line), Anchor::End, &bar.value);
         for mark in &bar.marks {
-            paint_mark(canvas, &scale, top + 24.0, mark);
+            paint_mark(canvas, &scale, last_line + 7.0, mark);
         }
     }
 }

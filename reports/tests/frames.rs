@@ -1,0 +1,166 @@
+//! The Parquet files of a run: columns, types, rows.
+
+mod fixture;
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use polars::prelude::*;
+use polars_io::prelude::ParquetReader;
+
+const SAMPLE_COLUMNS: &str = "run_id host board emulated unit kernel residency variant threads cpus working_set_bytes \
+    convention model quant depth sample_idx iterations elapsed_ns read_bytes written_bytes ops verdict reason";
+
+const UNIT_COLUMNS: &str = "run_id host board emulated unit kernel residency variant threads cpus working_set_bytes \
+    convention model quant depth status n median_ns best_ns spread ci_low_ns ci_high_ns gb_per_s best_gb_per_s \
+    tokens_per_s bound bound_tokens_per_s bound_name efficiency kernel_gb_per_s limit verdict reason";
+
+#[test]
+fn columns_are_stable() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = fixture::full_run(temp.path(), "run");
+    assert_eq!(
+        columns(&read(&dir, "samples")),
+        SAMPLE_COLUMNS.split_whitespace().collect::<Vec<_>>()
+    );
+    assert_eq!(
+        columns(&read(&dir, "units")),
+        UNIT_COLUMNS.split_whitespace().collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn types_do_not_depend_on_the_rows() {
+    let temp = tempfile::tempdir().unwrap();
+    let full = fixture::full_run(temp.path(), "run");
+    let empty = temp.path().join("empty");
+    fixture::write_run(&empty, &[]);
+    for name in ["samples", "units"] {
+        assert_eq!(
+            read(&full, name).schema(),
+            read(&empty, name).schema(),
+            "{name}"
+        );
+        assert_eq!(read(&empty, name).height(), 0);
+    }
+}
+
+#[test]
+fn every_sample_is_a_row() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = fixture::full_run(temp.path(), "run");
+    let n_sent: usize = ["rock-desk", "this-machine", "emulated-aarch64", "pi-window"]
+        .iter()
+        .map(|host| fs::read_to_string(dir.join("hosts").join(host).join("stream.jsonl")).unwrap())
+        .map(|stream| {
+            stream
+                .lines()
+                .filter(|line| line.starts_with(r#"{"type":"sample""#) && line.ends_with('}'))
+                .count()
+        })
+        .sum();
+    assert_eq!(read(&dir, "samples").height(), n_sent);
+}
+
+#[test]
+fn work_is_of_the_whole_sample() {
+    let temp = tempfile::tempdir().unwrap();
+    let frame = read(&fixture::full_run(temp.path(), "run"), "samples");
+    let row = find(&frame, "rock-desk", "gemv_q4_0_cache_t4");
+    let number = |column: &str| {
+        frame
+            .column(column)
+            .unwrap()
+            .u64()
+            .unwrap()
+            .get(row)
+            .unwrap()
+    };
+    assert_eq!(number("read_bytes"), 110_592 * number("iterations"));
+}
+
+#[test]
+fn rates_follow_from_the_samples() {
+    let temp = tempfile::tempdir().unwrap();
+    let frame = read(&fixture::full_run(temp.path(), "run"), "units");
+    let row = find(&frame, "rock-desk", "read_dram_t4");
+    let float = |column: &str| {
+        frame
+            .column(column)
+            .unwrap()
+            .f64()
+            .unwrap()
+            .get(row)
+            .unwrap()
+    };
+    let text = |column: &str| {
+        frame
+            .column(column)
+            .unwrap()
+            .str()
+            .unwrap()
+            .get(row)
+            .map(str::to_owned)
+    };
+    assert!((float("gb_per_s") - (256 << 20) as f64 / float("median_ns")).abs() < 1e-9);
+    assert!((float("efficiency") - float("gb_per_s") / 33.792).abs() < 1e-9);
+    assert!(float("ci_low_ns") <= float("median_ns") && float("median_ns") <= float("ci_high_ns"));
+    assert_eq!(text("cpus").as_deref(), Some("4-7"));
+    assert_eq!(text("verdict").as_deref(), Some("ok"));
+    assert_eq!(text("reason"), None);
+}
+
+#[test]
+fn writing_leaves_no_half_files() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = fixture::full_run(temp.path(), "run");
+    bench_reports::frames::write(&dir).unwrap();
+    let mut names: Vec<String> = (fs::read_dir(dir.join("frames")).unwrap())
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "samples.csv",
+            "samples.parquet",
+            "units.csv",
+            "units.parquet"
+        ]
+    );
+}
+
+fn read(dir: &Path, name: &str) -> DataFrame {
+    bench_reports::frames::write(dir).expect("the report can be read back");
+    let file = File::open(dir.join("frames").join(format!("{name}.parquet")))
+        .expect("the report can be read back");
+    ParquetReader::new(file)
+        .finish()
+        .expect("the report can be read back")
+}
+
+fn columns(frame: &DataFrame) -> Vec<&str> {
+    frame
+        .get_column_names()
+        .into_iter()
+        .map(|name| name.as_str())
+        .collect()
+}
+
+fn find(frame: &DataFrame, host: &str, unit: &str) -> usize {
+    let text = |column: &str, row: usize| {
+        frame
+            .column(column)
+            .expect("the report can be read back")
+            .str()
+            .expect("the report can be read back")
+            .get(row)
+            .map(str::to_owned)
+    };
+    (0..frame.height())
+        .find(|row| {
+            text("host", *row).as_deref() == Some(host)
+                && text("unit", *row).as_deref() == Some(unit)
+        })
+        .unwrap_or_else(|| panic!("no row for {host}, {unit}"))
+}

@@ -1,0 +1,337 @@
+//! The report of whole run directories: what readers find, and what no input may break.
+
+mod fixture;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use bench_protocol::{Facts, Residency, UnitStatus};
+use bench_reports::run_dir::HostStatus;
+use bench_reports::{analysis, report, run_dir, verdict::Verdict};
+use fixture::{Unit, measured, record, rock_facts, write_run};
+
+const HOSTILE: &str = "<script>alert(1)</script>\"'&\u{202e}gnp.exe";
+
+#[test]
+fn first_page_tells_every_host_and_its_trouble() {
+    let temp = tempfile::tempdir().unwrap();
+    let html = index(&fixture::full_run(temp.path(), "run"));
+    for part in [
+        "reads 24.1 GB/s with 4 threads: 71 % of the theoretical 33.8 GB/s",
+        "reads 41.3 GB/s with 2 threads. Its theoretical bandwidth is unknown",
+        "was not reached (stage: connect): ssh gave up after 10 s",
+        "did not finish (stage: measure)",
+        "ran under an emulator: 2 units gave the right output",
+        "Connection timed out",
+        "2 lines of the stream are no messages",
+    ] {
+        assert!(html.contains(part), "{part:?} is missing");
+    }
+}
+
+#[test]
+fn pages_ask_for_nothing_outside() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = fixture::full_run(temp.path(), "run");
+    for (name, bytes) in rendered(&dir) {
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(!text.contains("NaN") && !text.contains("inf,"), "{name}");
+        if name.ends_with(".html") {
+            assert!(text.contains("default-src 'none'"), "{name}");
+            for forbidden in [
+                "<script",
+                "src=\"http",
+                "href=\"http",
+                "@import",
+                "url(http",
+            ] {
+                assert!(!text.contains(forbidden), "{name} holds {forbidden}");
+            }
+        }
+    }
+}
+
+#[test]
+fn links_lead_to_files_that_exist() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = fixture::full_run(temp.path(), "run");
+    bench_reports::frames::write(&dir).unwrap();
+    for (name, bytes) in rendered(&dir) {
+        let text = String::from_utf8(bytes).unwrap();
+        let folder = dir.join("html").join(&name).parent().unwrap().to_owned();
+        let links = text
+            .split("href=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next());
+        for link in links.filter(|link| !link.starts_with('#') && !link.starts_with("data:")) {
+            let link = link.replace("&#x2f;", "/");
+            assert!(folder.join(&link).exists(), "{name} links to {link}");
+        }
+    }
+}
+
+#[test]
+fn rendering_twice_gives_the_same_bytes() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = fixture::full_run(temp.path(), "run");
+    let first = rendered(&dir);
+    let summary = fs::read(dir.join("summary.md")).unwrap();
+    bench_reports::frames::write(&dir).unwrap();
+    assert_eq!(first, rendered(&dir));
+    assert_eq!(summary, fs::read(dir.join("summary.md")).unwrap());
+}
+
+#[test]
+fn pages_of_an_earlier_report_do_not_stay() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = fixture::full_run(temp.path(), "run");
+    report::render(&dir).unwrap();
+    fs::write(dir.join("html/hosts/gone.html"), "old").unwrap();
+    report::render(&dir).unwrap();
+    assert!(!dir.join("html/hosts/gone.html").exists());
+}
+
+#[test]
+fn empty_run_is_theory_only() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("run");
+    write_run(&dir, &[]);
+    let html = index(&dir);
+    assert!(html.contains("No host was measured in this run"));
+    assert!(html.contains("Radxa Rock 5"));
+}
+
+#[test]
+fn folder_without_anything_still_renders() {
+    let temp = tempfile::tempdir().unwrap();
+    let html = index(temp.path());
+    assert!(html.contains("manifest.json"), "{html}");
+}
+
+#[test]
+fn missing_folder_is_an_error() {
+    let temp = tempfile::tempdir().unwrap();
+    assert!(report::render(&temp.path().join("no-such-run")).is_err());
+}
+
+#[test]
+fn host_without_record_was_cut_off_by_its_controller() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = fixture::full_run(temp.path(), "run");
+    fs::remove_file(dir.join("hosts/rock-desk/host.json")).unwrap();
+    let run = run_dir::read(&dir).unwrap();
+    let host = &run.hosts[0];
+    assert_eq!(host.record.status, HostStatus::Interrupted);
+    assert!(
+        host.record
+            .reason
+            .as_deref()
+            .unwrap()
+            .contains("controller ended before this host did")
+    );
+    assert!(index(&dir).contains("controller ended before this host did"));
+}
+
+#[test]
+fn broken_files_are_named_and_the_rest_is_kept() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = fixture::full_run(temp.path(), "run");
+    fs::write(dir.join("manifest.json"), "{").unwrap();
+    fs::write(dir.join("inventory/boards/rock-5b.yaml"), "memory: [").unwrap();
+    fs::write(dir.join("hosts/rock-desk/host.json"), b"\xff\xfe").unwrap();
+    let html = index(&dir);
+    assert!(html.contains("<code>manifest.json</code> is broken"));
+    assert!(html.contains("inventory cannot be read"));
+    assert!(html.contains("24.1 GB/s"), "measurements are lost");
+}
+
+#[test]
+fn truncated_stream_keeps_what_came_before() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = fixture::full_run(temp.path(), "run");
+    let run = run_dir::read(&dir).unwrap();
+    let analysis = analysis::analyse(&run);
+    let host = analysis
+        .hosts
+        .iter()
+        .find(|host| host.name() == "pi-window")
+        .unwrap();
+    assert_eq!(host.data.n_garbage_lines, 2);
+    let verdicts: Vec<Verdict> = host.units.iter().map(|unit| unit.verdict).collect();
+    assert_eq!(
+        verdicts,
+        [
+            Verdict::Ok,
+            Verdict::Invalid,
+            Verdict::Suspect,
+            Verdict::NotMeasured
+        ]
+    );
+    assert!(
+        host.units[1].efficiency.unwrap() > 1.0,
+        "a ratio above one is never clipped"
+    );
+}
+
+#[test]
+fn cut_anywhere_the_stream_still_renders() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("run");
+    write_run(&dir, &[fixture::this_machine()]);
+    let path = dir.join("hosts/this-machine/stream.jsonl");
+    let whole = fs::read(&path).unwrap();
+    for len in (0..whole.len()).step_by(whole.len() / 12) {
+        fs::write(&path, &whole[..len]).unwrap();
+        let run = run_dir::read(&dir).unwrap();
+        assert_eq!(
+            run.hosts[0].record.status,
+            HostStatus::Failed,
+            "cut at {len}"
+        );
+        report::render(&dir).unwrap();
+    }
+}
+
+#[test]
+fn emulated_host_is_compared_with_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let run = run_dir::read(&fixture::full_run(temp.path(), "run")).unwrap();
+    let analysis = analysis::analyse(&run);
+    let host = analysis
+        .hosts
+        .iter()
+        .find(|host| host.data.record.emulated)
+        .unwrap();
+    assert!(host.best_read.is_none() && host.theory.is_err() && host.chains.is_empty());
+    for unit in &host.units {
+        assert_eq!((unit.verdict, unit.efficiency), (Verdict::Emulated, None));
+    }
+}
+
+#[test]
+fn chain_names_the_smaller_limit() {
+    let temp = tempfile::tempdir().unwrap();
+    let run = run_dir::read(&fixture::full_run(temp.path(), "run")).unwrap();
+    let analysis = analysis::analyse(&run);
+    let limit = |host: usize| analysis.hosts[host].chains[0].limit().unwrap();
+    assert_eq!(limit(0), analysis::Limit::Memory);
+    assert_eq!(limit(1), analysis::Limit::Kernel);
+}
+
+#[test]
+fn foreign_text_is_text() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("run");
+    let facts = Facts {
+        hostname: Some(HOSTILE.into()),
+        cpu_model: Some("x".repeat(5000)),
+        device_tree_model: Some("\u{05d0}\u{05d1}\u{05d2} \u{0627}\u{0644}".into()),
+        ..rock_facts()
+    };
+    let mut unit = Unit::stream("read", (1, 0), &[0], 10.0);
+    unit.unit = format!("{HOSTILE}{}", "u".repeat(200));
+    unit.kernel = HOSTILE.into();
+    let mut failed = Unit::gemv("q4_0", Residency::Dram, &[0], 1.0);
+    failed.n_samples = 0;
+    failed.end = Some((UnitStatus::Failed, Some(HOSTILE)));
+    let mut bad = record("script-host", Some("<b>board"), HOSTILE);
+    bad.reason = Some(HOSTILE.into());
+    bad.stderr_tail = vec![HOSTILE.into(), "</pre></details>".into()];
+    let long_name = "n".repeat(200);
+    let long = measured(
+        record(&long_name, None, "ssh"),
+        rock_facts(),
+        "neon",
+        &[Unit::stream("read", (1, 0), &[0], 10.0)],
+    );
+    write_run(
+        &dir,
+        &[measured(bad, facts, HOSTILE, &[unit, failed]), long],
+    );
+    for (name, bytes) in rendered(&dir) {
+        let text = String::from_utf8(bytes).unwrap();
+        if name.ends_with(".html") {
+            assert!(
+                !text.contains("<script")
+                    && !text.contains("<b>board")
+                    && !text.contains('\u{202e}'),
+                "{name}"
+            );
+        }
+    }
+    let summary = fs::read_to_string(dir.join("summary.md")).unwrap();
+    assert!(!summary.contains("<script"));
+}
+
+#[test]
+fn sixty_hosts_render() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("run");
+    let hosts: Vec<_> = (0..60)
+        .map(|i| {
+            let units = [Unit::stream("read", (1, 0), &[0, 1], 10.0 + f64::from(i))];
+            measured(
+                record(&format!("host-{i:02}"), Some("raspberry-pi-4"), "ssh"),
+                rock_facts(),
+                "neon",
+                &units,
+            )
+        })
+        .collect();
+    write_run(&dir, &hosts);
+    let html = index(&dir);
+    assert!(html.contains("host-59") && html.contains("48 hosts more in the table below"));
+}
+
+#[test]
+fn figures_without_time_are_no_figures() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("run");
+    let mut unit = Unit::stream("read", (1, 0), &[0], 1e30);
+    unit.jitter = 0.0;
+    write_run(
+        &dir,
+        &[measured(
+            record("fast", None, "local"),
+            rock_facts(),
+            "neon",
+            &[unit],
+        )],
+    );
+    let run = run_dir::read(&dir).unwrap();
+    let analysis = analysis::analyse(&run);
+    let unit = &analysis.hosts[0].units[0];
+    assert_eq!((unit.verdict, unit.gb_per_s), (Verdict::Invalid, None));
+    assert!(!index(&dir).contains("NaN"));
+}
+
+fn index(dir: &Path) -> String {
+    fs::read_to_string(report::render(dir).expect("the report can be read back"))
+        .expect("the report can be read back")
+}
+
+/// Renders and reads back every file of the report, by path relative to `html/`.
+fn rendered(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let index = report::render(dir).expect("the report can be read back");
+    let root = index.parent().expect("the report can be read back");
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("the report can be read back") {
+            let path = entry.expect("the report can be read back").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => {
+                    let name = path
+                        .strip_prefix(root)
+                        .expect("the report can be read back")
+                        .to_string_lossy()
+                        .into_owned();
+                    files.insert(name, fs::read(&path).expect("the report can be read back"));
+                }
+            }
+        }
+    }
+    files
+}
