@@ -67,6 +67,21 @@ impl HostAnalysis<'_> {
         Some(self.best_read.as_ref()?.gb_per_s / theory.gb_per_s)
     }
 
+    /// For every model, quantisation and depth the chain of the thread count that makes the most tokens.
+    pub fn best_chains(&self) -> Vec<&Chain> {
+        let mut best: Vec<&Chain> = Vec::new();
+        for chain in &self.chains {
+            match best.iter_mut().find(|other| other.model == chain.model) {
+                Some(other) if other.measured_tokens_per_s < chain.measured_tokens_per_s => {
+                    *other = chain
+                }
+                Some(_) => {}
+                None => best.push(chain),
+            }
+        }
+        best
+    }
+
     /// Units with this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.units
@@ -183,11 +198,7 @@ fn best_read(units: &[UnitRow]) -> Option<BestRead> {
     units
         .iter()
         .filter(|unit| matches!(unit.kind, UnitKind::Stream | UnitKind::Gemv))
-        .filter(|unit| unit.residency == Some(Residency::Dram) && unit.verdict.is_usable())
-        .filter(|unit| {
-            unit.work
-                .is_some_and(|work| work.written_bytes == 0 && work.read_bytes > 0)
-        })
+        .filter(|unit| unit.is_memory_read() && unit.verdict.is_usable())
         .filter_map(|unit| unit.gb_per_s.map(|gb_per_s| (unit, gb_per_s)))
         // The earlier unit wins a tie, so that the result does not depend on how `max_by` breaks it.
         .rev()

@@ -82,13 +82,13 @@ pub fn of_host(
     Err(unknown_reason(record, facts, inventory))
 }
 
+/// The memory that the CPU computes from: a graphics memory says nothing about kernels that run on CPU cores.
 fn stated_memory<'a>(record: &HostRecord, inventory: Option<&'a Inventory>) -> Option<&'a Memory> {
     let hosts = &inventory?.fleet.hosts;
-    let in_fleet = hosts
-        .iter()
-        .find(|host| host.name == record.host)
-        .and_then(|host| host.memory.as_ref());
-    in_fleet.or_else(|| board_of(record, inventory)?.memories.first())
+    let in_fleet = hosts.iter().find(|host| host.name == record.host);
+    let of_cpu = |memory: &&Memory| memory.processors.iter().any(|processor| processor == "cpu");
+    (in_fleet.and_then(|host| host.memory.as_ref()))
+        .or_else(|| board_of(record, inventory)?.memories.iter().find(of_cpu))
 }
 
 fn unknown_reason(
@@ -101,6 +101,12 @@ fn unknown_reason(
         format::foreign(&record.host)
     );
     let why = match (board_id(record, inventory), facts) {
+        (Some(board), _) if board_of(record, inventory).is_some() => {
+            format!(
+                "the catalogue names no memory of the CPU for board `{}`",
+                format::foreign(board)
+            )
+        }
         (Some(board), _) => format!(
             "board `{}` is not in this run's catalogue",
             format::foreign(board)

@@ -3,12 +3,15 @@
 //! Each step has a ratio to the one before, and each ratio another culprit: the memory, the cores, the model, the
 //! implementation.
 
-use bench_protocol::{ModelRef, Residency};
+use bench_protocol::{ModelRef, Residency, Work};
 
 use super::unit::{BoundKind, UnitKind, UnitRow};
 use super::{BestRead, Theory};
 use crate::bounds;
 use crate::verdict::Verdict;
+
+/// Threads that read less than this share of the bound are too few to reach it.
+const TOO_FEW_THREADS: f64 = 0.9;
 
 /// What sets the bound of a decode unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +47,8 @@ pub struct Chain {
     pub theory_gb_per_s: Option<f64>,
     /// Best measured read, GB/s.
     pub read_gb_per_s: Option<f64>,
+    /// Best measured read with as many threads as this unit has, GB/s.
+    pub threads_read_gb_per_s: Option<f64>,
     /// Rate at which the same number of cores eats the same weights from their caches, GB/s.
     pub kernel_gb_per_s: Option<f64>,
     /// Rate of the decode unit itself, GB/s.
@@ -68,6 +73,15 @@ impl Chain {
         }
     }
 
+    /// Read bandwidth of this unit's threads, when they alone are what keeps it below the other limits.
+    ///
+    /// One core rarely fills the bus, so a unit with few threads can be slow although neither the memory nor the
+    /// arithmetic is.
+    pub fn too_few_threads(&self) -> Option<f64> {
+        let reach = self.threads_read_gb_per_s?;
+        (reach < TOO_FEW_THREADS * self.bound_gb_per_s()?).then_some(reach)
+    }
+
     /// Tokens per second that a bandwidth allows.
     pub fn tokens_per_s(&self, gb_per_s: f64) -> f64 {
         bounds::tokens_per_s(gb_per_s, self.token_bytes / 1e9)
@@ -82,6 +96,12 @@ fn limit(read_gb_per_s: f64, kernel_gb_per_s: f64) -> Limit {
 }
 
 impl UnitRow {
+    /// Whether it walks through memory and only reads.
+    pub fn is_memory_read(&self) -> bool {
+        let reads_only = |work: &Work| work.written_bytes == 0 && work.read_bytes > 0;
+        self.residency == Some(Residency::Dram) && self.work.as_ref().is_some_and(reads_only)
+    }
+
     /// What binds this unit; `None` when one of the limits is unknown or the unit does not walk through memory.
     pub fn limit(&self) -> Option<Limit> {
         let read = self
@@ -143,6 +163,7 @@ pub(super) fn chains(
                 token_bytes: work.read_bytes as f64 + work.written_bytes as f64,
                 theory_gb_per_s: theory.map(|theory| theory.gb_per_s),
                 read_gb_per_s: best_read.map(|read| read.gb_per_s),
+                threads_read_gb_per_s: threads_read(units, unit.cpus.len()),
                 kernel_gb_per_s: unit.kernel_gb_per_s,
                 measured_gb_per_s: unit.gb_per_s?,
                 measured_tokens_per_s: unit.tokens_per_s?,
@@ -150,4 +171,14 @@ pub(super) fn chains(
             })
         })
         .collect()
+}
+
+/// Best read of the streams with this many threads.
+fn threads_read(units: &[UnitRow], n_threads: usize) -> Option<f64> {
+    units
+        .iter()
+        .filter(|unit| unit.kind == UnitKind::Stream && unit.cpus.len() == n_threads)
+        .filter(|unit| unit.is_memory_read() && unit.verdict.is_usable())
+        .filter_map(|unit| unit.gb_per_s)
+        .max_by(f64::total_cmp)
 }

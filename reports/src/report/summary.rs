@@ -41,7 +41,12 @@ pub(super) fn markdown(analysis: &Analysis) -> String {
                 .as_ref()
                 .map(|read| format::gb_per_s(read.gb_per_s))
                 .unwrap_or_default(),
-            format::gb_per_s_or_unknown(host.theory.as_ref().ok().map(|theory| theory.gb_per_s)),
+            match host.data.record.emulated {
+                true => String::new(),
+                false => format::gb_per_s_or_unknown(
+                    host.theory.as_ref().ok().map(|theory| theory.gb_per_s)
+                ),
+            },
             host.read_efficiency()
                 .map(format::percent)
                 .unwrap_or_default(),

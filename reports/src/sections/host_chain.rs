@@ -17,7 +17,7 @@ struct View {
 struct ChainView {
     title: String,
     chart: String,
-    limit: &'static str,
+    limit: String,
     token: String,
     verdict: &'static str,
     badge: &'static str,
@@ -26,7 +26,7 @@ struct ChainView {
 
 #[derive(Serialize)]
 struct Step {
-    name: &'static str,
+    name: String,
     kind: &'static str,
     gb_per_s: String,
     tokens_per_s: String,
@@ -39,47 +39,103 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     if host.chains.is_empty() {
         return None;
     }
+    let best = host.best_chains();
     value(View {
-        chains: host
-            .chains
-            .iter()
+        chains: best
+            .into_iter()
             .enumerate()
             .map(|(i, chain)| chain_view(i, chain))
             .collect(),
     })
 }
 
-/// A step of the chain: name, kind of figure, rate, and whose fault the loss to the step before is.
-type Link = (&'static str, &'static str, Option<f64>, &'static str);
+/// A step of the chain.
+struct Link {
+    name: String,
+    /// Kind of figure, as people read it.
+    kind: &'static str,
+    gb_per_s: Option<f64>,
+    /// Rate and name of the step that it is a share of.
+    of: Option<(f64, &'static str)>,
+    /// What a loss against that step is due to.
+    culprit: &'static str,
+    /// Drawn as a dashed outline when absent.
+    bar: Option<&'static str>,
+}
 
-fn links(chain: &Chain) -> [Link; 5] {
-    [
-        ("theoretical bandwidth", "theory", chain.theory_gb_per_s, ""),
-        (
+fn links(chain: &Chain) -> Vec<Link> {
+    let (theory, read) = (chain.theory_gb_per_s, chain.read_gb_per_s);
+    let binding = match chain.limit() {
+        Some(Limit::Kernel) => (chain.kernel_gb_per_s, "what the cores can eat"),
+        Some(Limit::Memory) | None => (read, "the best read"),
+    };
+    let link =
+        |name: &str, kind, gb_per_s, (rate, of): (Option<f64>, &'static str), culprit, bar| Link {
+            name: name.to_owned(),
+            kind,
+            gb_per_s,
+            of: rate.map(|rate| (rate, of)),
+            culprit,
+            bar,
+        };
+    let threads = format!(
+        "read with {}",
+        format::count(chain.n_threads, "thread", "threads")
+    );
+    let of_read = (read, "the best read");
+    let mut links = vec![
+        link(
+            "theoretical bandwidth",
+            "theory",
+            theory,
+            (None, ""),
+            "",
+            None,
+        ),
+        link(
             "best measured read",
             "measured",
-            chain.read_gb_per_s,
+            read,
+            (theory, "theory"),
             "memory: controller, DRAM, fabric",
+            Some("measured"),
         ),
-        (
+        link(
+            &threads,
+            "measured",
+            chain.threads_read_gb_per_s,
+            of_read,
+            "too few threads to fill the bus",
+            Some("measured"),
+        ),
+        link(
             "what the cores can eat",
             "measured",
             chain.kernel_gb_per_s,
+            of_read,
             "cores and instruction set",
+            Some("limit"),
         ),
-        (
+        link(
             "bound of this model",
             "bound",
             chain.bound_gb_per_s(),
-            "the smaller of the two above",
+            binding,
+            "the smaller of best read and cores",
+            None,
         ),
-        (
+        link(
             "measured decoding",
             "measured",
             Some(chain.measured_gb_per_s),
+            (chain.bound_gb_per_s(), "the bound"),
             "implementation: attention, norms, threads waiting",
+            Some(mark_class(chain.verdict)),
         ),
-    ]
+    ];
+    // Where the best read was made with as many threads, the step says nothing new.
+    links.retain(|link| link.name != threads || (link.gb_per_s.is_some() && link.gb_per_s < read));
+    links
 }
 
 fn chain_view(i: usize, chain: &Chain) -> ChainView {
@@ -101,55 +157,41 @@ fn chain_view(i: usize, chain: &Chain) -> ChainView {
         token: format::decimal_bytes(chain.token_bytes as u64),
         verdict: verdict_word(chain.verdict),
         badge: chain.verdict.name(),
-        steps: steps(chain, &links),
+        steps: steps(chain, links),
     }
 }
 
-fn bar(chain: &Chain, (name, kind, gb_per_s, _): &Link) -> Option<Bar> {
-    let tokens_per_s = chain.tokens_per_s((*gb_per_s)?);
-    let mark = match (*kind, *name) {
-        ("theory" | "bound", _) => Mark::Theory(tokens_per_s),
-        (_, "measured decoding") => Mark::Bar(mark_class(chain.verdict), tokens_per_s),
-        (_, "what the cores can eat") => Mark::Bar("limit", tokens_per_s),
-        _ => Mark::Bar("measured", tokens_per_s),
+fn bar(chain: &Chain, link: &Link) -> Option<Bar> {
+    let tokens_per_s = chain.tokens_per_s(link.gb_per_s?);
+    let mark = match link.bar {
+        Some(kind) => Mark::Bar(kind, tokens_per_s),
+        None => Mark::Theory(tokens_per_s),
     };
     Some(Bar {
-        label: (*name).to_owned(),
+        label: link.name.clone(),
         value: format::tokens_per_s(tokens_per_s),
         marks: vec![mark],
     })
 }
 
-fn steps(chain: &Chain, links: &[Link]) -> Vec<Step> {
+fn steps(chain: &Chain, links: Vec<Link>) -> Vec<Step> {
     let tokens = |gb_per_s: f64| format::tokens_per_s(chain.tokens_per_s(gb_per_s));
+    let ratio = |link: &Link| {
+        let (rate, of) = link.of?;
+        Some(format!(
+            "{} of {of}",
+            format::percent(link.gb_per_s? / rate)
+        ))
+    };
     links
-        .iter()
-        .enumerate()
-        .map(|(i, (name, kind, gb_per_s, culprit))| Step {
-            name,
-            kind,
-            gb_per_s: format::gb_per_s_or_unknown(*gb_per_s),
-            tokens_per_s: gb_per_s.map(tokens).unwrap_or_default(),
-            ratio: ratio(chain, i, *gb_per_s).unwrap_or_default(),
-            culprit,
+        .into_iter()
+        .map(|link| Step {
+            kind: link.kind,
+            gb_per_s: format::gb_per_s_or_unknown(link.gb_per_s),
+            tokens_per_s: link.gb_per_s.map(tokens).unwrap_or_default(),
+            ratio: ratio(&link).unwrap_or_default(),
+            culprit: link.culprit,
+            name: link.name,
         })
         .collect()
-}
-
-/// A step's share of the one it depends on. The bound is one of the two limits above it, so it says which.
-fn ratio(chain: &Chain, step: usize, gb_per_s: Option<f64>) -> Option<String> {
-    let (before, name) = match step {
-        1 => (chain.theory_gb_per_s, "theory"),
-        2 => (chain.read_gb_per_s, "the best read"),
-        3 => match chain.limit() {
-            Some(Limit::Kernel) => (chain.kernel_gb_per_s, "what the cores can eat"),
-            Some(Limit::Memory) | None => (chain.read_gb_per_s, "the best read"),
-        },
-        4 => (chain.bound_gb_per_s(), "the bound"),
-        _ => (None, ""),
-    };
-    Some(format!(
-        "{} of {name}",
-        format::percent(gb_per_s? / before?)
-    ))
 }

@@ -39,7 +39,14 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     if chains.is_empty() {
         return None;
     }
-    let bars: Vec<Bar> = chains
+    let best: Vec<(&HostAnalysis, &Chain)> = (page.analysis.hosts.iter())
+        .flat_map(|host| {
+            host.best_chains()
+                .into_iter()
+                .map(move |chain| (host, chain))
+        })
+        .collect();
+    let bars: Vec<Bar> = best
         .iter()
         .take(MAX_BARS)
         .map(|(host, chain)| bar(host, chain))
@@ -51,7 +58,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     };
     value(View {
         chart: bar_chart(&caption, "tokens/s", &bars),
-        n_hidden: chains.len().saturating_sub(MAX_BARS),
+        n_hidden: chains.len().saturating_sub(bars.len()),
         rows: chains
             .iter()
             .map(|(host, chain)| row(host, chain))
@@ -100,22 +107,31 @@ pub(super) fn model_label(chain: &Chain) -> String {
 }
 
 /// The limit in plain words.
-pub(super) fn limit_words(chain: &Chain) -> &'static str {
-    match chain.limit() {
+pub(super) fn limit_words(chain: &Chain) -> String {
+    if let Some(reach) = chain.too_few_threads() {
+        let threads = format::count(chain.n_threads, "thread", "threads");
+        return format!(
+            "the number of threads: {threads} together read only {}",
+            format::gb_per_s(reach)
+        );
+    }
+    let words = match chain.limit() {
         Some(Limit::Memory) => "memory: it delivers weights more slowly than the cores eat them",
         Some(Limit::Kernel) => {
-            "kernel: the cores eat weights more slowly than the memory delivers them"
+            "the kernel: the cores eat weights more slowly than the memory delivers them"
         }
         None if chain.read_gb_per_s.is_some() => {
             "memory, as far as known: the kernel's own limit was not measured"
         }
-        None => "unknown: the read bandwidth was not measured",
-    }
+        None => "something unknown: the read bandwidth was not measured",
+    };
+    words.to_owned()
 }
 
 /// The limit in a word or two, for tables.
 fn limit_word(chain: &Chain) -> &'static str {
     match chain.limit() {
+        _ if chain.too_few_threads().is_some() => "too few threads",
         Some(Limit::Memory) => "memory",
         Some(Limit::Kernel) => "kernel (the cores)",
         None if chain.read_gb_per_s.is_some() => "memory, as far as known",

@@ -221,10 +221,11 @@ fn decode_text(host: &HostAnalysis) -> Option<String> {
         chains.max_by(|a, b| a.measured_tokens_per_s.total_cmp(&b.measured_tokens_per_s))?;
     let allowed = chain.bound_gb_per_s()?;
     Some(format!(
-        "Decoding {} in {} at depth {} it makes {}, {} of what its measured limits allow.",
+        "Decoding {} in {} at depth {} with {} it makes {}, {} of what its measured limits allow.",
         format::foreign_short(&chain.model.model, 40),
         format::foreign_short(&chain.model.quant, 20),
         chain.model.depth,
+        format::count(chain.n_threads, "thread", "threads"),
         format::tokens_per_s(chain.measured_tokens_per_s),
         format::percent(chain.measured_gb_per_s / allowed)
     ))
