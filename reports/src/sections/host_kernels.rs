@@ -19,6 +19,7 @@ struct View {
     cache: String,
     threads: String,
     emulated: bool,
+    has_theory: bool,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
@@ -56,6 +57,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         ),
         threads: thread_chart(host, theory),
         emulated: host.data.record.emulated,
+        has_theory: theory.is_some(),
     })
 }
 

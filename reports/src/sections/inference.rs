@@ -109,9 +109,14 @@ pub(super) fn model_label(chain: &Chain) -> String {
 /// The limit in plain words.
 pub(super) fn limit_words(chain: &Chain) -> String {
     if let Some(reach) = chain.too_few_threads() {
+        let verb = if chain.n_threads == 1 {
+            "reads"
+        } else {
+            "read"
+        };
         let threads = format::count(chain.n_threads, "thread", "threads");
         return format!(
-            "the number of threads: {threads} together read only {}",
+            "the number of threads: {threads} {verb} only {}",
             format::gb_per_s(reach)
         );
     }
