@@ -298,6 +298,94 @@ mod tests {
         );
     }
 
+    fn host(board: Option<&str>) -> HostRecord {
+        HostRecord {
+            host: "desk".into(),
+            board: board.map(str::to_owned),
+            transport: "local".into(),
+            emulated: false,
+            status: crate::run_dir::HostStatus::Ok,
+            stage: None,
+            reason: None,
+            stderr_tail: Vec::new(),
+            n_garbage_lines: 0,
+            complete: true,
+            artifact_sha256: None,
+            stage_s: BTreeMap::new(),
+        }
+    }
+
+    fn inventory(memories: Vec<Memory>, in_fleet: Option<Memory>) -> Inventory {
+        let board = Board {
+            id: "rock-5b".into(),
+            name: "Rock".into(),
+            soc: "RK3588".into(),
+            arch: "aarch64".into(),
+            clusters: Vec::new(),
+            memories,
+            source: "vendor".into(),
+            published: Vec::new(),
+            latencies: Vec::new(),
+        };
+        let desk = bench_inventory::Host {
+            name: "desk".into(),
+            board: Some("rock-5b".into()),
+            transport: bench_inventory::Transport::Local,
+            tags: Vec::new(),
+            memory: in_fleet,
+        };
+        Inventory {
+            boards: BTreeMap::from([("rock-5b".into(), board)]),
+            models: BTreeMap::new(),
+            suites: BTreeMap::new(),
+            fleet: bench_inventory::Fleet { hosts: vec![desk] },
+        }
+    }
+
+    #[test]
+    fn fleet_file_wins_over_the_board_and_the_board_over_the_firmware() {
+        let stated = Memory {
+            mt_per_s: 4000.0,
+            ..rock()
+        };
+        let facts = Facts {
+            smbios_memory: vec![device("", "DIMM 0")],
+            ..Facts::default()
+        };
+        let theory = |inventory: Option<&Inventory>| {
+            of_host(&host(None), Some(&facts), inventory)
+                .unwrap()
+                .gb_per_s
+        };
+        assert_eq!(theory(Some(&inventory(vec![rock()], Some(stated)))), 32.0);
+        assert_eq!(theory(Some(&inventory(vec![rock()], None))), 33.792);
+        assert_eq!(theory(None), 38.4);
+    }
+
+    #[test]
+    fn graphics_memory_does_not_bound_the_cpu() {
+        let vram = Memory {
+            name: "vram".into(),
+            processors: vec!["gpu".into()],
+            ..rock()
+        };
+        let why = of_host(&host(None), None, Some(&inventory(vec![vram], None))).unwrap_err();
+        assert!(
+            why.contains("no memory of the CPU") && why.contains("add `memory:`"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn unknown_theory_says_what_to_add() {
+        let why = of_host(&host(Some("no-such")), None, None).unwrap_err();
+        assert!(
+            why.contains("`no-such` is not in this run's catalogue"),
+            "{why}"
+        );
+        assert!(why.contains("host `desk` in the fleet file"), "{why}");
+    }
+
     #[test]
     fn data_sheet_clock_counts_when_nothing_is_observed() {
         assert_eq!(with_observed_clock(&rock(), None).gb_per_s, 33.792);

@@ -98,9 +98,16 @@ pub fn read(dir: &Path) -> anyhow::Result<RunData> {
     let inventory = match bench_inventory::load_catalogue(&dir.join("inventory")) {
         Ok(inventory) => Some(inventory),
         Err(error) => {
-            problems.push(format!(
-                "the run's copy of the inventory cannot be read, so boards and models are missing here: {error}"
-            ));
+            problems.extend(error.diagnostics.iter().map(|diagnostic| {
+                // Relative, so that a report does not depend on where the run directory lies.
+                let file = diagnostic.file.strip_prefix(dir).unwrap_or(&diagnostic.file);
+                format!(
+                    "boards and models are missing here, since the run's copy of the inventory cannot be read: `{}`, line {}: {}",
+                    file.display(),
+                    diagnostic.line,
+                    diagnostic.title
+                )
+            }));
             None
         }
     };

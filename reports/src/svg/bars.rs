@@ -126,3 +126,61 @@ impl Mark {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Left and right edge of every text, with its baseline.
+    fn extents(body: &str) -> Vec<(f64, f64, f64)> {
+        let attribute = |tag: &str, name: &str| {
+            let start = tag.find(&format!(" {name}=\"")).unwrap() + name.len() + 3;
+            tag[start..].split('"').next().unwrap().to_owned()
+        };
+        let texts = body
+            .split("<text")
+            .skip(1)
+            .map(|rest| rest.split("</text>").next().unwrap());
+        texts
+            .map(|text| {
+                let (tag, content) = text.split_once('>').unwrap();
+                let x: f64 = attribute(tag, "x").parse().unwrap();
+                let y: f64 = attribute(tag, "y").parse().unwrap();
+                let width = text_width(content);
+                match attribute(tag, "text-anchor").as_str() {
+                    "start" => (x, x + width, y),
+                    "end" => (x - width, x, y),
+                    _ => (x - width / 2.0, x + width / 2.0, y),
+                }
+            })
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn texts_neither_leave_the_picture_nor_meet(
+            labels in prop::collection::vec("[a-zA-Z0-9 _.-]{0,90}", 1..12),
+            rate in 0.001..1e6_f64,
+        ) {
+            let bars: Vec<Bar> = (labels.into_iter().enumerate())
+                .map(|(i, label)| {
+                    let rate = rate / (i + 1) as f64;
+                    let value = format!("{}, theory unknown", crate::format::gb_per_s(rate));
+                    Bar { label, value, marks: vec![Mark::Theory(rate * 1.4), Mark::Bar("measured", rate)] }
+                })
+                .collect();
+            for width in [720.0, 340.0] {
+                let mut canvas = Canvas { width, height: 0.0, body: String::new() };
+                paint(&mut canvas, "GB/s (10⁹ bytes per second)", &bars);
+                let extents = extents(&canvas.body);
+                for (i, (left, right, y)) in extents.iter().enumerate() {
+                    prop_assert!(*left >= -0.1 && *right <= width + 0.1 && *y <= canvas.height, "{:?}", extents[i]);
+                    let meets = |other: &&(f64, f64, f64)| (other.2 - y).abs() < 12.0 && other.0 < *right && *left < other.1;
+                    prop_assert!(extents[i + 1..].iter().find(meets).is_none(), "{:?}", extents[i]);
+                }
+            }
+        }
+    }
+}
