@@ -16,8 +16,11 @@ pub struct KernelInfo {
     pub name: &'static str,
     /// One sentence for people.
     pub summary: &'static str,
-    prepare: fn(&UnitSpec, &Pool, &'static Isa) -> Result<Box<dyn Kernel>, NotReady>,
+    prepare: fn(&UnitSpec, &Pool, &'static Isa) -> Prepared,
 }
+
+/// A kernel that is ready to be checked and timed, or why there is none.
+pub type Prepared = Result<Box<dyn Kernel>, NotReady>;
 
 /// Every kernel there is.
 pub const TABLE: [KernelInfo; 6] = [
@@ -99,11 +102,7 @@ pub enum NotReady {
 ///
 /// # Errors
 /// When the kernel is unknown, its job has another shape, the board has too little memory, or a format has no kernel.
-pub fn prepare(
-    unit: &UnitSpec,
-    pool: &Pool,
-    isa: &'static Isa,
-) -> Result<Box<dyn Kernel>, NotReady> {
+pub fn prepare(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
     let info = TABLE
         .iter()
         .find(|info| info.name == unit.kernel)

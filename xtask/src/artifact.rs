@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::Endianness;
 use sha2::{Digest, Sha256};
 use xshell::cmd;
 
@@ -28,8 +28,16 @@ pub struct Target {
 
 /// Every target; one static program each.
 pub const TARGETS: [Target; 2] = [
-    Target { arch: "aarch64", triple: "aarch64-unknown-linux-musl", machine: elf::EM_AARCH64 },
-    Target { arch: "x86_64", triple: "x86_64-unknown-linux-musl", machine: elf::EM_X86_64 },
+    Target {
+        arch: "aarch64",
+        triple: "aarch64-unknown-linux-musl",
+        machine: elf::EM_AARCH64,
+    },
+    Target {
+        arch: "x86_64",
+        triple: "x86_64-unknown-linux-musl",
+        machine: elf::EM_X86_64,
+    },
 ];
 
 /// A built and checked board program.
@@ -62,7 +70,9 @@ pub fn build(targets: &[Target]) -> anyhow::Result<BTreeMap<&'static str, Artifa
     for target in targets {
         ensure_target(&sh, *target)?;
     }
-    let target_args = targets.iter().flat_map(|target| ["--target", target.triple]);
+    let target_args = targets
+        .iter()
+        .flat_map(|target| ["--target", target.triple]);
     let output = cmd!(
         sh,
         "cargo build --release --package {PACKAGE} {target_args...} --message-format=json-render-diagnostics"
@@ -76,8 +86,13 @@ pub fn build(targets: &[Target]) -> anyhow::Result<BTreeMap<&'static str, Artifa
         .map(|target| {
             let path = executables
                 .iter()
-                .find(|path| path.components().any(|part| part.as_os_str() == target.triple))
-                .ok_or_else(|| ExitError::build(format!("cargo names no executable for `{}`", target.triple)))?;
+                .find(|path| {
+                    path.components()
+                        .any(|part| part.as_os_str() == target.triple)
+                })
+                .ok_or_else(|| {
+                    ExitError::build(format!("cargo names no executable for `{}`", target.triple))
+                })?;
             Ok((target.arch, checked(*target, path)?))
         })
         .collect()
@@ -86,8 +101,16 @@ pub fn build(targets: &[Target]) -> anyhow::Result<BTreeMap<&'static str, Artifa
 /// Adds a target to the toolchain if it is not there.
 fn ensure_target(sh: &xshell::Shell, target: Target) -> anyhow::Result<()> {
     let triple = target.triple;
-    let sysroot = cmd!(sh, "rustc --print sysroot").quiet().read().context("rustc does not answer")?;
-    if Path::new(&sysroot).join("lib/rustlib").join(triple).join("lib").is_dir() {
+    let sysroot = cmd!(sh, "rustc --print sysroot")
+        .quiet()
+        .read()
+        .context("rustc does not answer")?;
+    if Path::new(&sysroot)
+        .join("lib/rustlib")
+        .join(triple)
+        .join("lib")
+        .is_dir()
+    {
         return Ok(());
     }
     eprintln!("adding the Rust target `{triple}`");
@@ -103,7 +126,8 @@ fn ensure_target(sh: &xshell::Shell, target: Target) -> anyhow::Result<()> {
 fn executables(messages: &str) -> anyhow::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for line in messages.lines() {
-        let message: serde_json::Value = serde_json::from_str(line).context("cargo printed a line that is no JSON")?;
+        let message: serde_json::Value =
+            serde_json::from_str(line).context("cargo printed a line that is no JSON")?;
         if message["target"]["name"] == PACKAGE
             && let Some(path) = message["executable"].as_str()
         {
@@ -115,11 +139,20 @@ fn executables(messages: &str) -> anyhow::Result<Vec<PathBuf>> {
 
 fn checked(target: Target, path: &Path) -> anyhow::Result<Artifact> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    check_elf(&bytes, target)
-        .map_err(|problem| ExitError::build(format!("`{}` cannot run on a board: {problem}", path.display())))?;
+    check_elf(&bytes, target).map_err(|problem| {
+        ExitError::build(format!(
+            "`{}` cannot run on a board: {problem}",
+            path.display()
+        ))
+    })?;
     let digest = Sha256::digest(&bytes);
     let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Artifact { target, path: path.to_path_buf(), sha256, size_bytes: bytes.len() as u64 })
+    Ok(Artifact {
+        target,
+        path: path.to_path_buf(),
+        sha256,
+        size_bytes: bytes.len() as u64,
+    })
 }
 
 /// A board has whatever it has: the program must be for its machine and need no loader and no library.
@@ -132,14 +165,19 @@ fn check_elf(bytes: &[u8], target: Target) -> Result<(), String> {
     }
     let machine = header.e_machine(endian);
     if machine != target.machine {
-        return Err(format!("its machine is {machine}, not {} ({})", target.machine, target.arch));
+        return Err(format!(
+            "its machine is {machine}, not {} ({})",
+            target.machine, target.arch
+        ));
     }
     for segment in header.program_headers(endian, bytes).map_err(unreadable)? {
         if segment.p_type(endian) == elf::PT_INTERP {
             return Err("it asks for an interpreter, so it is not static".to_string());
         }
         if let Some(entries) = segment.dynamic(endian, bytes).map_err(unreadable)? {
-            let needs = entries.iter().any(|entry| entry.d_tag.get(endian) == elf::DT_NEEDED);
+            let needs = entries
+                .iter()
+                .any(|entry| entry.d_tag.get(endian) == elf::DT_NEEDED);
             if needs {
                 return Err("it needs shared libraries".to_string());
             }
@@ -156,10 +194,20 @@ mod tests {
     fn rejects_what_no_board_can_run() {
         let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         let native = target_of(std::env::consts::ARCH).unwrap();
-        let other = TARGETS.into_iter().find(|target| *target != native).unwrap();
-        assert!(check_elf(&own, native).unwrap_err().contains("interpreter"), "test binaries are dynamic");
+        let other = TARGETS
+            .into_iter()
+            .find(|target| *target != native)
+            .unwrap();
+        assert!(
+            check_elf(&own, native).unwrap_err().contains("interpreter"),
+            "test binaries are dynamic"
+        );
         assert!(check_elf(&own, other).unwrap_err().contains("machine"));
-        assert!(check_elf(b"#!/bin/sh\n", native).unwrap_err().contains("no 64-bit ELF"));
+        assert!(
+            check_elf(b"#!/bin/sh\n", native)
+                .unwrap_err()
+                .contains("no 64-bit ELF")
+        );
         assert!(check_elf(&own[..40], native).is_err());
     }
 

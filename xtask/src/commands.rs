@@ -28,14 +28,27 @@ pub fn load_inventory(global: &Global) -> anyhow::Result<Inventory> {
         };
         let n_mistakes = error.diagnostics.len();
         eprint!("{}", error.render(color));
-        ExitError::usage(format!("the inventory has {n_mistakes} mistakes, shown above")).into()
+        ExitError::usage(format!(
+            "the inventory has {n_mistakes} mistakes, shown above"
+        ))
+        .into()
     })
 }
 
 /// An unknown name, with the nearest match and the choices.
-pub fn unknown<'a>(what: &str, name: &str, choices: impl Iterator<Item = &'a str> + Clone) -> anyhow::Error {
+pub fn unknown<'a>(
+    what: &str,
+    name: &str,
+    choices: impl Iterator<Item = &'a str> + Clone,
+) -> anyhow::Error {
     let nearest = bench_inventory::suggest(name, choices.clone());
-    let hint = nearest.map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default();
+    let hint = nearest
+        .map(|nearest| format!("; did you mean `{nearest}`?"))
+        .unwrap_or_default();
     let choices: Vec<&str> = choices.collect();
-    ExitError::usage(format!("there is no {what} `{name}`{hint} There are: {}", choices.join(", "))).into()
+    ExitError::usage(format!(
+        "there is no {what} `{name}`{hint} There are: {}",
+        choices.join(", ")
+    ))
+    .into()
 }

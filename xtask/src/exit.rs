@@ -30,16 +30,25 @@ pub struct ExitError {
 impl ExitError {
     /// An error about the command line or the inventory.
     pub fn usage(message: impl Into<String>) -> ExitError {
-        ExitError { code: USAGE, message: message.into() }
+        ExitError {
+            code: USAGE,
+            message: message.into(),
+        }
     }
 
     /// An error about building a board program.
     pub fn build(message: impl Into<String>) -> ExitError {
-        ExitError { code: BUILD, message: message.into() }
+        ExitError {
+            code: BUILD,
+            message: message.into(),
+        }
     }
 }
 
 /// The exit code of an error: its own, or [`INTERNAL`].
 pub fn code_of(error: &anyhow::Error) -> u8 {
-    error.chain().find_map(|cause| cause.downcast_ref::<ExitError>()).map_or(INTERNAL, |error| error.code)
+    error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<ExitError>())
+        .map_or(INTERNAL, |error| error.code)
 }

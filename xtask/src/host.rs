@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bench_inventory::{Host, Inventory, Suite, Transport};
-use bench_protocol::{Facts, Message, PROTOCOL_VERSION, RunRequest, UnitSpec, UnitStatus, parse_line};
+use bench_protocol::{
+    Facts, Message, PROTOCOL_VERSION, RunRequest, UnitSpec, UnitStatus, parse_line,
+};
 use bench_reports::run_dir::{HostRecord, HostStatus, Stage};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio_util::sync::CancellationToken;
@@ -68,7 +70,12 @@ pub struct UnitCounts {
 }
 
 /// Measures one host and writes its record.
-pub async fn measure(context: &RunContext, host: &Host, mut files: HostFiles, line: &HostProgress) -> (HostRecord, UnitCounts) {
+pub async fn measure(
+    context: &RunContext,
+    host: &Host,
+    mut files: HostFiles,
+    line: &HostProgress,
+) -> (HostRecord, UnitCounts) {
     let mut session = HostSession {
         context,
         host,
@@ -93,7 +100,10 @@ pub async fn measure(context: &RunContext, host: &Host, mut files: HostFiles, li
         eprintln!("host `{}`: {error:#}", host.name);
     }
     line.finish(&match &record.reason {
-        None => format!("{} units measured, {} skipped", counts.n_ok, counts.n_skipped),
+        None => format!(
+            "{} units measured, {} skipped",
+            counts.n_ok, counts.n_skipped
+        ),
         Some(reason) => format!("{}: {reason}", status_word(record.status)),
     });
     (record, counts)
@@ -138,8 +148,17 @@ struct StreamState {
 
 impl StreamState {
     fn counts(&self) -> UnitCounts {
-        let count = |status| self.ended.values().filter(|ended| **ended == status).count() as u32;
-        let n_missing = self.requested.iter().filter(|unit| !self.ended.contains_key(&unit.unit)).count() as u32;
+        let count = |status| {
+            self.ended
+                .values()
+                .filter(|ended| **ended == status)
+                .count() as u32
+        };
+        let n_missing = self
+            .requested
+            .iter()
+            .filter(|unit| !self.ended.contains_key(&unit.unit))
+            .count() as u32;
         UnitCounts {
             n_ok: count(UnitStatus::Ok),
             n_failed: count(UnitStatus::Failed) + n_missing,
@@ -148,7 +167,11 @@ impl StreamState {
     }
 
     fn remaining(&self) -> Vec<UnitSpec> {
-        self.requested.iter().filter(|unit| !self.ended.contains_key(&unit.unit)).cloned().collect()
+        self.requested
+            .iter()
+            .filter(|unit| !self.ended.contains_key(&unit.unit))
+            .cloned()
+            .collect()
     }
 }
 
@@ -171,8 +194,11 @@ impl HostSession<'_> {
             .and_then(|target| self.context.artifacts.get(target.arch))
             .ok_or_else(|| {
                 let known: Vec<&str> = artifact::TARGETS.iter().map(|target| target.arch).collect();
-                let message =
-                    format!("there is no board program for `{}`; there are {}", probe.arch, known.join(" and "));
+                let message = format!(
+                    "there is no board program for `{}`; there are {}",
+                    probe.arch,
+                    known.join(" and ")
+                );
                 HostError::failed(Stage::Probe, message)
             })?;
         self.spent("probe", started);
@@ -185,7 +211,8 @@ impl HostSession<'_> {
         let guard = match lock.try_lock() {
             Ok(guard) => guard,
             Err(_) => {
-                self.line.say("waiting for another host on the same machine");
+                self.line
+                    .say("waiting for another host on the same machine");
                 lock.lock().await
             }
         };
@@ -212,31 +239,53 @@ impl HostSession<'_> {
     }
 
     fn spent(&mut self, stage: &str, started: Instant) {
-        self.stage_s.insert(stage.to_string(), started.elapsed().as_secs_f64());
+        self.stage_s
+            .insert(stage.to_string(), started.elapsed().as_secs_f64());
     }
 
     async fn facts(&mut self, connection: &Connection, program: &str) -> Result<Facts, HostError> {
         self.line.say("asking for facts");
-        let Running { stdin, stdout, stderr, end } = connection.start(Stage::Facts, program, &["facts"]).await?;
+        let Running {
+            stdin,
+            stdout,
+            stderr,
+            end,
+        } = connection.start(Stage::Facts, program, &["facts"]).await?;
         drop(stdin);
         let talk = async {
             let (mut output, mut errors) = (Vec::new(), Vec::new());
-            let (mut stdout, mut stderr) = (stdout.take(MAX_LINE_BYTES), stderr.take(MAX_LINE_BYTES));
-            let _ = tokio::join!(stdout.read_to_end(&mut output), stderr.read_to_end(&mut errors));
+            let (mut stdout, mut stderr) =
+                (stdout.take(MAX_LINE_BYTES), stderr.take(MAX_LINE_BYTES));
+            let _ = tokio::join!(
+                stdout.read_to_end(&mut output),
+                stderr.read_to_end(&mut errors)
+            );
             (output, errors, end.await)
         };
-        let (output, errors, end) = tokio::time::timeout(STEP_DEADLINE, talk).await.map_err(|_| {
-            HostError::failed(Stage::Facts, format!("no facts within {} s", STEP_DEADLINE.as_secs()))
-        })?;
+        let (output, errors, end) =
+            tokio::time::timeout(STEP_DEADLINE, talk)
+                .await
+                .map_err(|_| {
+                    HostError::failed(
+                        Stage::Facts,
+                        format!("no facts within {} s", STEP_DEADLINE.as_secs()),
+                    )
+                })?;
         let messages = String::from_utf8_lossy(&output);
-        let messages: Vec<Message> = messages.lines().filter_map(|line| parse_line(line).ok()).collect();
+        let messages: Vec<Message> = messages
+            .lines()
+            .filter_map(|line| parse_line(line).ok())
+            .collect();
         check_protocol(&messages)?;
         let facts = messages.into_iter().find_map(|message| match message {
             Message::Facts(facts) => Some(*facts),
             _ => None,
         });
         facts.ok_or_else(|| {
-            let mut error = HostError::failed(Stage::Facts, format!("the board tells no facts; {}", end.describe()));
+            let mut error = HostError::failed(
+                Stage::Facts,
+                format!("the board tells no facts; {}", end.describe()),
+            );
             error.stderr_tail = tail(&errors);
             error
         })
@@ -262,21 +311,32 @@ impl HostSession<'_> {
             let Some((culprit, rest)) = remaining.split_first() else {
                 return Err(self.truncated(&end));
             };
-            self.state.crashes.push(format!("unit `{}`: {}", culprit.unit, end.describe()));
-            self.state.ended.insert(culprit.unit.clone(), UnitStatus::Failed);
+            self.state
+                .crashes
+                .push(format!("unit `{}`: {}", culprit.unit, end.describe()));
+            self.state
+                .ended
+                .insert(culprit.unit.clone(), UnitStatus::Failed);
             request.units = rest.to_vec();
             if rest.is_empty() {
                 return Err(self.truncated(&end));
             }
-            self.line.say(&format!("starting again after {}", end.describe()));
+            self.line
+                .say(&format!("starting again after {}", end.describe()));
         }
-        Err(HostError::failed(Stage::Measure, "the board program died again and again"))
+        Err(HostError::failed(
+            Stage::Measure,
+            "the board program died again and again",
+        ))
     }
 
     fn truncated(&self, end: &End) -> HostError {
         let n_missing = self.state.remaining().len();
         let reason = match self.state.crashes.is_empty() {
-            true => format!("the stream ended early, {n_missing} units are missing: {}", end.describe()),
+            true => format!(
+                "the stream ended early, {n_missing} units are missing: {}",
+                end.describe()
+            ),
             false => format!("the stream ended early: {}", self.state.crashes.join("; ")),
         };
         HostError::failed(Stage::Measure, reason)
@@ -288,8 +348,14 @@ impl HostSession<'_> {
         program: &str,
         request: &RunRequest,
     ) -> Result<End, HostError> {
-        let Running { mut stdin, stdout, stderr, end } =
-            connection.start(Stage::Measure, program, &["run", "--watch-stdin"]).await?;
+        let Running {
+            mut stdin,
+            stdout,
+            stderr,
+            end,
+        } = connection
+            .start(Stage::Measure, program, &["run", "--watch-stdin"])
+            .await?;
         let mut line = serde_json::to_vec(request).expect("requests hold no maps with odd keys");
         line.push(b'\n');
         let limit = Duration::from_millis(request.deadline_ms) + DEADLINE_GRACE;
@@ -303,12 +369,19 @@ impl HostSession<'_> {
             drop(stdin);
             result.map(|()| errors)
         };
-        let errors = tokio::time::timeout(limit, conversation).await.map_err(|_| {
-            HostError::failed(Stage::Measure, format!("no end within {} s", limit.as_secs()))
-        })??;
+        let errors = tokio::time::timeout(limit, conversation)
+            .await
+            .map_err(|_| {
+                HostError::failed(
+                    Stage::Measure,
+                    format!("no end within {} s", limit.as_secs()),
+                )
+            })??;
         let _ = self.files.append_stderr(&errors);
         self.state.stderr = errors;
-        Ok(tokio::time::timeout(STEP_DEADLINE, end).await.unwrap_or(End::ConnectionLost))
+        Ok(tokio::time::timeout(STEP_DEADLINE, end)
+            .await
+            .unwrap_or(End::ConnectionLost))
     }
 
     async fn read_stream(&mut self, stdout: impl AsyncRead + Unpin) -> Result<(), HostError> {
@@ -317,14 +390,24 @@ impl HostSession<'_> {
         loop {
             line.clear();
             // A read error is the connection's end: what arrived before counts.
-            let n_read = (&mut reader).take(MAX_LINE_BYTES).read_until(b'\n', &mut line).await.unwrap_or(0);
+            let n_read = (&mut reader)
+                .take(MAX_LINE_BYTES)
+                .read_until(b'\n', &mut line)
+                .await
+                .unwrap_or(0);
             if n_read == 0 {
                 return Ok(());
             }
             self.files.append_stream(&line).map_err(|error| {
-                HostError::failed(Stage::Collect, format!("the controller's disk takes no more results: {error}"))
+                HostError::failed(
+                    Stage::Collect,
+                    format!("the controller's disk takes no more results: {error}"),
+                )
             })?;
-            match std::str::from_utf8(&line).map_err(|_| ()).and_then(|text| parse_line(text).map_err(|_| ())) {
+            match std::str::from_utf8(&line)
+                .map_err(|_| ())
+                .and_then(|text| parse_line(text).map_err(|_| ()))
+            {
                 Ok(message) => self.note(message)?,
                 Err(()) => self.state.n_garbage_lines += 1,
             }
@@ -337,7 +420,10 @@ impl HostSession<'_> {
             Message::UnitReady(ready) => {
                 let n_units = self.state.requested.len();
                 let at = self.state.ended.len() + 1;
-                self.line.say(&format!("{at}/{n_units} {} ({})", ready.unit, ready.variant));
+                self.line.say(&format!(
+                    "{at}/{n_units} {} ({})",
+                    ready.unit, ready.variant
+                ));
             }
             Message::UnitEnd(end) => {
                 self.state.ended.insert(end.unit, end.status);
@@ -355,9 +441,15 @@ impl HostSession<'_> {
         if !self.state.crashes.is_empty() {
             status = HostStatus::Failed;
             stage = Some(Stage::Measure);
-            reason = Some(format!("{}; the other units were measured by a new start", self.state.crashes.join("; ")));
+            reason = Some(format!(
+                "{}; the other units were measured by a new start",
+                self.state.crashes.join("; ")
+            ));
         } else if self.state.n_garbage_lines > 0 && counts.n_failed == 0 {
-            reason = Some(format!("{} lines of the stream are no messages and were kept aside", self.state.n_garbage_lines));
+            reason = Some(format!(
+                "{} lines of the stream are no messages and were kept aside",
+                self.state.n_garbage_lines
+            ));
         }
         if let Some(error) = error {
             (status, stage, reason) = (error.status, Some(error.stage), Some(error.reason));
@@ -393,10 +485,19 @@ pub fn transport_name(transport: &Transport) -> &'static str {
 }
 
 fn check_protocol(messages: &[Message]) -> Result<(), HostError> {
-    match messages.iter().find_map(|message| if let Message::Hello(hello) = message { Some(hello) } else { None }) {
+    match messages.iter().find_map(|message| {
+        if let Message::Hello(hello) = message {
+            Some(hello)
+        } else {
+            None
+        }
+    }) {
         Some(hello) if hello.protocol != PROTOCOL_VERSION => Err(HostError::failed(
             Stage::Facts,
-            format!("the board program speaks protocol {}, this controller {PROTOCOL_VERSION}", hello.protocol),
+            format!(
+                "the board program speaks protocol {}, this controller {PROTOCOL_VERSION}",
+                hello.protocol
+            ),
         )),
         _ => Ok(()),
     }

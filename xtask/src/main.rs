@@ -33,12 +33,24 @@ pub struct Global {
     /// File with the hosts of this lab [default: inventory/fleet.yaml]
     #[arg(long, global = true, value_name = "FILE")]
     pub fleet: Option<PathBuf>,
+    /// Folder with the run directories [default: reports/runs]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub runs_dir: Option<PathBuf>,
     /// Output for people or for programs (one JSON document on standard output)
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// When to colour error messages
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+}
+
+impl Global {
+    /// Where run directories are.
+    pub fn runs_dir(&self) -> PathBuf {
+        self.runs_dir
+            .clone()
+            .unwrap_or_else(workspace::default_runs_dir)
+    }
 }
 
 /// Form of the output.
@@ -93,7 +105,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => commands::run::plan(&cli.global, &args),
         Command::List { what } => commands::list::list(&cli.global, what),
         Command::Check => commands::check::check(&cli.global),
-        Command::Report(args) => commands::report::report(&args),
+        Command::Report(args) => commands::report::report(&cli.global, &args),
         Command::Bounds(args) => commands::bounds::bounds(&cli.global, &args),
         Command::Test(args) => commands::test::test(&args),
     };

@@ -1,7 +1,9 @@
 //! From a suite and a board's facts to the units that are measured there.
 
 use bench_inventory::{Inventory, Suite, SuiteUnit, SuiteWork, ThreadCount};
-use bench_protocol::{CpuFacts, Facts, Job, PROTOCOL_VERSION, Residency, RunRequest, Sampling, UnitSpec};
+use bench_protocol::{
+    CpuFacts, Facts, Job, PROTOCOL_VERSION, Residency, RunRequest, Sampling, UnitSpec,
+};
 
 /// A working set in DRAM is at least this many times the last-level caches together: what STREAM asks for.
 const CACHES_PER_WORKING_SET: u64 = 4;
@@ -19,7 +21,13 @@ const CACHE_BYTES_PER_THREAD: u64 = 16 << 10;
 const REQUEST_SLACK_MS: u64 = 30_000;
 
 /// What to measure on a board.
-pub fn request(run_id: &str, suite: &Suite, inventory: &Inventory, facts: &Facts, emulated: bool) -> RunRequest {
+pub fn request(
+    run_id: &str,
+    suite: &Suite,
+    inventory: &Inventory,
+    facts: &Facts,
+    emulated: bool,
+) -> RunRequest {
     let mut units = Vec::new();
     for suite_unit in &suite.units {
         for n_threads in thread_counts(suite_unit, facts.cpus.len()) {
@@ -30,7 +38,11 @@ pub fn request(run_id: &str, suite: &Suite, inventory: &Inventory, facts: &Facts
                     variant: None,
                     cpus: pick_cpus(&facts.cpus, n_threads),
                     job,
-                    sampling: if emulated { suite.emulated.sampling } else { suite_unit.sampling },
+                    sampling: if emulated {
+                        suite.emulated.sampling
+                    } else {
+                        suite_unit.sampling
+                    },
                     deadline_ms: u64::from(suite_unit.deadline_s) * 1000,
                 };
                 if !units.iter().any(|other: &UnitSpec| other.unit == unit.unit) {
@@ -40,18 +52,32 @@ pub fn request(run_id: &str, suite: &Suite, inventory: &Inventory, facts: &Facts
         }
     }
     let deadline_ms = units.iter().map(|unit| unit.deadline_ms).sum::<u64>() + REQUEST_SLACK_MS;
-    RunRequest { protocol: PROTOCOL_VERSION, run_id: run_id.to_string(), units, deadline_ms }
+    RunRequest {
+        protocol: PROTOCOL_VERSION,
+        run_id: run_id.to_string(),
+        units,
+        deadline_ms,
+    }
 }
 
 /// Seconds of sampling that a request allows: what a plan shows before anything is measured.
 pub fn sampling_s(units: &[UnitSpec]) -> f64 {
-    units.iter().map(|unit| unit.sampling.budget_ms as f64 / 1000.0).sum()
+    units
+        .iter()
+        .map(|unit| unit.sampling.budget_ms as f64 / 1000.0)
+        .sum()
 }
 
 /// Facts of a board nobody has asked yet: enough to show a plan.
 pub fn assumed_facts(n_cpus: u32) -> Facts {
     Facts {
-        cpus: (0..n_cpus).map(|cpu| CpuFacts { cpu, core_siblings: vec![cpu], ..CpuFacts::default() }).collect(),
+        cpus: (0..n_cpus)
+            .map(|cpu| CpuFacts {
+                cpu,
+                core_siblings: vec![cpu],
+                ..CpuFacts::default()
+            })
+            .collect(),
         ..Facts::default()
     }
 }
@@ -85,22 +111,57 @@ fn jobs(
         (false, Residency::Cache) => asked.unwrap_or(CACHE_BYTES_PER_THREAD * n_threads as u64),
     };
     match &unit.work {
-        SuiteWork::Stream { residency, working_set_bytes } => {
+        SuiteWork::Stream {
+            residency,
+            working_set_bytes,
+        } => {
             let working_set_bytes = working_set(*residency, *working_set_bytes);
-            vec![(residency.name().to_string(), Job::Stream { working_set_bytes, residency: *residency })]
+            vec![(
+                residency.name().to_string(),
+                Job::Stream {
+                    working_set_bytes,
+                    residency: *residency,
+                },
+            )]
         }
-        SuiteWork::Gemv { residency, rows, cols, working_set_bytes } => {
+        SuiteWork::Gemv {
+            residency,
+            rows,
+            cols,
+            working_set_bytes,
+        } => {
             let working_set_bytes = working_set(*residency, *working_set_bytes);
-            let job = Job::Gemv { rows: *rows, cols: *cols, working_set_bytes, residency: *residency };
+            let job = Job::Gemv {
+                rows: *rows,
+                cols: *cols,
+                working_set_bytes,
+                residency: *residency,
+            };
             vec![(residency.name().to_string(), job)]
         }
-        SuiteWork::Decode { model, quant, depths } => {
-            let id = if emulated { &suite.emulated.decode_model } else { model };
+        SuiteWork::Decode {
+            model,
+            quant,
+            depths,
+        } => {
+            let id = if emulated {
+                &suite.emulated.decode_model
+            } else {
+                model
+            };
             // The inventory does not load when a suite names a model that is not there.
-            let Some(model) = inventory.models.get(id) else { return Vec::new() };
+            let Some(model) = inventory.models.get(id) else {
+                return Vec::new();
+            };
             let job = |depth: &u64| {
                 let suffix = format!("{id}/{}/d{depth}", quant.id());
-                (suffix, Job::Decode { model: model.decode_model(*quant), depth: *depth })
+                (
+                    suffix,
+                    Job::Decode {
+                        model: model.decode_model(*quant),
+                        depth: *depth,
+                    },
+                )
             };
             depths.iter().map(job).collect()
         }
@@ -109,20 +170,34 @@ fn jobs(
 
 /// Four times the last-level caches, within what the memory allows.
 fn dram_working_set_bytes(facts: &Facts) -> u64 {
-    let data_caches = || facts.caches.iter().filter(|cache| cache.kind != "Instruction");
+    let data_caches = || {
+        facts
+            .caches
+            .iter()
+            .filter(|cache| cache.kind != "Instruction")
+    };
     let last_level = data_caches().map(|cache| cache.level).max();
-    let last_level_bytes: u64 =
-        data_caches().filter(|cache| Some(cache.level) == last_level).map(|cache| cache.size_bytes).sum();
+    let last_level_bytes: u64 = data_caches()
+        .filter(|cache| Some(cache.level) == last_level)
+        .map(|cache| cache.size_bytes)
+        .sum();
     let wanted = (CACHES_PER_WORKING_SET * last_level_bytes).max(MIN_DRAM_BYTES);
     match facts.memory.available_bytes {
-        Some(available) => wanted.min(available / MAX_SHARE_OF_MEMORY).next_multiple_of(4096),
+        Some(available) => wanted
+            .min(available / MAX_SHARE_OF_MEMORY)
+            .next_multiple_of(4096),
         None => wanted,
     }
 }
 
 /// The strongest cores first, one hardware thread of each before the second of any.
 fn pick_cpus(cpus: &[CpuFacts], n_threads: usize) -> Vec<u32> {
-    let sibling_rank = |cpu: &CpuFacts| cpu.core_siblings.iter().position(|sibling| *sibling == cpu.cpu).unwrap_or(0);
+    let sibling_rank = |cpu: &CpuFacts| {
+        cpu.core_siblings
+            .iter()
+            .position(|sibling| *sibling == cpu.cpu)
+            .unwrap_or(0)
+    };
     let strength = |cpu: &CpuFacts| (cpu.capacity.unwrap_or(0), cpu.max_khz.unwrap_or(0));
     let mut order: Vec<&CpuFacts> = cpus.iter().collect();
     order.sort_by_key(|cpu| (sibling_rank(cpu), std::cmp::Reverse(strength(cpu)), cpu.cpu));
@@ -168,7 +243,11 @@ mod tests {
     #[test]
     fn takes_one_hardware_thread_of_each_core_first() {
         let cpus: Vec<CpuFacts> = (0..4)
-            .map(|cpu| CpuFacts { cpu, core_siblings: vec![cpu % 2, cpu % 2 + 2], ..CpuFacts::default() })
+            .map(|cpu| CpuFacts {
+                cpu,
+                core_siblings: vec![cpu % 2, cpu % 2 + 2],
+                ..CpuFacts::default()
+            })
             .collect();
         assert_eq!(pick_cpus(&cpus, 2), [0, 1]);
         assert_eq!(pick_cpus(&cpus, 3), [0, 1, 2]);
@@ -176,15 +255,36 @@ mod tests {
 
     #[test]
     fn sizes_dram_by_the_last_caches_and_the_memory() {
-        let cache = |level, size_bytes, shared_cpus| CacheFacts { level, kind: "Unified".into(), size_bytes, shared_cpus };
+        let cache = |level, size_bytes, shared_cpus| CacheFacts {
+            level,
+            kind: "Unified".into(),
+            size_bytes,
+            shared_cpus,
+        };
         let facts = |caches, available_bytes| Facts {
             caches,
-            memory: MemoryFacts { available_bytes, ..MemoryFacts::default() },
+            memory: MemoryFacts {
+                available_bytes,
+                ..MemoryFacts::default()
+            },
             ..Facts::default()
         };
-        let two_slices = vec![cache(2, 1 << 20, vec![0]), cache(3, 64 << 20, vec![0]), cache(3, 64 << 20, vec![1])];
-        assert_eq!(dram_working_set_bytes(&facts(two_slices.clone(), Some(16 << 30))), 512 << 20);
-        assert_eq!(dram_working_set_bytes(&facts(two_slices, Some(1 << 30))), 256 << 20);
-        assert_eq!(dram_working_set_bytes(&facts(Vec::new(), None)), MIN_DRAM_BYTES);
+        let two_slices = vec![
+            cache(2, 1 << 20, vec![0]),
+            cache(3, 64 << 20, vec![0]),
+            cache(3, 64 << 20, vec![1]),
+        ];
+        assert_eq!(
+            dram_working_set_bytes(&facts(two_slices.clone(), Some(16 << 30))),
+            512 << 20
+        );
+        assert_eq!(
+            dram_working_set_bytes(&facts(two_slices, Some(1 << 30))),
+            256 << 20
+        );
+        assert_eq!(
+            dram_working_set_bytes(&facts(Vec::new(), None)),
+            MIN_DRAM_BYTES
+        );
     }
 }

@@ -17,7 +17,12 @@ impl Progress {
     /// For hosts whose longest name has `name_width` characters.
     pub fn new(name_width: usize) -> Progress {
         let live = std::io::stderr().is_terminal();
-        Progress { lines: MultiProgress::new(), live, started: Instant::now(), name_width }
+        Progress {
+            lines: MultiProgress::new(),
+            live,
+            started: Instant::now(),
+            name_width,
+        }
     }
 
     /// Adds the line of one host.
@@ -31,7 +36,11 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
-        HostProgress { name, bar, started: self.started }
+        HostProgress {
+            name,
+            bar,
+            started: self.started,
+        }
     }
 }
 
@@ -47,7 +56,11 @@ impl HostProgress {
     pub fn say(&self, message: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(message.to_string()),
-            None => eprintln!("{:7.1} s  {}  {message}", self.started.elapsed().as_secs_f64(), self.name),
+            None => eprintln!(
+                "{:7.1} s  {}  {message}",
+                self.started.elapsed().as_secs_f64(),
+                self.name
+            ),
         }
     }
 

@@ -25,15 +25,21 @@ impl Recorder {
     /// # Errors
     /// When the directory cannot be made or written.
     pub fn create(
+        runs_dir: &Path,
         suite: &str,
         hosts: Vec<String>,
         fleet: Option<&Path>,
         artifacts: &BTreeMap<&'static str, Artifact>,
     ) -> anyhow::Result<(Recorder, RunManifest)> {
         let now = Timestamp::now();
-        let run_id = format!("{}-{:04x}", now.strftime("%Y-%m-%dT%H-%M-%SZ"), std::process::id() & 0xffff);
-        let dir = workspace::runs_dir().join(&run_id);
-        fs::create_dir_all(&dir).with_context(|| format!("cannot make the run directory `{}`", dir.display()))?;
+        let run_id = format!(
+            "{}-{:04x}",
+            now.strftime("%Y-%m-%dT%H-%M-%SZ"),
+            std::process::id() & 0xffff
+        );
+        let dir = runs_dir.join(&run_id);
+        fs::create_dir_all(&dir)
+            .with_context(|| format!("cannot make the run directory `{}`", dir.display()))?;
         let git = workspace::git_state();
         let manifest = RunManifest {
             version: RUN_DIR_VERSION,
@@ -48,8 +54,10 @@ impl Recorder {
             artifacts: artifacts
                 .values()
                 .map(|artifact| {
-                    let record =
-                        ArtifactRecord { sha256: artifact.sha256.clone(), size_bytes: artifact.size_bytes };
+                    let record = ArtifactRecord {
+                        sha256: artifact.sha256.clone(),
+                        size_bytes: artifact.size_bytes,
+                    };
                     (artifact.target.triple.to_string(), record)
                 })
                 .collect(),
@@ -88,7 +96,11 @@ impl Recorder {
             let file = OpenOptions::new().create(true).append(true).open(&path);
             file.with_context(|| format!("cannot open `{}`", path.display()))
         };
-        Ok(HostFiles { stream: open("stream.jsonl")?, stderr: open("stderr.txt")?, dir })
+        Ok(HostFiles {
+            stream: open("stream.jsonl")?,
+            stderr: open("stderr.txt")?,
+            dir,
+        })
     }
 
     fn copy_inventory(&self, suite: &str, fleet: Option<&Path>) -> anyhow::Result<()> {
@@ -100,7 +112,8 @@ impl Recorder {
                 Ok(relative) if fleet.is_none_or(|fleet| fleet != file) => relative.to_path_buf(),
                 _ => PathBuf::from("fleet.yaml"),
             };
-            let other_suite = relative.starts_with("suites") && relative.file_stem().is_none_or(|stem| stem != suite);
+            let other_suite = relative.starts_with("suites")
+                && relative.file_stem().is_none_or(|stem| stem != suite);
             if other_suite {
                 continue;
             }
@@ -158,6 +171,7 @@ fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     let temporary = path.with_extension("json.tmp");
-    fs::write(&temporary, text).with_context(|| format!("cannot write `{}`", temporary.display()))?;
+    fs::write(&temporary, text)
+        .with_context(|| format!("cannot write `{}`", temporary.display()))?;
     fs::rename(&temporary, path).with_context(|| format!("cannot write `{}`", path.display()))
 }

@@ -36,7 +36,12 @@ pub struct HostError {
 impl HostError {
     /// A failure after the host was reached.
     pub fn failed(stage: Stage, reason: impl Into<String>) -> HostError {
-        HostError { stage, status: HostStatus::Failed, reason: reason.into(), stderr_tail: Vec::new() }
+        HostError {
+            stage,
+            status: HostStatus::Failed,
+            reason: reason.into(),
+            stderr_tail: Vec::new(),
+        }
     }
 
     /// A host that was never reached.
@@ -103,6 +108,10 @@ impl End {
     /// For people.
     pub fn describe(&self) -> String {
         match self {
+            // A shell in between turns a death by signal into this range.
+            End::Status(status @ 129..=192) => {
+                format!("the board program was killed by signal {}", status - 128)
+            }
             End::Status(status) => format!("the board program returned status {status}"),
             End::Signal(signal) => format!("the board program was killed by {signal}"),
             End::ConnectionLost => "the connection was lost".to_string(),
@@ -126,7 +135,11 @@ pub async fn connect(host: &Host) -> Result<Connection, HostError> {
                 ),
                 stderr_tail: Vec::new(),
             })?;
-            Ok(Connection::Qemu { emulator, arch: arch.clone(), cpu: cpu.clone() })
+            Ok(Connection::Qemu {
+                emulator,
+                arch: arch.clone(),
+                cpu: cpu.clone(),
+            })
         }
         Transport::Ssh(target) => SshConnection::open(target).await.map(Connection::Ssh),
     }
@@ -136,7 +149,12 @@ pub async fn connect(host: &Host) -> Result<Connection, HostError> {
 pub fn find_emulator(arch: &str) -> Option<PathBuf> {
     let names = [format!("qemu-{arch}-static"), format!("qemu-{arch}")];
     let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
-    names.iter().find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()))
+    names.iter().find_map(|name| {
+        folders
+            .iter()
+            .map(|folder| folder.join(name))
+            .find(|path| path.is_file())
+    })
 }
 
 impl Connection {
@@ -146,8 +164,14 @@ impl Connection {
     /// When the host does not answer in time or answers nonsense.
     pub async fn probe(&self) -> Result<Probe, HostError> {
         match self {
-            Connection::Local => Ok(Probe { arch: std::env::consts::ARCH.to_string(), machine: this_machine() }),
-            Connection::Qemu { arch, .. } => Ok(Probe { arch: arch.clone(), machine: this_machine() }),
+            Connection::Local => Ok(Probe {
+                arch: std::env::consts::ARCH.to_string(),
+                machine: this_machine(),
+            }),
+            Connection::Qemu { arch, .. } => Ok(Probe {
+                arch: arch.clone(),
+                machine: this_machine(),
+            }),
             Connection::Ssh(ssh) => ssh.probe().await,
         }
     }
@@ -167,7 +191,12 @@ impl Connection {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub async fn start(&self, stage: Stage, program: &str, args: &[&str]) -> Result<Running, HostError> {
+    pub async fn start(
+        &self,
+        stage: Stage,
+        program: &str,
+        args: &[&str],
+    ) -> Result<Running, HostError> {
         match self {
             Connection::Local => start_process(stage, tokio::process::Command::new(program), args),
             Connection::Qemu { emulator, cpu, .. } => {
@@ -192,7 +221,10 @@ impl Connection {
 
 /// Identifies this boot of this machine.
 pub fn this_machine() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_string()
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .unwrap_or_default()
+        .trim()
+        .to_string()
 }
 
 fn start_process(
@@ -209,7 +241,12 @@ fn start_process(
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| HostError::failed(stage, format!("the board program cannot be started: {error}")))?;
+        .map_err(|error| {
+            HostError::failed(
+                stage,
+                format!("the board program cannot be started: {error}"),
+            )
+        })?;
     let piped = "all three streams were asked to be pipes";
     Ok(Running {
         stdin: Box::pin(child.stdin.take().expect(piped)),

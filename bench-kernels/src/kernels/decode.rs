@@ -19,7 +19,7 @@ use bench_protocol::{Check, Convention, Job, ModelRef, Residency, UnitSpec, Work
 
 use self::plan::{Layer, Matrix, Plan};
 use super::weights::GROUP_ROWS;
-use super::{Kernel, NotReady, Shape, compare, out_of_memory, require_memory, wrong_job};
+use super::{Kernel, Prepared, Shape, compare, out_of_memory, require_memory, wrong_job};
 use crate::memory::{PhaseBuffer, Region, split_evenly};
 use crate::numeric::{self, Activations, noise_f32};
 use crate::pool::{Barrier, Pool};
@@ -59,11 +59,7 @@ struct Scratch {
     scores: Vec<f32>,
 }
 
-pub fn prepare(
-    unit: &UnitSpec,
-    pool: &Pool,
-    isa: &'static Isa,
-) -> Result<Box<dyn Kernel>, NotReady> {
+pub fn prepare(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
     let Job::Decode { model, depth } = &unit.job else {
         return Err(wrong_job(unit));
     };

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use bench_protocol::{Check, Convention, Job, Residency, UnitSpec, Work};
 
 use super::weights::{Format, GROUP_ROWS};
-use super::{Kernel, NotReady, Shape, compare, out_of_memory, require_memory, wrong_job};
+use super::{Kernel, NotReady, Prepared, Shape, compare, out_of_memory, require_memory, wrong_job};
 use crate::memory::{Region, split_evenly};
 use crate::numeric::{Activations, noise_f32};
 use crate::pool::Pool;
@@ -31,20 +31,11 @@ struct Part {
     check: Option<Check>,
 }
 
-pub fn prepare_q4_0(
-    unit: &UnitSpec,
-    pool: &Pool,
-    isa: &'static Isa,
-) -> Result<Box<dyn Kernel>, NotReady> {
+pub fn prepare_q4_0(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
     prepare(Format::Q4_0, unit, pool, isa)
 }
 
-fn prepare(
-    format: Format,
-    unit: &UnitSpec,
-    pool: &Pool,
-    isa: &'static Isa,
-) -> Result<Box<dyn Kernel>, NotReady> {
+fn prepare(format: Format, unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
     let Job::Gemv {
         rows,
         cols,

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bench_protocol::{Check, Convention, Job, Residency, UnitSpec, Work};
 
-use super::{Kernel, NotReady, Shape, out_of_memory, require_memory, wrong_job};
+use super::{Kernel, Prepared, Shape, out_of_memory, require_memory, wrong_job};
 use crate::memory::Region;
 use crate::pool::Pool;
 use crate::simd::{self, Isa};
@@ -50,44 +50,23 @@ struct Part {
     last_value: u64,
 }
 
-pub fn prepare_read(
-    unit: &UnitSpec,
-    pool: &Pool,
-    isa: &'static Isa,
-) -> Result<Box<dyn Kernel>, NotReady> {
+pub fn prepare_read(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
     prepare(Operation::Read, unit, pool, isa)
 }
 
-pub fn prepare_write(
-    unit: &UnitSpec,
-    pool: &Pool,
-    isa: &'static Isa,
-) -> Result<Box<dyn Kernel>, NotReady> {
+pub fn prepare_write(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
     prepare(Operation::Write, unit, pool, isa)
 }
 
-pub fn prepare_copy(
-    unit: &UnitSpec,
-    pool: &Pool,
-    isa: &'static Isa,
-) -> Result<Box<dyn Kernel>, NotReady> {
+pub fn prepare_copy(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
     prepare(Operation::Copy, unit, pool, isa)
 }
 
-pub fn prepare_triad(
-    unit: &UnitSpec,
-    pool: &Pool,
-    isa: &'static Isa,
-) -> Result<Box<dyn Kernel>, NotReady> {
+pub fn prepare_triad(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
     prepare(Operation::Triad, unit, pool, isa)
 }
 
-fn prepare(
-    operation: Operation,
-    unit: &UnitSpec,
-    pool: &Pool,
-    isa: &'static Isa,
-) -> Result<Box<dyn Kernel>, NotReady> {
+fn prepare(operation: Operation, unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
     let Job::Stream {
         working_set_bytes,
         residency,

@@ -43,16 +43,29 @@ fn positive(text: &str) -> Result<f64, String> {
 /// When board, model or quantisation are unknown, with the nearest match.
 pub fn bounds(global: &Global, args: &BoundsArgs) -> anyhow::Result<u8> {
     let inventory = super::load_inventory(global)?;
-    let board = inventory
-        .boards
-        .get(&args.board)
-        .ok_or_else(|| super::unknown("board", &args.board, inventory.boards.keys().map(String::as_str)))?;
-    let model = inventory
-        .models
-        .get(&args.model)
-        .ok_or_else(|| super::unknown("model", &args.model, inventory.models.keys().map(String::as_str)))?;
+    let board = inventory.boards.get(&args.board).ok_or_else(|| {
+        super::unknown(
+            "board",
+            &args.board,
+            inventory.boards.keys().map(String::as_str),
+        )
+    })?;
+    let model = inventory.models.get(&args.model).ok_or_else(|| {
+        super::unknown(
+            "model",
+            &args.model,
+            inventory.models.keys().map(String::as_str),
+        )
+    })?;
     let quant = Quant::from_id(&args.quant).map_err(|error| ExitError::usage(error.to_string()))?;
-    let bounds = bounds::compute(board, model, quant, args.depth, args.bandwidth_gb_s, args.bytes_gb);
+    let bounds = bounds::compute(
+        board,
+        model,
+        quant,
+        args.depth,
+        args.bandwidth_gb_s,
+        args.bytes_gb,
+    );
     match global.format {
         Format::Json => println!("{}", serde_json::to_string_pretty(&bounds)?),
         Format::Text => println!("{}", bounds.table()),

@@ -24,10 +24,16 @@ pub fn build(global: &Global, args: &BuildArgs) -> anyhow::Result<u8> {
         .iter()
         .map(|triple| {
             let found = TARGETS.into_iter().find(|target| target.triple == *triple);
-            found.ok_or_else(|| super::unknown("target", triple, TARGETS.iter().map(|target| target.triple)))
+            found.ok_or_else(|| {
+                super::unknown("target", triple, TARGETS.iter().map(|target| target.triple))
+            })
         })
         .collect::<anyhow::Result<Vec<Target>>>()?;
-    let artifacts = artifact::build(if targets.is_empty() { &TARGETS } else { &targets })?;
+    let artifacts = artifact::build(if targets.is_empty() {
+        &TARGETS
+    } else {
+        &targets
+    })?;
     match global.format {
         Format::Json => {
             let list: Vec<_> = artifacts
@@ -45,7 +51,9 @@ pub fn build(global: &Global, args: &BuildArgs) -> anyhow::Result<u8> {
         }
         Format::Text => {
             let mut table = Table::new();
-            table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(["target", "bytes", "SHA-256", "path"]);
+            table
+                .load_preset(presets::UTF8_FULL_CONDENSED)
+                .set_header(["target", "bytes", "SHA-256", "path"]);
             for artifact in artifacts.values() {
                 table.add_row([
                     artifact.target.triple.to_string(),

@@ -8,8 +8,12 @@ use crate::{Format, Global, exit};
 /// With exit code 2 and every mistake at once.
 pub fn check(global: &Global) -> anyhow::Result<u8> {
     let inventory = super::load_inventory(global)?;
-    let (boards, models, suites, hosts) =
-        (inventory.boards.len(), inventory.models.len(), inventory.suites.len(), inventory.fleet.hosts.len());
+    let (boards, models, suites, hosts) = (
+        inventory.boards.len(),
+        inventory.models.len(),
+        inventory.suites.len(),
+        inventory.fleet.hosts.len(),
+    );
     match global.format {
         Format::Json => {
             println!(
@@ -18,7 +22,9 @@ pub fn check(global: &Global) -> anyhow::Result<u8> {
             );
         }
         Format::Text => {
-            println!("the inventory is sound: {boards} boards, {models} models, {suites} suites, {hosts} hosts");
+            println!(
+                "the inventory is sound: {boards} boards, {models} models, {suites} suites, {hosts} hosts"
+            );
         }
     }
     Ok(exit::OK)

@@ -37,7 +37,10 @@ pub fn list(global: &Global, what: What) -> anyhow::Result<u8> {
             let rows: Vec<_> = rows
                 .iter()
                 .map(|row| {
-                    let pairs = header.iter().zip(row).map(|(key, value)| (key.replace(' ', "_"), json!(value)));
+                    let pairs = header
+                        .iter()
+                        .zip(row)
+                        .map(|(key, value)| (key.replace(' ', "_"), json!(value)));
                     pairs.collect::<serde_json::Map<_, _>>()
                 })
                 .collect();
@@ -45,7 +48,10 @@ pub fn list(global: &Global, what: What) -> anyhow::Result<u8> {
         }
         Format::Text => {
             let mut table = Table::new();
-            table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(header).add_rows(rows);
+            table
+                .load_preset(presets::UTF8_FULL_CONDENSED)
+                .set_header(header)
+                .add_rows(rows);
             println!("{table}");
         }
     }
@@ -69,7 +75,10 @@ fn boards(global: &Global) -> anyhow::Result<Rows> {
             ]);
         }
     }
-    Ok((vec!["board", "name", "memory", "kind", "rate", "theory"], rows))
+    Ok((
+        vec!["board", "name", "memory", "kind", "rate", "theory"],
+        rows,
+    ))
 }
 
 fn hosts(global: &Global) -> anyhow::Result<Rows> {
@@ -90,9 +99,13 @@ fn models(global: &Global) -> anyhow::Result<Rows> {
     let mut header = vec!["model", "parameters"];
     header.extend(bench_inventory::Quant::ALL.map(bench_inventory::Quant::id));
     let rows = inventory.models.values().map(|model| {
-        let mut row = vec![model.id.clone(), format!("{:.3} B", model.n_params() as f64 / 1e9)];
+        let mut row = vec![
+            model.id.clone(),
+            format!("{:.3} B", model.n_params() as f64 / 1e9),
+        ];
         row.extend(
-            bench_inventory::Quant::ALL.map(|quant| format!("{:.3} GB", model.file_bytes(quant) as f64 / 1e9)),
+            bench_inventory::Quant::ALL
+                .map(|quant| format!("{:.3} GB", model.file_bytes(quant) as f64 / 1e9)),
         );
         row
     });
@@ -107,12 +120,19 @@ fn kernels() -> anyhow::Result<Rows> {
     let artifacts = artifact::build(&[target])?;
     let program = &artifacts[target.arch].path;
     let sh = crate::workspace::shell()?;
-    let list: serde_json::Value = serde_json::from_str(&xshell::cmd!(sh, "{program} list").quiet().read()?)?;
+    let list: serde_json::Value =
+        serde_json::from_str(&xshell::cmd!(sh, "{program} list").quiet().read()?)?;
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_string();
     let items = |key: &str| list[key].as_array().cloned().unwrap_or_default();
     let mut rows: Vec<Vec<String>> = items("kernels")
         .iter()
-        .map(|kernel| vec!["kernel".to_string(), text(&kernel["kernel"]), text(&kernel["summary"])])
+        .map(|kernel| {
+            vec![
+                "kernel".to_string(),
+                text(&kernel["kernel"]),
+                text(&kernel["summary"]),
+            ]
+        })
         .collect();
     rows.extend(items("variants").iter().map(|variant| {
         let state = match variant["available"].as_bool() {

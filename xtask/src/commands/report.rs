@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::exit::{self, ExitError};
-use crate::workspace;
+use crate::{Global, workspace};
 
 /// Options of `report`.
 #[derive(Debug, Args)]
@@ -22,8 +22,8 @@ pub struct ReportArgs {
 ///
 /// # Errors
 /// When there is no such run, or it cannot be read or written.
-pub fn report(args: &ReportArgs) -> anyhow::Result<u8> {
-    let dir = find_run(args.run.as_deref())?;
+pub fn report(global: &Global, args: &ReportArgs) -> anyhow::Result<u8> {
+    let dir = find_run(&global.runs_dir(), args.run.as_deref())?;
     println!("{}", render(&dir)?.display());
     if args.open {
         open(&dir.join("html").join("index.html"))?;
@@ -40,9 +40,8 @@ pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
     bench_reports::report::render(dir).context("cannot render the report")
 }
 
-fn find_run(name: Option<&str>) -> anyhow::Result<PathBuf> {
-    let runs_dir = workspace::runs_dir();
-    let mut runs: Vec<String> = std::fs::read_dir(&runs_dir)
+fn find_run(runs_dir: &Path, name: Option<&str>) -> anyhow::Result<PathBuf> {
+    let mut runs: Vec<String> = std::fs::read_dir(runs_dir)
         .into_iter()
         .flatten()
         .flatten()
@@ -52,7 +51,10 @@ fn find_run(name: Option<&str>) -> anyhow::Result<PathBuf> {
     runs.sort();
     let Some(name) = name else {
         let newest = runs.last().ok_or_else(|| {
-            ExitError::usage(format!("there is no run in `{}`; start one with `cargo xtask run`", runs_dir.display()))
+            ExitError::usage(format!(
+                "there is no run in `{}`; start one with `cargo xtask run`",
+                runs_dir.display()
+            ))
         })?;
         return Ok(runs_dir.join(newest));
     };
@@ -67,6 +69,9 @@ fn find_run(name: Option<&str>) -> anyhow::Result<PathBuf> {
 
 fn open(path: &Path) -> anyhow::Result<()> {
     let sh = workspace::shell()?;
-    xshell::cmd!(sh, "xdg-open {path}").quiet().run().context("cannot open a browser (xdg-open)")?;
+    xshell::cmd!(sh, "xdg-open {path}")
+        .quiet()
+        .run()
+        .context("cannot open a browser (xdg-open)")?;
     Ok(())
 }

@@ -18,7 +18,9 @@ use wildmatch::WildMatch;
 
 use crate::artifact::{self, TARGETS};
 use crate::exit::{self, ExitError};
-use crate::host::{self, Machines, RunContext, UnitCounts, is_emulated, status_word, transport_name};
+use crate::host::{
+    self, Machines, RunContext, UnitCounts, is_emulated, status_word, transport_name,
+};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::{Format, Global, plan as planning};
@@ -65,7 +67,13 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<u8> {
     // Everything is compiled before the first measurement.
     let artifacts = artifact::build(&TARGETS)?;
     let names = hosts.iter().map(|host| host.name.clone()).collect();
-    let (recorder, mut manifest) = Recorder::create(&suite.id, names, global.fleet.as_deref(), &artifacts)?;
+    let (recorder, mut manifest) = Recorder::create(
+        &global.runs_dir(),
+        &suite.id,
+        names,
+        global.fleet.as_deref(),
+        &artifacts,
+    )?;
     let cancelled = CancellationToken::new();
     let context = Arc::new(RunContext {
         run_id: manifest.run_id.clone(),
@@ -104,7 +112,9 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<u8> {
 pub fn plan(global: &Global, args: &SelectArgs) -> anyhow::Result<u8> {
     let (inventory, suite, hosts) = select(global, args)?;
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(["host", "unit", "sampling"]);
+    table
+        .load_preset(presets::UTF8_FULL_CONDENSED)
+        .set_header(["host", "unit", "sampling"]);
     let mut documents = Vec::new();
     for host in &hosts {
         let board = host.board.as_ref().and_then(|id| inventory.boards.get(id));
@@ -127,11 +137,18 @@ pub fn plan(global: &Global, args: &SelectArgs) -> anyhow::Result<u8> {
             let sampling = planning::describe_sampling(unit.sampling);
             table.add_row([host.name.clone(), unit.unit.clone(), sampling]);
         }
-        table.add_row([host.name.clone(), "all units".to_string(), format!("at most about {seconds:.0} s of sampling")]);
+        table.add_row([
+            host.name.clone(),
+            "all units".to_string(),
+            format!("at most about {seconds:.0} s of sampling"),
+        ]);
     }
     match global.format {
         Format::Json => {
-            println!("{}", serde_json::to_string_pretty(&json!({ "suite": suite.id, "hosts": documents }))?);
+            println!(
+                "{}",
+                serde_json::to_string_pretty(&json!({ "suite": suite.id, "hosts": documents }))?
+            );
         }
         Format::Text => println!("{table}"),
     }
@@ -140,22 +157,36 @@ pub fn plan(global: &Global, args: &SelectArgs) -> anyhow::Result<u8> {
 
 fn select(global: &Global, args: &SelectArgs) -> anyhow::Result<(Inventory, Suite, Vec<Host>)> {
     let inventory = super::load_inventory(global)?;
-    let mut suite = inventory
-        .suites
-        .get(&args.suite)
-        .cloned()
-        .ok_or_else(|| super::unknown("suite", &args.suite, inventory.suites.keys().map(String::as_str)))?;
+    let mut suite = inventory.suites.get(&args.suite).cloned().ok_or_else(|| {
+        super::unknown(
+            "suite",
+            &args.suite,
+            inventory.suites.keys().map(String::as_str),
+        )
+    })?;
     if !args.kernel.is_empty() {
         let names: Vec<String> = suite.units.iter().map(|unit| unit.kernel.clone()).collect();
         for pattern in &args.kernel {
-            if !names.iter().any(|name| WildMatch::new(pattern).matches(name)) {
-                return Err(super::unknown("kernel", pattern, names.iter().map(String::as_str)));
+            if !names
+                .iter()
+                .any(|name| WildMatch::new(pattern).matches(name))
+            {
+                return Err(super::unknown(
+                    "kernel",
+                    pattern,
+                    names.iter().map(String::as_str),
+                ));
             }
         }
-        suite.units.retain(|unit| args.kernel.iter().any(|pattern| WildMatch::new(pattern).matches(&unit.kernel)));
+        suite.units.retain(|unit| {
+            args.kernel
+                .iter()
+                .any(|pattern| WildMatch::new(pattern).matches(&unit.kernel))
+        });
     }
     let all = &inventory.fleet.hosts;
-    let matches = |host: &Host, name: &String| host.name == *name || host.board.as_ref() == Some(name);
+    let matches =
+        |host: &Host, name: &String| host.name == *name || host.board.as_ref() == Some(name);
     for name in &args.board {
         if !all.iter().any(|host| matches(host, name)) {
             let choices = all.iter().map(|host| host.name.as_str());
@@ -168,7 +199,10 @@ fn select(global: &Global, args: &SelectArgs) -> anyhow::Result<(Inventory, Suit
         .cloned()
         .collect();
     if hosts.is_empty() {
-        return Err(ExitError::usage("the fleet file has no host; add one, or see `cargo xtask list hosts`").into());
+        return Err(ExitError::usage(
+            "the fleet file has no host; add one, or see `cargo xtask list hosts`",
+        )
+        .into());
     }
     Ok((inventory, suite, hosts))
 }
@@ -176,8 +210,10 @@ fn select(global: &Global, args: &SelectArgs) -> anyhow::Result<(Inventory, Suit
 /// The first signal ends the run in order; the second ends the program.
 async fn cancel_on_signal(cancelled: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
         return;
     };
     let received = async || {
@@ -197,8 +233,16 @@ async fn cancel_on_signal(cancelled: CancellationToken) {
 type HostResult = (HostRecord, UnitCounts);
 
 /// Boards in parallel, each in a task of its own: one that panics is one failed board.
-async fn measure_all(context: &Arc<RunContext>, recorder: &Recorder, hosts: Vec<Host>) -> Vec<HostResult> {
-    let width = hosts.iter().map(|host| host.name.chars().count()).max().unwrap_or(0);
+async fn measure_all(
+    context: &Arc<RunContext>,
+    recorder: &Recorder,
+    hosts: Vec<Host>,
+) -> Vec<HostResult> {
+    let width = hosts
+        .iter()
+        .map(|host| host.name.chars().count())
+        .max()
+        .unwrap_or(0);
     let progress = Progress::new(width);
     let mut tasks = Vec::new();
     for host in hosts {
@@ -211,7 +255,9 @@ async fn measure_all(context: &Arc<RunContext>, recorder: &Recorder, hosts: Vec<
         };
         let line = progress.host(&host.name);
         let context = Arc::clone(context);
-        tasks.push(tokio::spawn(async move { host::measure(&context, &host, files, &line).await }));
+        tasks.push(tokio::spawn(async move {
+            host::measure(&context, &host, files, &line).await
+        }));
     }
     let mut results = Vec::new();
     for task in tasks {
@@ -247,7 +293,11 @@ fn a_board_is_all_invalid(run_dir: &Path) -> bool {
     };
     let analysis = analysis::analyse(&run);
     analysis.hosts.iter().any(|host| {
-        let mut measured = host.units.iter().filter(|unit| unit.verdict != Verdict::NotMeasured).peekable();
+        let mut measured = host
+            .units
+            .iter()
+            .filter(|unit| unit.verdict != Verdict::NotMeasured)
+            .peekable();
         measured.peek().is_some() && measured.all(|unit| unit.verdict == Verdict::Invalid)
     })
 }
@@ -288,7 +338,9 @@ fn print_results(
     }
     let mut table = Table::new();
     table.load_preset(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["host", "board", "status", "ok", "failed", "skipped", "stage", "reason"]);
+    table.set_header([
+        "host", "board", "status", "ok", "failed", "skipped", "stage", "reason",
+    ]);
     for (record, counts) in results {
         table.add_row([
             record.host.clone(),
@@ -297,7 +349,10 @@ fn print_results(
             counts.n_ok.to_string(),
             counts.n_failed.to_string(),
             counts.n_skipped.to_string(),
-            record.stage.map(|stage| stage.name().to_string()).unwrap_or_default(),
+            record
+                .stage
+                .map(|stage| stage.name().to_string())
+                .unwrap_or_default(),
             record.reason.clone().unwrap_or_default(),
         ]);
     }

@@ -1,15 +1,170 @@
-//! `test`: everything CI runs.
+//! `test`: everything CI runs, set-up included.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Context;
 use clap::Args;
+use xshell::{Cmd, Shell, cmd};
+
+use crate::artifact::{self, Artifact, TARGETS};
+use crate::exit::{self, ExitError};
+use crate::{transport, workspace};
 
 /// Options of `test`.
 #[derive(Debug, Args)]
-pub struct TestArgs {}
+pub struct TestArgs {
+    /// Do not install anything; fail when something is missing
+    #[arg(long)]
+    no_install: bool,
+}
 
-/// Runs every step.
+/// A program the tests need and the Debian package that has it.
+const TOOLS: [(&str, &str); 5] = [
+    ("ssh", "openssh-client"),
+    ("sshd", "openssh-server"),
+    ("ssh-keygen", "openssh-client"),
+    ("qemu-aarch64-static", "qemu-user-static"),
+    ("chromium", "chromium"),
+];
+
+/// CPUs the aarch64 program is tried on: no extensions, dot product, everything.
+const EMULATED_CPUS: [&str; 3] = ["cortex-a53", "cortex-a76", "max"];
+
+/// Version of cargo-deny, built once into `target/tools`.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Runs every step and stops at the first that fails.
 ///
 /// # Errors
-/// When a step fails.
-pub fn test(_args: &TestArgs) -> anyhow::Result<u8> {
-    anyhow::bail!("not yet")
+/// When something is missing and may not be installed, or a step fails.
+pub fn test(args: &TestArgs) -> anyhow::Result<u8> {
+    let sh = workspace::shell()?;
+    step("set-up", || set_up(&sh, args.no_install))?;
+    step("format", || run(cmd!(sh, "cargo fmt --all --check")))?;
+    step("lints", || {
+        run(cmd!(
+            sh,
+            "cargo clippy --workspace --all-targets --locked -- -D warnings"
+        ))
+    })?;
+    let artifacts = step("board programs: build and ELF checks", || {
+        artifact::build(&TARGETS)
+    })?;
+    step("board programs: own checks", || {
+        self_tests(&sh, artifacts.values())
+    })?;
+    step("licences, bans and sources", || {
+        check_dependencies(&sh, args.no_install)
+    })?;
+    // Last, because cargo's own closing line says how many tests ran.
+    step("unit, integration and end-to-end tests", || {
+        run(cmd!(sh, "cargo test --workspace --locked --no-fail-fast"))
+    })?;
+    Ok(exit::OK)
+}
+
+fn step<T>(name: &str, action: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    eprintln!("=== {name}");
+    let started = Instant::now();
+    let result = action().with_context(|| format!("step `{name}` failed"))?;
+    eprintln!("=== {name}: ok, {:.0} s", started.elapsed().as_secs_f64());
+    Ok(result)
+}
+
+fn run(command: Cmd<'_>) -> anyhow::Result<()> {
+    Ok(command.run()?)
+}
+
+/// Installs what is missing where that is allowed, and otherwise names all of it at once.
+fn set_up(sh: &Shell, no_install: bool) -> anyhow::Result<()> {
+    for component in ["fmt", "clippy"] {
+        if cmd!(sh, "cargo {component} --version")
+            .quiet()
+            .ignore_stdout()
+            .ignore_stderr()
+            .run()
+            .is_err()
+        {
+            let name = if component == "fmt" {
+                "rustfmt"
+            } else {
+                component
+            };
+            run(cmd!(sh, "rustup component add {name}"))?;
+        }
+    }
+    let missing: BTreeSet<&str> = TOOLS
+        .into_iter()
+        .filter(|(program, _)| !is_installed(program))
+        .map(|(_, package)| package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.into_iter().collect();
+    let is_root = cmd!(sh, "id -u").quiet().read().is_ok_and(|id| id == "0");
+    if no_install || !is_root || !is_installed("apt-get") {
+        let message = format!(
+            "missing: {0}; as root, run `apt-get install {0}`",
+            packages.join(" ")
+        );
+        return Err(ExitError::usage(message).into());
+    }
+    let _env = sh.push_env("DEBIAN_FRONTEND", "noninteractive");
+    run(cmd!(sh, "apt-get update -q"))?;
+    run(cmd!(
+        sh,
+        "apt-get install -q --yes --no-install-recommends {packages...}"
+    ))
+}
+
+/// On the search path, or where system programs lie outside an ordinary user's.
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders =
+        std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")]);
+    folders
+        .into_iter()
+        .any(|folder| folder.join(program).is_file())
+}
+
+/// The kernels against their reference, on this CPU and on emulated ones with and without extensions.
+fn self_tests<'a>(sh: &Shell, artifacts: impl Iterator<Item = &'a Artifact>) -> anyhow::Result<()> {
+    for artifact in artifacts {
+        let (arch, program) = (artifact.target.arch, &artifact.path);
+        if arch == std::env::consts::ARCH {
+            run(cmd!(sh, "{program} self-test"))?;
+        } else if let Some(emulator) = transport::find_emulator(arch) {
+            for cpu in EMULATED_CPUS {
+                run(cmd!(sh, "{emulator} -cpu {cpu} {program} self-test"))?;
+            }
+        } else {
+            // Only aarch64 has its emulator among the tools; the other way round there is none to ask for.
+            eprintln!("no emulator for {arch}: its program was built and not run");
+        }
+    }
+    Ok(())
+}
+
+fn check_dependencies(sh: &Shell, no_install: bool) -> anyhow::Result<()> {
+    let tools = workspace::root().join("target").join("tools");
+    let mut program = tools.join("bin").join("cargo-deny");
+    if is_installed("cargo-deny") {
+        program = PathBuf::from("cargo-deny");
+    } else if !program.is_file() {
+        if no_install {
+            return Err(ExitError::usage(
+                "cargo-deny is missing; run `cargo install --locked cargo-deny`",
+            )
+            .into());
+        }
+        run(cmd!(
+            sh,
+            "cargo install --quiet --locked --version {CARGO_DENY} --root {tools} cargo-deny"
+        ))?;
+    }
+    // The advisory database lies on a network that is not always there; the other checks need none.
+    run(cmd!(sh, "{program} --offline check licenses bans sources"))
 }

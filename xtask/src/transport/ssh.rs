@@ -3,7 +3,7 @@
 //! The library's defaults do not fit unattended runs (no connect timeout, no keep-alive, masters that stay forever,
 //! unknown host keys accepted), so each is set here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +44,11 @@ impl SshConnection {
         let control_dir = tempfile::Builder::new()
             .prefix("memwall-")
             .tempdir_in("/tmp")
-            .map_err(|error| HostError::unreachable(format!("cannot make a folder for the control socket: {error}")))?;
+            .map_err(|error| {
+                HostError::unreachable(format!(
+                    "cannot make a folder for the control socket: {error}"
+                ))
+            })?;
         let mut builder = SessionBuilder::default();
         builder
             .known_hosts_check(KnownHosts::Strict)
@@ -64,7 +68,7 @@ impl SshConnection {
             builder.keyfile(expand_home(file));
         }
         if let Some(file) = &target.known_hosts {
-            builder.user_known_hosts_file(expand_home(file));
+            builder.user_known_hosts_file(quoted_for_option(&expand_home(file)));
         }
         if let Some(file) = &target.config_file {
             builder.config_file(expand_home(file));
@@ -78,7 +82,10 @@ impl SshConnection {
                 return Err(HostError::unreachable(message));
             }
         };
-        Ok(SshConnection { session: Arc::new(session), _control_dir: control_dir })
+        Ok(SshConnection {
+            session: Arc::new(session),
+            _control_dir: control_dir,
+        })
     }
 
     /// Asks for the architecture and the boot.
@@ -90,10 +97,14 @@ impl SshConnection {
         // Whatever a login script prints comes first: the answer is the end.
         let mut lines = answer.lines().rev();
         match (lines.next(), lines.next()) {
-            (Some(machine), Some(arch)) => {
-                Ok(Probe { arch: arch.trim().to_string(), machine: machine.trim().to_string() })
-            }
-            _ => Err(HostError::failed(Stage::Probe, format!("`uname -m` answered `{}`", answer.trim()))),
+            (Some(machine), Some(arch)) => Ok(Probe {
+                arch: arch.trim().to_string(),
+                machine: machine.trim().to_string(),
+            }),
+            _ => Err(HostError::failed(
+                Stage::Probe,
+                format!("`uname -m` answered `{}`", answer.trim()),
+            )),
         }
     }
 
@@ -102,17 +113,28 @@ impl SshConnection {
     /// # Errors
     /// When no folder takes it; the reasons of all are given.
     pub async fn deploy(&self, artifact: &Artifact) -> Result<String, HostError> {
-        let found = self.answer(Stage::Deploy, script::FIND, &[&artifact.sha256], None).await?;
-        if let Some(path) = found.lines().rev().find(|line| line.ends_with(&artifact.sha256)) {
+        let found = self
+            .answer(Stage::Deploy, script::FIND, &[&artifact.sha256], None)
+            .await?;
+        if let Some(path) = found
+            .lines()
+            .rev()
+            .find(|line| line.ends_with(&artifact.sha256))
+        {
             return Ok(path.to_string());
         }
-        let bytes = tokio::fs::read(&artifact.path)
-            .await
-            .map_err(|error| HostError::failed(Stage::Deploy, format!("cannot read the board program: {error}")))?;
+        let bytes = tokio::fs::read(&artifact.path).await.map_err(|error| {
+            HostError::failed(
+                Stage::Deploy,
+                format!("cannot read the board program: {error}"),
+            )
+        })?;
         let mut reasons = Vec::new();
         for folder in 0..script::N_FOLDERS {
             let args = [artifact.sha256.as_str(), &folder.to_string()];
-            let answer = self.answer(Stage::Deploy, script::STORE, &args, Some(&bytes)).await?;
+            let answer = self
+                .answer(Stage::Deploy, script::STORE, &args, Some(&bytes))
+                .await?;
             let last = answer.lines().last().unwrap_or_default();
             if let Some(path) = last.strip_prefix("ok ") {
                 return Ok(path.to_string());
@@ -121,7 +143,10 @@ impl SshConnection {
         }
         Err(HostError::failed(
             Stage::Deploy,
-            format!("no folder of the board takes the program; {}", reasons.join("; ")),
+            format!(
+                "no folder of the board takes the program; {}",
+                reasons.join("; ")
+            ),
         ))
     }
 
@@ -129,14 +154,33 @@ impl SshConnection {
     ///
     /// # Errors
     /// When the connection does not open a channel for it.
-    pub async fn start(&self, stage: Stage, program: &str, args: &[&str]) -> Result<Running, HostError> {
+    pub async fn start(
+        &self,
+        stage: Stage,
+        program: &str,
+        args: &[&str],
+    ) -> Result<Running, HostError> {
         let mut command = Arc::clone(&self.session).arc_command(program);
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let spawning = tokio::time::timeout(STEP_DEADLINE, command.spawn());
         let mut child = match spawning.await {
             Ok(Ok(child)) => child,
-            Ok(Err(error)) => return Err(HostError::failed(stage, format!("cannot start a program: {}", chain(&error)))),
-            Err(_) => return Err(HostError::failed(stage, "the connection opens no channel for a program")),
+            Ok(Err(error)) => {
+                return Err(HostError::failed(
+                    stage,
+                    format!("cannot start a program: {}", chain(&error)),
+                ));
+            }
+            Err(_) => {
+                return Err(HostError::failed(
+                    stage,
+                    "the connection opens no channel for a program",
+                ));
+            }
         };
         let piped = "all three streams were asked to be pipes";
         let stdin = child.stdin().take().expect(piped);
@@ -180,7 +224,12 @@ impl SshConnection {
     ) -> Result<String, HostError> {
         let mut all_args = vec!["-c", script, "memwall"];
         all_args.extend(args);
-        let Running { mut stdin, stdout, stderr, end } = self.start(stage, "sh", &all_args).await?;
+        let Running {
+            mut stdin,
+            stdout,
+            stderr,
+            end,
+        } = self.start(stage, "sh", &all_args).await?;
         let talk = async {
             let feed = async {
                 if let Some(input) = input {
@@ -191,17 +240,31 @@ impl SshConnection {
                 drop(stdin);
             };
             let (mut output, mut errors) = (Vec::new(), Vec::new());
-            let (mut stdout, mut stderr) = (stdout.take(MAX_ANSWER_BYTES), stderr.take(MAX_ANSWER_BYTES));
-            let _ = tokio::join!(feed, stdout.read_to_end(&mut output), stderr.read_to_end(&mut errors));
+            let (mut stdout, mut stderr) =
+                (stdout.take(MAX_ANSWER_BYTES), stderr.take(MAX_ANSWER_BYTES));
+            let _ = tokio::join!(
+                feed,
+                stdout.read_to_end(&mut output),
+                stderr.read_to_end(&mut errors)
+            );
             (output, errors, end.await)
         };
-        let (output, errors, end) = tokio::time::timeout(STEP_DEADLINE, talk).await.map_err(|_| {
-            HostError::failed(stage, format!("no answer within {} s", STEP_DEADLINE.as_secs()))
-        })?;
+        let (output, errors, end) =
+            tokio::time::timeout(STEP_DEADLINE, talk)
+                .await
+                .map_err(|_| {
+                    HostError::failed(
+                        stage,
+                        format!("no answer within {} s", STEP_DEADLINE.as_secs()),
+                    )
+                })?;
         if end == End::Status(0) {
             return Ok(String::from_utf8_lossy(&output).into_owned());
         }
-        let mut error = HostError::failed(stage, end.describe().replace("the board program", "the shell"));
+        let mut error = HostError::failed(
+            stage,
+            end.describe().replace("the board program", "the shell"),
+        );
         error.stderr_tail = tail(&String::from_utf8_lossy(&errors));
         Err(error)
     }
@@ -210,8 +273,14 @@ impl SshConnection {
 /// The last lines of a text, as an error carries them.
 pub fn tail(text: &str) -> Vec<String> {
     const N_LINES: usize = 10;
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(N_LINES)..].iter().map(|line| line.trim_end().to_string()).collect()
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    lines[lines.len().saturating_sub(N_LINES)..]
+        .iter()
+        .map(|line| line.trim_end().to_string())
+        .collect()
 }
 
 fn expand_home(path: &str) -> PathBuf {
@@ -219,6 +288,17 @@ fn expand_home(path: &str) -> PathBuf {
         (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
         _ => PathBuf::from(path),
     }
+}
+
+/// A path as the value of an ssh option, which splits at blanks, takes backslash escapes and expands `%`.
+fn quoted_for_option(path: &Path) -> String {
+    let escaped = path
+        .display()
+        .to_string()
+        .replace('\\', r"\\")
+        .replace('"', r#"\""#)
+        .replace('%', "%%");
+    format!("\"{escaped}\"")
 }
 
 /// All causes of an error in one line.
@@ -236,14 +316,24 @@ fn chain(error: &dyn std::error::Error) -> String {
 fn explain(destination: &str, error: &openssh::Error) -> HostError {
     let text = chain(error);
     let has = |part: &str| text.contains(part);
-    let reason = if has("REMOTE HOST IDENTIFICATION HAS CHANGED") || has("key for") && has("has changed") {
-        format!("the host key of `{destination}` changed; if the board was flashed anew, remove the old key with `ssh-keygen -R` and connect once with ssh")
+    let reason = if has("REMOTE HOST IDENTIFICATION HAS CHANGED")
+        || has("key for") && has("has changed")
+    {
+        format!(
+            "the host key of `{destination}` changed; if the board was flashed anew, remove the old key with `ssh-keygen -R` and connect once with ssh"
+        )
     } else if has("Host key verification failed") {
-        format!("the host key of `{destination}` is unknown or does not match; connect once with ssh and compare the fingerprint, or check the known-hosts file")
+        format!(
+            "the host key of `{destination}` is unknown or does not match; connect once with ssh and compare the fingerprint, or check the known-hosts file"
+        )
     } else if has("Permission denied") {
-        format!("`{destination}` refuses the key; add your public key to its authorized_keys, or name the right `user` and `identity-file`")
+        format!(
+            "`{destination}` refuses the key; add your public key to its authorized_keys, or name the right `user` and `identity-file`"
+        )
     } else if has("Could not resolve hostname") {
-        format!("`{destination}` has no address; check the name or the alias in the SSH configuration")
+        format!(
+            "`{destination}` has no address; check the name or the alias in the SSH configuration"
+        )
     } else if has("Connection refused") {
         format!("`{destination}` is up but nothing listens on its SSH port")
     } else if has("No route to host") || has("Network is unreachable") {
@@ -253,7 +343,8 @@ fn explain(destination: &str, error: &openssh::Error) -> HostError {
     } else if has("Bad configuration option") || has("Can't open user config file") {
         format!("ssh cannot use its configuration for `{destination}`")
     } else {
-        format!("ssh cannot connect to `{destination}`")
+        let last = tail(&text).pop().unwrap_or_default();
+        format!("ssh cannot connect to `{destination}`: {last}")
     };
     let mut host_error = HostError::unreachable(reason);
     host_error.stderr_tail = tail(&text);
@@ -271,13 +362,40 @@ mod tests {
             let reason = explain("board", &error).reason;
             assert!(reason.contains(expect), "{reason}");
         };
-        check("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.", "changed");
-        check("No ED25519 host key is known for [127.0.0.1]:22\nHost key verification failed.", "unknown");
-        check("bench@board: Permission denied (publickey).", "authorized_keys");
-        check("ssh: connect to host board port 22: Connection refused", "nothing listens");
-        check("ssh: Could not resolve hostname board: Name or service not known", "no address");
-        check("Connection timed out during banner exchange", "does not answer");
+        check(
+            "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
+            "changed",
+        );
+        check(
+            "No ED25519 host key is known for [127.0.0.1]:22\nHost key verification failed.",
+            "unknown",
+        );
+        check(
+            "bench@board: Permission denied (publickey).",
+            "authorized_keys",
+        );
+        check(
+            "ssh: connect to host board port 22: Connection refused",
+            "nothing listens",
+        );
+        check(
+            "ssh: Could not resolve hostname board: Name or service not known",
+            "no address",
+        );
+        check(
+            "Connection timed out during banner exchange",
+            "does not answer",
+        );
         check("kex_exchange_identification: garbage", "cannot connect");
+    }
+
+    #[test]
+    fn quotes_paths_for_options() {
+        assert_eq!(
+            quoted_for_option(Path::new("/a b/it's 100%")),
+            r#""/a b/it's 100%%""#
+        );
+        assert_eq!(quoted_for_option(Path::new(r#"/a"b\c"#)), r#""/a\"b\\c""#);
     }
 
     #[test]

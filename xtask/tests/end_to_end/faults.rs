@@ -1,0 +1,166 @@
+//! Bad hosts never cost the others anything, and never what was measured before the fault.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::controller;
+use crate::sshd::{Oddity, Sshd, free_port, wait_for};
+
+#[test]
+fn names_every_host_that_cannot_be_reached_and_measures_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = Sshd::start(dir.path(), "good", Oddity::None);
+    let refused = Sshd::start(dir.path(), "refused", Oddity::None);
+    refused.refuse_key();
+    let changed = Sshd::start(dir.path(), "changed", Oddity::None);
+    changed.expect_another_host_key();
+    let absent = format!(
+        "  absent:\n    transport: ssh\n    address: 127.0.0.1\n    port: {}\n",
+        free_port()
+    );
+    let fleet = [
+        good.fleet_entry("good", None),
+        refused.fleet_entry("refused", None),
+        changed.fleet_entry("changed", None),
+        absent,
+    ]
+    .concat();
+    let outcome = controller::run(
+        dir.path(),
+        &fleet,
+        &["--suite", "smoke", "--kernel", "read"],
+    );
+    assert_eq!(outcome.code, 4, "{}\n{}", outcome.stderr, outcome.document);
+    assert_eq!(outcome.host("good")["status"], "ok");
+    for host in ["refused", "changed", "absent"] {
+        assert_eq!(outcome.host(host)["status"], "unreachable", "{host}");
+    }
+    outcome.expect_reported("refused", "refuses the key");
+    outcome.expect_reported("changed", "host key");
+    outcome.expect_reported("absent", "nothing listens");
+}
+
+#[test]
+fn names_a_full_disk_and_a_disk_that_may_not_execute() {
+    let dir = tempfile::tempdir().unwrap();
+    let full = Sshd::start(dir.path(), "full", Oddity::DiskFull);
+    let no_exec = Sshd::start(dir.path(), "noexec", Oddity::NoExec);
+    let fleet = format!(
+        "{}{}",
+        full.fleet_entry("full", None),
+        no_exec.fleet_entry("noexec", None)
+    );
+    let outcome = controller::run(
+        dir.path(),
+        &fleet,
+        &["--suite", "smoke", "--kernel", "read"],
+    );
+    assert_eq!(outcome.code, 5, "{}\n{}", outcome.stderr, outcome.document);
+    outcome.expect_reported("full", "No space left on device");
+    outcome.expect_reported("noexec", "does not run from there");
+}
+
+#[test]
+fn keeps_what_was_measured_when_the_program_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let board = Sshd::start(dir.path(), "board", Oddity::None);
+    let fleet = board.fleet_entry("board", None);
+    let child = controller::start(
+        dir.path(),
+        &fleet,
+        &["--suite", "quick", "--kernel", "read", "copy"],
+    );
+    wait_for("the first unit has ended", || ended_units(dir.path()) >= 1);
+    let n_before = controller::n_samples(dir.path(), "board");
+    for id in board.programs() {
+        kill("-KILL", id);
+    }
+    let outcome = controller::finish(dir.path(), child);
+    assert_eq!(outcome.code, 5, "{}\n{}", outcome.stderr, outcome.document);
+    let host = outcome.host("board");
+    assert_eq!(
+        (host["status"].as_str(), host["units_failed"].as_u64()),
+        (Some("failed"), Some(1)),
+        "{host}"
+    );
+    assert!(
+        host["units_ok"].as_u64().unwrap() >= 2,
+        "the other units were measured: {host}"
+    );
+    assert!(n_before > 0 && controller::n_samples(dir.path(), "board") > n_before);
+    outcome.expect_reported("board", "killed by");
+    assert!(board.programs().is_empty(), "no process is left behind");
+}
+
+#[test]
+fn keeps_what_was_measured_when_interrupted() {
+    let dir = tempfile::tempdir().unwrap();
+    let board = Sshd::start(dir.path(), "board", Oddity::None);
+    let fleet = board.fleet_entry("board", None);
+    let child = controller::start(
+        dir.path(),
+        &fleet,
+        &["--suite", "quick", "--kernel", "read", "copy"],
+    );
+    wait_for("the first unit has ended", || ended_units(dir.path()) >= 1);
+    kill("-INT", child.id());
+    let outcome = controller::finish(dir.path(), child);
+    assert_eq!(outcome.code, 130, "{}", outcome.stderr);
+    assert_eq!(outcome.host("board")["status"], "interrupted");
+    assert!(outcome.host("board")["units_ok"].as_u64().unwrap() >= 1);
+    outcome.expect_reported("board", "interrupted");
+    assert!(
+        outcome
+            .read("manifest.json")
+            .contains(r#""interrupted": true"#)
+    );
+    wait_for("the program on the board has ended", || {
+        board.programs().is_empty()
+    });
+}
+
+#[test]
+fn skips_the_emulated_host_where_qemu_is_not_installed() {
+    let dir = tempfile::tempdir().unwrap();
+    // A search path with everything a build needs, and no emulator.
+    let tools = dir.path().join("tools");
+    std::fs::create_dir(&tools).unwrap();
+    for tool in ["cargo", "rustc", "rustup", "git", "sh"] {
+        if let Some(found) = find_on_path(tool) {
+            std::os::unix::fs::symlink(found, tools.join(tool)).unwrap();
+        }
+    }
+    let fleet = "  this-machine:\n    transport: local\n  emulated:\n    transport: qemu-user\n    arch: aarch64\n";
+    let args = ["--suite", "smoke", "--kernel", "read"];
+    let child = controller::start_with_path(dir.path(), fleet, &args, Some(&tools));
+    let outcome = controller::finish(dir.path(), child);
+    assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
+    assert_eq!(outcome.host("this-machine")["status"], "ok");
+    assert_eq!(outcome.host("emulated")["status"], "skipped");
+    outcome.expect_reported("emulated", "qemu-user-static");
+}
+
+fn find_on_path(tool: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(tool))
+        .find(|file| file.is_file())
+}
+
+fn ended_units(dir: &Path) -> usize {
+    let stream =
+        controller::stream_of(dir, "board").and_then(|stream| std::fs::read_to_string(stream).ok());
+    stream
+        .unwrap_or_default()
+        .matches(r#"{"type":"unit_end""#)
+        .count()
+}
+
+fn kill(signal: &str, id: u32) {
+    let status = Command::new("kill")
+        .arg(signal)
+        .arg(id.to_string())
+        .status()
+        .unwrap();
+    assert!(status.success());
+}

@@ -1,0 +1,15 @@
+//! The whole path against real hosts: a real sshd per host on loopback, a real qemu, a real browser.
+//!
+//! Needs what `cargo xtask test` installs: sshd, qemu-user-static and chromium. Nothing here looks at wall-clock time;
+//! polling ends when the awaited state is there, and its limit only turns a hang into a failure.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, as the test itself would"
+)]
+
+mod browser;
+mod controller;
+mod faults;
+mod sshd;
+mod whole_path;

@@ -1,0 +1,209 @@
+//! A private sshd on loopback: own keys, own configuration, own known_hosts, own home.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running sshd and what a client needs to reach it.
+pub struct Sshd {
+    dir: PathBuf,
+    port: u16,
+    child: Child,
+}
+
+/// What is odd about a host.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Oddity {
+    /// Nothing.
+    None,
+    /// The login prints a banner on standard output before every command.
+    NoisyLogin,
+    /// Every folder that could take the program is a full file system of 64 KiB.
+    DiskFull,
+    /// No file in any of those folders may be executed.
+    NoExec,
+}
+
+impl Sshd {
+    /// Starts a host under `parent`.
+    pub fn start(parent: &Path, name: &str, oddity: Oddity) -> Sshd {
+        // A blank and a quote in the path: quoting has to survive them.
+        let dir = parent.join(format!("{name} it's"));
+        fs::create_dir_all(dir.join("home")).unwrap();
+        // Root's sshd wants this folder for its privilege separation.
+        let _ = fs::create_dir_all("/run/sshd");
+        for key in ["hostkey", "user"] {
+            let key = dir.join(key);
+            run(Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
+                .arg(key));
+        }
+        fs::copy(dir.join("user.pub"), dir.join("authorized_keys")).unwrap();
+        let login = dir.join("login");
+        fs::write(&login, login_script(&dir, oddity)).unwrap();
+        fs::set_permissions(&login, fs::Permissions::from_mode(0o755)).unwrap();
+        let port = free_port();
+        let config = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey \"{d}/hostkey\"\nPidFile \"{d}/pid\"\n\
+             AuthorizedKeysFile \"{d}/authorized_keys\"\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
+             KbdInteractiveAuthentication no\nUseDNS no\nPermitRootLogin prohibit-password\nPrintMotd no\n\
+             ForceCommand exec sh \"{d}/login\"\n",
+            d = dir.display()
+        );
+        fs::write(dir.join("sshd_config"), config).unwrap();
+        let child = Command::new(find_sshd())
+            .args(["-D", "-e", "-f"])
+            .arg(dir.join("sshd_config"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(dir.join("sshd.log")).unwrap())
+            .spawn()
+            .expect("sshd starts; `cargo xtask test` installs openssh-server");
+        let sshd = Sshd { dir, port, child };
+        sshd.write_known_hosts("hostkey.pub");
+        let log = sshd.dir.join("sshd.log");
+        wait_for("sshd listens", || {
+            fs::read_to_string(&log).is_ok_and(|text| text.contains("Server listening"))
+        });
+        sshd
+    }
+
+    fn write_known_hosts(&self, public_key: &str) {
+        let key = fs::read_to_string(self.dir.join(public_key)).unwrap();
+        fs::write(
+            self.dir.join("known_hosts"),
+            format!("[127.0.0.1]:{} {key}", self.port),
+        )
+        .unwrap();
+    }
+
+    /// Makes the client expect another host key than the server has.
+    pub fn expect_another_host_key(&self) {
+        self.write_known_hosts("user.pub");
+    }
+
+    /// Makes the server refuse the client's key.
+    pub fn refuse_key(&self) {
+        fs::write(self.dir.join("authorized_keys"), "").unwrap();
+    }
+
+    /// The host's home folder.
+    pub fn home(&self) -> PathBuf {
+        self.dir.join("home")
+    }
+
+    /// The host's entry in a fleet file.
+    pub fn fleet_entry(&self, name: &str, board: Option<&str>) -> String {
+        let user = String::from_utf8(run(Command::new("id").arg("-un"))).unwrap();
+        let quoted = |file: &str| serde_json::to_string(&self.dir.join(file)).unwrap();
+        fs::write(
+            self.dir.join("ssh_config"),
+            "Host *\n  IdentitiesOnly yes\n  IdentityAgent none\n",
+        )
+        .unwrap();
+        let board = board
+            .map(|board| format!("    board: {board}\n"))
+            .unwrap_or_default();
+        format!(
+            "  {name}:\n{board}    transport: ssh\n    address: 127.0.0.1\n    port: {}\n    user: {}\n    \
+             identity-file: {}\n    known-hosts: {}\n    config-file: {}\n",
+            self.port,
+            user.trim(),
+            quoted("user"),
+            quoted("known_hosts"),
+            quoted("ssh_config"),
+        )
+    }
+
+    /// Processes that run a program from this host's home, by id.
+    pub fn programs(&self) -> Vec<u32> {
+        let home = self.home().display().to_string();
+        let ids = fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        ids.filter(|id: &u32| {
+            let arguments = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            let program = arguments
+                .split(|byte| *byte == 0)
+                .next()
+                .unwrap_or_default();
+            String::from_utf8_lossy(program).starts_with(&home)
+        })
+        .collect()
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn login_script(dir: &Path, oddity: Oddity) -> String {
+    let home = format!(
+        "export HOME='{}'; unset XDG_CACHE_HOME; cd \"$HOME\"\n",
+        shell_quoted(&dir.join("home"))
+    );
+    let command = "exec sh -c \"$SSH_ORIGINAL_COMMAND\"\n";
+    // Mounts live in a namespace of the one command.
+    let mounts = |options: &str| {
+        let folders = "\"$HOME\" /var/tmp /tmp /dev/shm";
+        let mount = format!(
+            "for d in {folders}; do mount -t tmpfs -o {options} none \"$d\" || exit 99; done"
+        );
+        format!("exec unshare -m sh -c '{mount}; exec sh -c \"$SSH_ORIGINAL_COMMAND\"'\n")
+    };
+    home + &match oddity {
+        Oddity::None => command.to_string(),
+        Oddity::NoisyLogin => format!("echo '*** Welcome to the board! ***'\n{command}"),
+        Oddity::DiskFull => mounts("size=64k"),
+        Oddity::NoExec => mounts("size=16m,noexec"),
+    }
+}
+
+fn shell_quoted(path: &Path) -> String {
+    path.display().to_string().replace('\'', "'\\''")
+}
+
+fn find_sshd() -> &'static str {
+    ["/usr/sbin/sshd", "/usr/bin/sshd"]
+        .into_iter()
+        .find(|path| Path::new(path).exists())
+        .unwrap_or("/usr/sbin/sshd")
+}
+
+/// A port nobody listens on, as the kernel hands it out.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+fn run(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
+
+/// Waits until `condition` holds; a minute without it is a hang.
+pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "waited in vain until {what}"
+        );
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
