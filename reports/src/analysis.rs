@@ -67,14 +67,14 @@ impl HostAnalysis<'_> {
         Some(self.best_read.as_ref()?.gb_per_s / theory.gb_per_s)
     }
 
-    /// For every model, quantisation and depth the chain of the thread count that makes the most tokens.
+    /// For every model, quantisation and depth the chain of the thread count that makes the most tokens; one with a
+    /// usable verdict, if there is one.
     pub fn best_chains(&self) -> Vec<&Chain> {
+        let rank = |chain: &Chain| (chain.verdict.is_usable(), chain.measured_tokens_per_s);
         let mut best: Vec<&Chain> = Vec::new();
         for chain in &self.chains {
             match best.iter_mut().find(|other| other.model == chain.model) {
-                Some(other) if other.measured_tokens_per_s < chain.measured_tokens_per_s => {
-                    *other = chain
-                }
+                Some(other) if rank(other) < rank(chain) => *other = chain,
                 Some(_) => {}
                 None => best.push(chain),
             }

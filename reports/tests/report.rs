@@ -56,10 +56,20 @@ fn pages_ask_for_nothing_outside() {
 fn links_lead_to_files_that_exist() {
     let temp = tempfile::tempdir().unwrap();
     let dir = fixture::full_run(temp.path(), "run");
+    check_links(&dir);
     bench_reports::frames::write(&dir).unwrap();
-    for (name, bytes) in rendered(&dir) {
-        let text = String::from_utf8(bytes).unwrap();
-        let folder = dir.join("html").join(&name).parent().unwrap().to_owned();
+    check_links(&dir);
+}
+
+fn check_links(dir: &Path) {
+    for (name, bytes) in rendered(dir) {
+        let text = String::from_utf8(bytes).expect("pages are UTF-8");
+        let folder = dir
+            .join("html")
+            .join(&name)
+            .parent()
+            .expect("a page has a folder")
+            .to_owned();
         let links = text
             .split("href=\"")
             .skip(1)
@@ -75,6 +85,7 @@ fn links_lead_to_files_that_exist() {
 fn rendering_twice_gives_the_same_bytes() {
     let temp = tempfile::tempdir().unwrap();
     let dir = fixture::full_run(temp.path(), "run");
+    bench_reports::frames::write(&dir).unwrap();
     let first = rendered(&dir);
     let summary = fs::read(dir.join("summary.md")).unwrap();
     bench_reports::frames::write(&dir).unwrap();

@@ -26,6 +26,8 @@ pub struct RunData {
     pub hosts: Vec<HostData>,
     /// The inventory of that day; `None` when its copy cannot be read.
     pub inventory: Option<Inventory>,
+    /// Whether the Parquet frames are there.
+    pub has_frames: bool,
     /// What is wrong with the directory itself, in plain words.
     pub problems: Vec<String>,
 }
@@ -115,6 +117,9 @@ pub fn read(dir: &Path) -> anyhow::Result<RunData> {
         manifest,
         hosts,
         inventory,
+        has_frames: ["units", "samples"]
+            .iter()
+            .all(|name| dir.join(format!("frames/{name}.parquet")).is_file()),
         problems,
     })
 }

@@ -9,18 +9,20 @@ struct View {
     files: Vec<(&'static str, &'static str)>,
 }
 
-pub(super) fn view(_page: &Page) -> Option<minijinja::Value> {
-    value(View {
-        files: vec![
-            (
-                "data/units.csv",
-                "one row per unit: rates, bounds, verdicts (CSV)",
-            ),
-            ("data/samples.csv", "one row per sample (CSV)"),
-            (
-                "data/bounds.csv",
-                "every model on every board, by theory (CSV)",
-            ),
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let mut files = vec![
+        (
+            "data/units.csv",
+            "one row per unit: rates, bounds, verdicts (CSV)",
+        ),
+        ("data/samples.csv", "one row per sample (CSV)"),
+        (
+            "data/bounds.csv",
+            "every model on every board, by theory (CSV)",
+        ),
+    ];
+    if page.analysis.run.has_frames {
+        files.extend([
             (
                 "../frames/units.parquet",
                 "one row per unit (Parquet, in the run directory)",
@@ -29,6 +31,7 @@ pub(super) fn view(_page: &Page) -> Option<minijinja::Value> {
                 "../frames/samples.parquet",
                 "one row per sample (Parquet, in the run directory)",
             ),
-        ],
-    })
+        ]);
+    }
+    value(View { files })
 }
