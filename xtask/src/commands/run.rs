@@ -1,7 +1,7 @@
 //! `run` and `plan`: what is measured, where, and what comes of it.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -98,10 +98,27 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<u8> {
     runtime.shutdown_background();
     manifest.finished_at = Some(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
     manifest.interrupted = cancelled.is_cancelled();
-    recorder.write_manifest(&manifest)?;
-    let report = super::report::render(recorder.dir())?;
-    let code = exit_code(recorder.dir(), &manifest, &results);
-    print_results(global, &manifest, recorder.dir(), &report, &results, code)?;
+    let report = recorder
+        .write_manifest(&manifest)
+        .and_then(|()| super::report::render(recorder.dir()));
+    let code = match report {
+        Ok(_) => exit_code(recorder.dir(), &manifest, &results),
+        Err(_) => exit::INTERNAL,
+    };
+    print_results(
+        global,
+        &manifest,
+        recorder.dir(),
+        report.as_deref().ok(),
+        &results,
+        code,
+    )?;
+    report.with_context(|| {
+        format!(
+            "what was measured is in `{0}`, its report could not be written; mend the cause, then run `cargo xtask report {0}`",
+            recorder.dir().display()
+        )
+    })?;
     Ok(code)
 }
 
@@ -306,7 +323,7 @@ fn print_results(
     global: &Global,
     manifest: &RunManifest,
     run_dir: &Path,
-    report: &PathBuf,
+    report: Option<&Path>,
     results: &[HostResult],
     code: u8,
 ) -> anyhow::Result<()> {
@@ -357,6 +374,8 @@ fn print_results(
         ]);
     }
     writeln!(out, "{table}")?;
-    writeln!(out, "report: {}", report.display())?;
+    if let Some(report) = report {
+        writeln!(out, "report: {}", report.display())?;
+    }
     Ok(())
 }

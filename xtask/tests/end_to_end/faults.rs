@@ -61,6 +61,39 @@ fn names_a_full_disk_and_a_disk_that_may_not_execute() {
 }
 
 #[test]
+fn says_what_to_do_when_the_controllers_disk_is_full() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "mount -t tmpfs -o size=100k none \"$1\" && shift && exec \"$@\"";
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-c", script, "sh"])
+        .arg(dir.path())
+        .arg(env!("CARGO_BIN_EXE_xtask"))
+        .args([
+            "run",
+            "--board",
+            "this-machine",
+            "--suite",
+            "smoke",
+            "--kernel",
+            "read",
+            "--runs-dir",
+        ])
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("No space left on device") && stderr.contains("cargo xtask report"),
+        "{stderr}"
+    );
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("this-machine"),
+        "the results are shown all the same"
+    );
+}
+
+#[test]
 fn keeps_what_was_measured_when_the_program_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let board = Sshd::start(dir.path(), "board", Oddity::None);
