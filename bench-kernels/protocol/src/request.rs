@@ -117,7 +117,7 @@ pub struct DecodeModel {
     pub n_kv_heads: u32,
     /// Elements of one head.
     pub head_dim: u32,
-    /// Every tensor that a decoded token reads, in file order.
+    /// Every tensor that a decoded token reads, in the order it reads them.
     pub tensors: Vec<DecodeTensor>,
 }
 

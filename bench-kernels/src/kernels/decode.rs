@@ -12,14 +12,16 @@
 //! out: the step moves the same bytes and multiplies the same matrices.
 
 mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Mutex, PoisonError};
 
-use bench_protocol::{Check, Convention, Job, ModelRef, Residency, UnitSpec, Work};
+use bench_protocol::{Check, Convention, DecodeModel, Job, ModelRef, Residency, UnitSpec, Work};
 
 use self::plan::{Layer, Matrix, Plan};
 use super::weights::GROUP_ROWS;
-use super::{Kernel, Prepared, Shape, compare, out_of_memory, require_memory, wrong_job};
+use super::{Kernel, NotReady, Prepared, Shape, compare, out_of_memory, require_memory, wrong_job};
 use crate::memory::{PhaseBuffer, Region, split_evenly};
 use crate::numeric::{self, Activations, noise_f32};
 use crate::pool::{Barrier, Pool};
@@ -63,8 +65,17 @@ pub fn prepare(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
     let Job::Decode { model, depth } = &unit.job else {
         return Err(wrong_job(unit));
     };
+    Ok(Box::new(build(model, *depth, pool, isa)?))
+}
+
+fn build(
+    model: &DecodeModel,
+    depth: u64,
+    pool: &Pool,
+    isa: &'static Isa,
+) -> Result<Decode, NotReady> {
     let n_threads = pool.n_threads();
-    let plan = plan::plan(model, *depth as usize, n_threads)?;
+    let plan = plan::plan(model, depth as usize, n_threads)?;
     require_memory(plan.weight_bytes + plan.kv_bytes_per_token * (depth + 1))?;
     let regions: Vec<Mutex<Region>> = plan
         .thread_bytes
@@ -93,12 +104,12 @@ pub fn prepare(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
                 .collect()
         })
         .collect();
-    let decode = Decode {
+    Ok(Decode {
         isa,
         model: ModelRef {
             model: model.model.clone(),
             quant: model.quant.clone(),
-            depth: *depth,
+            depth,
         },
         weights: weights.collect(),
         scratch: (0..n_threads)
@@ -106,7 +117,7 @@ pub fn prepare(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
             .collect(),
         cache,
         embedding,
-        rope: rope_angles(plan.head_dim, *depth),
+        rope: rope_angles(plan.head_dim, depth),
         x: PhaseBuffer::new(plan.hidden),
         qkv: PhaseBuffer::new((plan.n_heads + 2 * plan.n_kv_heads) * plan.head_dim),
         attention: PhaseBuffer::new(plan.n_heads * plan.head_dim),
@@ -114,8 +125,7 @@ pub fn prepare(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
         update: PhaseBuffer::new(plan.hidden),
         logits: PhaseBuffer::new(plan.output.rows),
         plan,
-    };
-    Ok(Box::new(decode))
+    })
 }
 
 /// Fills a thread's rows of one matrix; the content depends on matrix and row only, not on the number of threads.

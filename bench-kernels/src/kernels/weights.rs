@@ -152,6 +152,40 @@ impl Format {
         group
     }
 
+    /// The floats of the eight rows of an interleaved group, by the layouts documented at each format.
+    #[cfg(test)]
+    pub fn dequantise_group(self, group: &[u8]) -> [Vec<f32>; GROUP_ROWS] {
+        std::array::from_fn(|row| {
+            let mut out = Vec::new();
+            for block in group.chunks_exact(GROUP_ROWS * self.block_bytes()) {
+                let d = crate::numeric::f16_to_f32(u16::from_le_bytes([
+                    block[row * 2],
+                    block[row * 2 + 1],
+                ]));
+                let byte =
+                    |vector_at: usize, element: usize| block[vector_at + row * 4 + element % 4];
+                out.extend((0..self.block_elements()).map(|element| {
+                    let chunk = element / 4;
+                    match self {
+                        Format::Q4_0 => {
+                            let byte = byte(16 + chunk % 4 * 32, element);
+                            d * (f32::from(if chunk < 4 { byte & 15 } else { byte >> 4 }) - 8.0)
+                        }
+                        Format::Q8_0 => d * f32::from(byte(16 + chunk * 32, element) as i8),
+                        Format::Q6K => {
+                            let scale = block[16 + chunk / 4 * GROUP_ROWS + row] as i8;
+                            let low = byte(144 + chunk % 32 * 32, element) >> (chunk / 32 * 4) & 15;
+                            let high =
+                                byte(1168 + chunk % 16 * 32, element) >> (chunk / 16 * 2) & 3;
+                            d * f32::from(scale) * (f32::from(low | high << 4) - 32.0)
+                        }
+                    }
+                }));
+            }
+            out
+        })
+    }
+
     /// The floats that one row of a file stands for; ggml's definition of the format.
     #[cfg(test)]
     pub fn dequantise(self, row: &[u8]) -> Vec<f32> {
