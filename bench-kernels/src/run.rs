@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bench_protocol::{
-    Done, Message, RunRequest, Sample, Sampling, UnitEnd, UnitReady, UnitSpec, UnitStatus,
+    Done, EXIT_DEADLINE, Message, RunRequest, Sample, Sampling, UnitEnd, UnitReady, UnitSpec,
+    UnitStatus,
 };
 
 use crate::kernels::{self, Kernel, NotReady};
@@ -19,9 +20,6 @@ const MIN_SAMPLE: Duration = Duration::from_millis(2);
 
 /// Lines are held back this long: waking the process that forwards them takes a CPU away from the next sample.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
-
-/// Exit status after a deadline: a kernel that hangs cannot be stopped from inside.
-const EXIT_DEADLINE: i32 = 5;
 
 /// Where messages go: one JSON object a line.
 pub struct Sink {
@@ -248,6 +246,7 @@ impl Watchdog {
                     );
                 }
                 let _ = out.flush();
+                // A kernel that hangs cannot be stopped from inside.
                 std::process::exit(EXIT_DEADLINE);
             }
         });

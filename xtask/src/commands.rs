@@ -44,7 +44,7 @@ pub fn unknown<'a>(
     let nearest = bench_inventory::suggest(name, choices.clone());
     let hint = nearest
         .map(|nearest| format!("; did you mean `{nearest}`?"))
-        .unwrap_or_default();
+        .unwrap_or_else(|| ".".to_string());
     let choices: Vec<&str> = choices.collect();
     ExitError::usage(format!(
         "there is no {what} `{name}`{hint} There are: {}",

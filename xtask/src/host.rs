@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bench_inventory::{Host, Inventory, Suite, Transport};
 use bench_protocol::{
-    Facts, Message, PROTOCOL_VERSION, RunRequest, UnitSpec, UnitStatus, parse_line,
+    EXIT_DEADLINE, Facts, Message, PROTOCOL_VERSION, RunRequest, UnitSpec, UnitStatus, parse_line,
 };
 use bench_reports::run_dir::{HostRecord, HostStatus, Stage};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -306,19 +306,18 @@ impl HostSession<'_> {
             if end == End::ConnectionLost {
                 return Err(self.truncated(&end));
             }
-            // The program died in the first unit that has no end; the next start leaves it out.
-            let remaining = self.state.remaining();
-            let Some((culprit, rest)) = remaining.split_first() else {
-                return Err(self.truncated(&end));
-            };
-            self.state
-                .crashes
-                .push(format!("unit `{}`: {}", culprit.unit, end.describe()));
-            self.state
-                .ended
-                .insert(culprit.unit.clone(), UnitStatus::Failed);
-            request.units = rest.to_vec();
-            if rest.is_empty() {
+            if end != End::Status(EXIT_DEADLINE) {
+                // The program died in the first unit that has no end; the next start leaves it out.
+                let Some(culprit) = self.state.remaining().into_iter().next() else {
+                    return Err(self.truncated(&end));
+                };
+                self.state
+                    .crashes
+                    .push(format!("unit `{}`: {}", culprit.unit, end.describe()));
+                self.state.ended.insert(culprit.unit, UnitStatus::Failed);
+            }
+            request.units = self.state.remaining();
+            if request.units.is_empty() {
                 return Err(self.truncated(&end));
             }
             self.line

@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use bench_inventory::{Host, Transport};
+use bench_protocol::EXIT_DEADLINE;
 use bench_reports::run_dir::{HostStatus, Stage};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -108,6 +109,9 @@ impl End {
     /// For people.
     pub fn describe(&self) -> String {
         match self {
+            End::Status(EXIT_DEADLINE) => {
+                "the board program ended itself at a deadline".to_string()
+            }
             // A shell in between turns a death by signal into this range.
             End::Status(status @ 129..=192) => {
                 format!("the board program was killed by signal {}", status - 128)

@@ -21,6 +21,10 @@ pub use request::{
     DecodeModel, DecodeTensor, Job, Residency, RunRequest, Sampling, TensorRole, UnitSpec,
 };
 
+/// Exit status of the board program when it ended itself at a deadline; the unit that took too long has its end in the
+/// stream.
+pub const EXIT_DEADLINE: i32 = 5;
+
 /// Version of the request and of the messages.
 ///
 /// Changelog:

@@ -165,6 +165,8 @@ fn check_dependencies(sh: &Shell, no_install: bool) -> anyhow::Result<()> {
             "cargo install --quiet --locked --version {CARGO_DENY} --root {tools} cargo-deny"
         ))?;
     }
+    // Offline it reads the sources of every crate in the lock file, those for other systems included.
+    run(cmd!(sh, "cargo fetch --quiet --locked"))?;
     // The advisory database lies on a network that is not always there; the other checks need none.
     run(cmd!(sh, "{program} --offline check licenses bans sources"))
 }

@@ -7,11 +7,13 @@
 pub const PROBE: &str = r#"uname -m; cat /proc/sys/kernel/random/boot_id 2>/dev/null || uname -n"#;
 
 /// `$1`: SHA-256. Prints the path of a program with exactly that hash, if there is one in any candidate folder.
+///
+/// Only files of the same user count: anybody may have made a folder of that name in a shared one.
 pub const FIND: &str = r#"
 uid=$(id -u 2>/dev/null || echo user)
 for base in "${XDG_CACHE_HOME:-$HOME/.cache}" /var/tmp /tmp /dev/shm; do
   path=$base/memwall-$uid/$1
-  if [ -f "$path" ] && [ "$("$path" self-hash 2>/dev/null)" = "$1" ]; then echo "$path"; exit 0; fi
+  if [ -f "$path" ] && [ -O "$path" ] && [ "$("$path" self-hash 2>/dev/null)" = "$1" ]; then echo "$path"; exit 0; fi
 done
 "#;
 
@@ -31,6 +33,7 @@ dir=$base/memwall-$uid
 tmp=$dir/.upload-$$
 fail() { rm -f "$tmp" 2>/dev/null; cat >/dev/null; echo "no $dir: $1"; exit 0; }
 message=$( { mkdir -p "$dir"; } 2>&1 ) || fail "$message"
+[ -O "$dir" ] || fail "it belongs to another user"
 message=$( { cat > "$tmp"; } 2>&1 ) || fail "$message"
 message=$( { chmod 700 "$tmp"; } 2>&1 ) || fail "$message"
 hash=$("$tmp" self-hash 2>&1) || fail "the program does not run from there: $hash"

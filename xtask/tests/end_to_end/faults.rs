@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::controller;
-use crate::sshd::{Oddity, Sshd, free_port, wait_for};
+use crate::sshd::{Oddity, Sshd, free_port, mount_namespace_flags, wait_for};
 
 #[test]
 fn names_every_host_that_cannot_be_reached_and_measures_the_others() {
@@ -65,7 +65,7 @@ fn says_what_to_do_when_the_controllers_disk_is_full() {
     let dir = tempfile::tempdir().unwrap();
     let script = "mount -t tmpfs -o size=100k none \"$1\" && shift && exec \"$@\"";
     let output = Command::new("unshare")
-        .args(["-m", "sh", "-c", script, "sh"])
+        .args([mount_namespace_flags(), "sh", "-c", script, "sh"])
         .arg(dir.path())
         .arg(env!("CARGO_BIN_EXE_xtask"))
         .args([

@@ -156,13 +156,22 @@ fn login_script(dir: &Path, oddity: Oddity) -> String {
         let mount = format!(
             "for d in {folders}; do mount -t tmpfs -o {options} none \"$d\" || exit 99; done"
         );
-        format!("exec unshare -m sh -c '{mount}; exec sh -c \"$SSH_ORIGINAL_COMMAND\"'\n")
+        let flags = mount_namespace_flags();
+        format!("exec unshare {flags} sh -c '{mount}; exec sh -c \"$SSH_ORIGINAL_COMMAND\"'\n")
     };
     home + &match oddity {
         Oddity::None => command.to_string(),
         Oddity::NoisyLogin => format!("echo '*** Welcome to the board! ***'\n{command}"),
         Oddity::DiskFull => mounts("size=64k"),
         Oddity::NoExec => mounts("size=16m,noexec"),
+    }
+}
+
+/// What makes `unshare` give a namespace in which file systems may be mounted: only root needs no user namespace.
+pub fn mount_namespace_flags() -> &'static str {
+    match run(Command::new("id").arg("-u")).as_slice() {
+        b"0\n" => "-m",
+        _ => "-rm",
     }
 }
 
