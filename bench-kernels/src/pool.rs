@@ -5,7 +5,7 @@
 use std::hint::spin_loop;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use crate::affinity;
@@ -28,6 +28,7 @@ struct Shared {
     job: AtomicPtr<()>,
     epoch: AtomicU32,
     n_running: AtomicUsize,
+    is_busy: AtomicBool,
     barrier: Barrier,
 }
 
@@ -52,6 +53,7 @@ impl Pool {
             job: AtomicPtr::new(std::ptr::null_mut()),
             epoch: AtomicU32::new(0),
             n_running: AtomicUsize::new(0),
+            is_busy: AtomicBool::new(false),
             barrier: Barrier::new(cpus.len()),
         });
         // Built before the first thread is pinned: on an early return its Drop ends what was started.
@@ -82,9 +84,17 @@ impl Pool {
         &self.shared.barrier
     }
 
-    /// Runs `job(thread_idx)` once on every thread and returns when all have ended.
+    /// Runs `job(thread_idx)` once on every thread and returns when all have ended. A job that panics ends the program:
+    /// the other threads could wait for it at the barrier forever.
+    ///
+    /// # Panics
+    /// When a job of this pool runs already.
     pub fn run(&self, job: Job<'_>) {
         let shared = &*self.shared;
+        assert!(
+            !shared.is_busy.swap(true, Ordering::Acquire),
+            "a pool runs one job at a time"
+        );
         let mut job_ref: Job<'_> = job;
         shared
             .n_running
@@ -94,8 +104,11 @@ impl Pool {
             .store((&raw mut job_ref).cast(), Ordering::Relaxed);
         // Release: the workers see job and counter as soon as they see the epoch.
         shared.epoch.fetch_add(1, Ordering::Release);
+        let guard = AbortOnPanic;
         job(0);
+        drop(guard);
         wait_until(|| shared.n_running.load(Ordering::Acquire) == 0);
+        shared.is_busy.store(false, Ordering::Release);
     }
 }
 
@@ -127,18 +140,21 @@ fn worker(shared: &Shared, thread_idx: usize, cpu: u32) {
         // SAFETY: `run` stored a pointer to its live `Job` before it raised the epoch, and does not return (so the
         // closure stays alive) before `n_running` reaches zero, which happens after this call.
         let job: Job<'_> = unsafe { *job.cast::<Job<'_>>() };
-        let end = EndGuard(shared);
+        let guard = AbortOnPanic;
         job(thread_idx);
-        drop(end);
+        drop(guard);
+        shared.n_running.fetch_sub(1, Ordering::Release);
     }
 }
 
-/// Counts a thread out even when its job panics, so that the caller cannot wait forever.
-struct EndGuard<'a>(&'a Shared);
+/// Ends the program when a job unwinds: its closure must not be freed while other threads run it.
+struct AbortOnPanic;
 
-impl Drop for EndGuard<'_> {
+impl Drop for AbortOnPanic {
     fn drop(&mut self) {
-        self.0.n_running.fetch_sub(1, Ordering::Release);
+        if std::thread::panicking() {
+            std::process::abort();
+        }
     }
 }
 

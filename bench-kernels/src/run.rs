@@ -21,9 +21,15 @@ const MIN_SAMPLE: Duration = Duration::from_millis(2);
 /// Lines are held back this long: waking the process that forwards them takes a CPU away from the next sample.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Time for the message that a deadline has passed: whoever stopped reading must not keep the program alive.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What all threads write messages through.
+type Out = Arc<Mutex<BufWriter<Box<dyn Write + Send>>>>;
+
 /// Where messages go: one JSON object a line.
 pub struct Sink {
-    out: Arc<Mutex<BufWriter<Box<dyn Write + Send>>>>,
+    out: Out,
     last_flush: Instant,
 }
 
@@ -193,6 +199,21 @@ fn iterations_per_sample(kernel: &mut dyn Kernel, pool: &Pool) -> u64 {
     }
 }
 
+/// Sends a last message, and gives up when nobody takes it.
+fn say_at_most(limit: Duration, out: Out, message: Option<Message>) {
+    let words = std::thread::spawn(move || {
+        let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(message) = message {
+            write_line(&mut *out, &message);
+        }
+        let _ = out.flush();
+    });
+    let started = Instant::now();
+    while !words.is_finished() && started.elapsed() < limit {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Ends the program when a unit or the whole request takes too long.
 struct Watchdog {
     started: Instant,
@@ -202,7 +223,7 @@ struct Watchdog {
 }
 
 impl Watchdog {
-    fn start(out: Arc<Mutex<BufWriter<Box<dyn Write + Send>>>>, limit: Duration) -> Watchdog {
+    fn start(out: Out, limit: Duration) -> Watchdog {
         let watchdog = Watchdog {
             started: Instant::now(),
             unit_deadline_ms: Arc::new(AtomicU64::new(u64::MAX)),
@@ -221,12 +242,11 @@ impl Watchdog {
                 if !unit_over && started.elapsed() < limit {
                     continue;
                 }
-                let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some((unit, deadline_ms)) = current
+                let unit = current
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .take()
-                {
+                    .take();
+                let end = unit.map(|(unit, deadline_ms)| {
                     let reason = match unit_over {
                         true => {
                             format!("took longer than its deadline of {} s", deadline_ms / 1000)
@@ -236,16 +256,14 @@ impl Watchdog {
                             limit.as_secs()
                         ),
                     };
-                    write_line(
-                        &mut *out,
-                        &Message::UnitEnd(UnitEnd {
-                            unit,
-                            status: UnitStatus::Failed,
-                            reason: Some(reason),
-                        }),
-                    );
-                }
-                let _ = out.flush();
+                    let status = UnitStatus::Failed;
+                    Message::UnitEnd(UnitEnd {
+                        unit,
+                        status,
+                        reason: Some(reason),
+                    })
+                });
+                say_at_most(LAST_WORDS, out, end);
                 // A kernel that hangs cannot be stopped from inside.
                 std::process::exit(EXIT_DEADLINE);
             }

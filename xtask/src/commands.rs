@@ -8,6 +8,7 @@ pub mod report;
 pub mod run;
 pub mod test;
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 
 use bench_inventory::Inventory;
@@ -26,12 +27,12 @@ pub fn load_inventory(global: &Global) -> anyhow::Result<Inventory> {
             Color::Always => true,
             Color::Never => false,
         };
-        let n_mistakes = error.diagnostics.len();
-        eprint!("{}", error.render(color));
-        ExitError::usage(format!(
-            "the inventory has {n_mistakes} mistakes, shown above"
-        ))
-        .into()
+        eprintln!("{}\n", error.render(color).trim_end());
+        let mistakes = match error.diagnostics.len() {
+            1 => "1 mistake".to_string(),
+            n => format!("{n} mistakes"),
+        };
+        ExitError::usage(format!("the inventory has {mistakes}, shown above")).into()
     })
 }
 
@@ -45,7 +46,8 @@ pub fn unknown<'a>(
     let hint = nearest
         .map(|nearest| format!("; did you mean `{nearest}`?"))
         .unwrap_or_else(|| ".".to_string());
-    let choices: Vec<&str> = choices.collect();
+    let choices: BTreeSet<&str> = choices.collect();
+    let choices: Vec<&str> = choices.into_iter().collect();
     ExitError::usage(format!(
         "there is no {what} `{name}`{hint} There are: {}",
         choices.join(", ")

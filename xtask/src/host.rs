@@ -16,14 +16,11 @@ use tokio_util::sync::CancellationToken;
 use crate::artifact::{self, Artifact};
 use crate::plan;
 use crate::progress::HostProgress;
-use crate::recorder::HostFiles;
+use crate::recorder::{HostFiles, StderrLog};
 use crate::transport::{self, Connection, End, HostError, Running, STEP_DEADLINE};
 
 /// A line longer than this is no message; it is kept in pieces of this size.
 const MAX_LINE_BYTES: u64 = 1 << 20;
-
-/// Standard error beyond this is not kept: a board that floods it must not fill the controller's disk.
-const MAX_STDERR_BYTES: u64 = 1 << 20;
 
 /// Units after one that ended the program are measured by a new start, this often.
 const MAX_RESTARTS: u32 = 3;
@@ -143,7 +140,6 @@ struct StreamState {
     n_garbage_lines: u32,
     complete: bool,
     crashes: Vec<String>,
-    stderr: Vec<u8>,
 }
 
 impl StreamState {
@@ -177,17 +173,37 @@ impl StreamState {
 
 impl HostSession<'_> {
     async fn run(&mut self) -> Result<(), HostError> {
-        self.line.say("connecting");
-        let started = Instant::now();
-        let connection = transport::connect(self.host).await;
-        self.spent("connect", started);
-        let connection = connection?;
-        let result = self.run_connected(&connection).await;
+        let connection = self.connect().await?;
+        let (program, machine) = self.prepare(&connection).await?;
+        let lock = self.context.machines.lock_of(&machine);
+        let (connection, program, _turn) = match Arc::clone(&lock).try_lock_owned() {
+            Ok(turn) => (connection, program, turn),
+            Err(_) => {
+                self.line
+                    .say("waiting for another host on the same machine");
+                // An idle connection does not outlive a long wait: it is opened anew when the turn comes.
+                connection.close().await;
+                let turn = lock.lock_owned().await;
+                let connection = self.connect().await?;
+                let (program, _) = self.prepare(&connection).await?;
+                (connection, program, turn)
+            }
+        };
+        let result = self.measure_prepared(&connection, &program).await;
         connection.close().await;
         result
     }
 
-    async fn run_connected(&mut self, connection: &Connection) -> Result<(), HostError> {
+    async fn connect(&mut self) -> Result<Connection, HostError> {
+        self.line.say("connecting");
+        let started = Instant::now();
+        let connection = transport::connect(self.host).await;
+        self.spent("connect", started);
+        connection
+    }
+
+    /// Finds out what the host is and brings it the program; returns the program's path and what names the machine.
+    async fn prepare(&mut self, connection: &Connection) -> Result<(String, String), HostError> {
         let started = Instant::now();
         let probe = connection.probe().await?;
         let artifact = artifact::target_of(&probe.arch)
@@ -207,17 +223,16 @@ impl HostSession<'_> {
         let program = connection.deploy(artifact).await?;
         self.artifact_sha256 = Some(artifact.sha256.clone());
         self.spent("deploy", started);
-        let lock = self.context.machines.lock_of(&probe.machine);
-        let guard = match lock.try_lock() {
-            Ok(guard) => guard,
-            Err(_) => {
-                self.line
-                    .say("waiting for another host on the same machine");
-                lock.lock().await
-            }
-        };
+        Ok((program, probe.machine))
+    }
+
+    async fn measure_prepared(
+        &mut self,
+        connection: &Connection,
+        program: &str,
+    ) -> Result<(), HostError> {
         let started = Instant::now();
-        let facts = self.facts(connection, &program).await?;
+        let facts = self.facts(connection, program).await?;
         self.spent("facts", started);
         let context = self.context;
         let request = plan::request(
@@ -232,9 +247,8 @@ impl HostSession<'_> {
             .map_err(|error| HostError::failed(Stage::Collect, format!("{error:#}")))?;
         self.state.requested.clone_from(&request.units);
         let started = Instant::now();
-        let result = self.measure_all(connection, &program, request).await;
+        let result = self.measure_all(connection, program, request).await;
         self.spent("measure", started);
-        drop(guard);
         result
     }
 
@@ -325,7 +339,10 @@ impl HostSession<'_> {
         }
         Err(HostError::failed(
             Stage::Measure,
-            "the board program died again and again",
+            format!(
+                "the board program died again and again: {}",
+                self.state.crashes.join("; ")
+            ),
         ))
     }
 
@@ -362,13 +379,13 @@ impl HostSession<'_> {
             // A program that died says why in the stream's end, not in this write's error.
             let _ = stdin.write_all(&line).await;
             let _ = stdin.flush().await;
-            let errors = read_stderr(stderr);
-            let (result, errors) = tokio::join!(self.read_stream(stdout), errors);
+            let log = self.files.stderr();
+            let (result, ()) = tokio::join!(self.read_stream(stdout), keep_stderr(stderr, &log));
             // Open until now: closing it tells the program that the controller is gone.
             drop(stdin);
-            result.map(|()| errors)
+            result
         };
-        let errors = tokio::time::timeout(limit, conversation)
+        tokio::time::timeout(limit, conversation)
             .await
             .map_err(|_| {
                 HostError::failed(
@@ -376,8 +393,6 @@ impl HostSession<'_> {
                     format!("no end within {} s", limit.as_secs()),
                 )
             })??;
-        let _ = self.files.append_stderr(&errors);
-        self.state.stderr = errors;
         Ok(tokio::time::timeout(STEP_DEADLINE, end)
             .await
             .unwrap_or(End::ConnectionLost))
@@ -455,7 +470,7 @@ impl HostSession<'_> {
             stderr_tail = error.stderr_tail;
         }
         if stderr_tail.is_empty() && status != HostStatus::Ok {
-            stderr_tail = tail(&self.state.stderr);
+            stderr_tail = self.files.stderr().tail();
         }
         HostRecord {
             host: self.host.name.clone(),
@@ -502,13 +517,13 @@ fn check_protocol(messages: &[Message]) -> Result<(), HostError> {
     }
 }
 
-async fn read_stderr(stderr: impl AsyncRead + Unpin) -> Vec<u8> {
-    let mut kept = Vec::new();
-    let mut stderr = stderr.take(MAX_STDERR_BYTES);
-    let _ = stderr.read_to_end(&mut kept).await;
-    // Beyond the limit it is still read, or the program would block on a full pipe.
-    let _ = tokio::io::copy(&mut stderr.into_inner(), &mut tokio::io::sink()).await;
-    kept
+/// Keeps what the program says to people as it comes: an error later must not cost it.
+async fn keep_stderr(mut stderr: impl AsyncRead + Unpin, log: &StderrLog) {
+    let mut chunk = [0u8; 4096];
+    // Read on beyond what is kept, or the program would block on a full pipe.
+    while let Ok(n @ 1..) = stderr.read(&mut chunk).await {
+        log.append(&chunk[..n]);
+    }
 }
 
 fn tail(bytes: &[u8]) -> Vec<String> {

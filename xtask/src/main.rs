@@ -19,7 +19,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// How close does each board get to its memory wall, and which language model should it run?
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", version, max_term_width = 100)]
+#[command(
+    name = "xtask",
+    bin_name = "cargo xtask",
+    version,
+    max_term_width = 100
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,

@@ -5,7 +5,8 @@ use bench_protocol::{
     CpuFacts, Facts, Job, PROTOCOL_VERSION, Residency, RunRequest, Sampling, UnitSpec,
 };
 
-/// A working set in DRAM is at least this many times the last-level caches together: what STREAM asks for.
+/// A working set in DRAM, all arrays together, is at least this many times the last-level caches together: a cache that
+/// keeps what it can still misses on three quarters of it.
 const CACHES_PER_WORKING_SET: u64 = 4;
 
 /// The smallest working set that counts as DRAM, for boards that do not tell their caches.

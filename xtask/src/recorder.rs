@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use bench_protocol::RunRequest;
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::artifact::Artifact;
-use crate::workspace;
+use crate::{transport, workspace};
 
 /// A run directory under construction.
 pub struct Recorder {
@@ -98,7 +99,7 @@ impl Recorder {
         };
         Ok(HostFiles {
             stream: open("stream.jsonl")?,
-            stderr: open("stderr.txt")?,
+            stderr: StderrLog::new(open("stderr.txt")?),
             dir,
         })
     }
@@ -129,7 +130,7 @@ impl Recorder {
 pub struct HostFiles {
     dir: PathBuf,
     stream: File,
-    stderr: File,
+    stderr: StderrLog,
 }
 
 impl HostFiles {
@@ -149,12 +150,9 @@ impl HostFiles {
         self.stream.write_all(line)
     }
 
-    /// Appends what the program said to people.
-    ///
-    /// # Errors
-    /// When the disk does not take it.
-    pub fn append_stderr(&mut self, text: &[u8]) -> std::io::Result<()> {
-        self.stderr.write_all(text)
+    /// Where everything that programs on the host say to people goes.
+    pub fn stderr(&self) -> StderrLog {
+        self.stderr.clone()
     }
 
     /// Writes what became of the host.
@@ -163,6 +161,49 @@ impl HostFiles {
     /// When the disk does not take it.
     pub fn write_record(&self, record: &HostRecord) -> anyhow::Result<()> {
         write_json(&self.dir.join("host.json"), record)
+    }
+}
+
+/// A host's standard error: the first part in a file, the last lines in memory for the error message.
+#[derive(Clone)]
+pub struct StderrLog(Arc<Mutex<StderrState>>);
+
+struct StderrState {
+    file: File,
+    n_written: usize,
+    tail: Vec<u8>,
+}
+
+impl StderrLog {
+    /// More than this is not kept: a board that floods it must not fill the controller's disk.
+    const MAX_BYTES: usize = 1 << 20;
+
+    /// Enough for the lines that an error carries.
+    const TAIL_BYTES: usize = 4096;
+
+    fn new(file: File) -> StderrLog {
+        StderrLog(Arc::new(Mutex::new(StderrState {
+            file,
+            n_written: 0,
+            tail: Vec::new(),
+        })))
+    }
+
+    /// Appends a chunk. A full disk costs this text only: results matter more and report the disk themselves.
+    pub fn append(&self, chunk: &[u8]) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.n_written < StderrLog::MAX_BYTES && state.file.write_all(chunk).is_ok() {
+            state.n_written += chunk.len();
+        }
+        state.tail.extend_from_slice(chunk);
+        let n_excess = state.tail.len().saturating_sub(StderrLog::TAIL_BYTES);
+        state.tail.drain(..n_excess);
+    }
+
+    /// The last lines.
+    pub fn tail(&self) -> Vec<String> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        transport::tail(&String::from_utf8_lossy(&state.tail))
     }
 }
 

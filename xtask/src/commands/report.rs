@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::exit::{self, ExitError};
-use crate::{Global, workspace};
+use crate::{Format, Global, workspace};
 
 /// Options of `report`.
 #[derive(Debug, Args)]
@@ -24,7 +24,14 @@ pub struct ReportArgs {
 /// When there is no such run, or it cannot be read or written.
 pub fn report(global: &Global, args: &ReportArgs) -> anyhow::Result<u8> {
     let dir = find_run(&global.runs_dir(), args.run.as_deref())?;
-    println!("{}", render(&dir)?.display());
+    let report = render(&dir)?;
+    match global.format {
+        Format::Json => println!(
+            "{}",
+            serde_json::json!({ "run_dir": dir, "report": report })
+        ),
+        Format::Text => println!("{}", report.display()),
+    }
     if args.open {
         open(&dir.join("html").join("index.html"))?;
     }

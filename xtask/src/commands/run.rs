@@ -206,6 +206,12 @@ fn select(global: &Global, args: &SelectArgs) -> anyhow::Result<(Inventory, Suit
         |host: &Host, name: &String| host.name == *name || host.board.as_ref() == Some(name);
     for name in &args.board {
         if !all.iter().any(|host| matches(host, name)) {
+            if inventory.boards.contains_key(name) {
+                return Err(ExitError::usage(format!(
+                    "board `{name}` is in the catalogue, but no host of the fleet file is one; add a host with `board: {name}`"
+                ))
+                .into());
+            }
             let choices = all.iter().map(|host| host.name.as_str());
             return Err(super::unknown("host", name, choices));
         }

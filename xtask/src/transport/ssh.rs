@@ -49,6 +49,8 @@ impl SshConnection {
                     "cannot make a folder for the control socket: {error}"
                 ))
             })?;
+        refuse_expansion("identity-file", target.identity_file.as_deref())?;
+        refuse_expansion("known-hosts", target.known_hosts.as_deref())?;
         let mut builder = SessionBuilder::default();
         builder
             .known_hosts_check(KnownHosts::Strict)
@@ -290,14 +292,25 @@ fn expand_home(path: &str) -> PathBuf {
     }
 }
 
-/// A path as the value of an ssh option, which splits at blanks, takes backslash escapes and expands `%`.
+/// ssh expands `%` and `${` in these paths and has no way to quote them on its command line.
+fn refuse_expansion(key: &str, path: Option<&str>) -> Result<(), HostError> {
+    match path {
+        Some(path) if path.contains('%') || path.contains("${") => {
+            Err(HostError::unreachable(format!(
+                "ssh would expand the `%` or `${{` in `{key}: {path}`; rename the file, or name it in an SSH configuration file and use its alias"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A path as the value of an ssh option, which splits at blanks and takes backslash escapes.
 fn quoted_for_option(path: &Path) -> String {
     let escaped = path
         .display()
         .to_string()
         .replace('\\', r"\\")
-        .replace('"', r#"\""#)
-        .replace('%', "%%");
+        .replace('"', r#"\""#);
     format!("\"{escaped}\"")
 }
 
@@ -391,11 +404,22 @@ mod tests {
 
     #[test]
     fn quotes_paths_for_options() {
-        assert_eq!(
-            quoted_for_option(Path::new("/a b/it's 100%")),
-            r#""/a b/it's 100%%""#
-        );
+        assert_eq!(quoted_for_option(Path::new("/a b/it's")), r#""/a b/it's""#);
         assert_eq!(quoted_for_option(Path::new(r#"/a"b\c"#)), r#""/a\"b\\c""#);
+    }
+
+    #[test]
+    fn refuses_paths_that_ssh_would_change() {
+        let check = |path: &str| {
+            refuse_expansion("identity-file", Some(path)).map_err(|error| error.reason)
+        };
+        assert_eq!(check("/keys/it's a key"), Ok(()));
+        assert!(
+            check("/keys/100%")
+                .unwrap_err()
+                .contains("identity-file: /keys/100%")
+        );
+        assert!(check("/keys/${HOME}").is_err());
     }
 
     #[test]

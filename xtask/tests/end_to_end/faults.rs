@@ -63,7 +63,11 @@ fn names_a_full_disk_and_a_disk_that_may_not_execute() {
 #[test]
 fn says_what_to_do_when_the_controllers_disk_is_full() {
     let dir = tempfile::tempdir().unwrap();
-    let script = "mount -t tmpfs -o size=100k none \"$1\" && shift && exec \"$@\"";
+    // Full from the moment that measuring begins: the inventory's copies fit, what comes then does not.
+    let script = "mount -t tmpfs -o size=4m none \"$1\" || exit 99
+        dir=$1; shift; \"$@\" & controller=$!
+        until ls \"$dir\"/*/hosts/this-machine/request.json 2>/dev/null; do sleep 0.02; done
+        cat /dev/zero > \"$dir/fill\" 2>/dev/null; wait $controller";
     let output = Command::new("unshare")
         .args([mount_namespace_flags(), "sh", "-c", script, "sh"])
         .arg(dir.path())
@@ -73,7 +77,7 @@ fn says_what_to_do_when_the_controllers_disk_is_full() {
             "--board",
             "this-machine",
             "--suite",
-            "smoke",
+            "quick",
             "--kernel",
             "read",
             "--runs-dir",
