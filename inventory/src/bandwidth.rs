@@ -10,8 +10,12 @@ pub fn bandwidth_gb_per_s(clock_mhz: f64, transfers_per_clock: f64, bus_bits: u3
     mt_per_s_to_gb_per_s(clock_mhz * transfers_per_clock, bus_bits)
 }
 
-/// The same from the transfer rate that data sheets print, MT/s.
-pub(crate) fn mt_per_s_to_gb_per_s(mt_per_s: f64, bus_bits: u32) -> f64 {
+/// The same from the transfer rate that data sheets print: the one place where the formula stands.
+///
+/// `transfer rate x bus width / 8`.
+/// Units: transfer rate in MT/s (10^6 transfers per second on each data line), width of all channels together in bits.
+/// Source: the definition of peak memory bandwidth, as in the JEDEC standards of the DDR family.
+pub fn mt_per_s_to_gb_per_s(mt_per_s: f64, bus_bits: u32) -> f64 {
     mt_per_s * f64::from(bus_bits) / 8.0 / 1000.0
 }
 
@@ -22,6 +26,16 @@ mod tests {
     fn check(clock_mhz: f64, transfers_per_clock: f64, bus_bits: u32, expect: f64) {
         let got = bandwidth_gb_per_s(clock_mhz, transfers_per_clock, bus_bits);
         assert!((got - expect).abs() < 0.005, "{got} is not {expect}");
+    }
+
+    #[test]
+    fn clock_and_transfer_rate_give_the_same() {
+        for (clock_mhz, transfers_per_clock) in [(2112.0, 2.0), (2000.0, 8.0)] {
+            let by_clock = bandwidth_gb_per_s(clock_mhz, transfers_per_clock, 64);
+            let by_rate = mt_per_s_to_gb_per_s(clock_mhz * transfers_per_clock, 64);
+            assert_eq!(by_clock, by_rate);
+        }
+        assert_eq!(mt_per_s_to_gb_per_s(4000.0, 64), 32.0);
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod suite;
 mod tree;
 mod yaml;
 
-pub use bandwidth::bandwidth_gb_per_s;
+pub use bandwidth::{bandwidth_gb_per_s, mt_per_s_to_gb_per_s};
 pub use board::{
     Board, CpuCluster, Memory, PublishedFigure, PublishedLatency, QuotedBandwidth, Sourced,
 };

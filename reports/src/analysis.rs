@@ -82,6 +82,18 @@ impl HostAnalysis<'_> {
         best
     }
 
+    /// Whether this host measured its memory and nothing of that may be used: every unit that walked through memory on
+    /// real hardware and has samples is invalid. Units that live in the caches do not count.
+    pub fn is_all_invalid(&self) -> bool {
+        let mut measured = self
+            .units
+            .iter()
+            .filter(|unit| unit.residency == Some(Residency::Dram) && !unit.emulated)
+            .filter(|unit| unit.verdict != Verdict::NotMeasured)
+            .peekable();
+        measured.peek().is_some() && measured.all(|unit| unit.verdict == Verdict::Invalid)
+    }
+
     /// Units with this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.units
@@ -110,14 +122,9 @@ fn analyse_host<'a>(data: &'a HostData, run: &'a RunData) -> HostAnalysis<'a> {
         .map(|unit| unit::row(unit, data))
         .collect();
 
-    // Streams first: their verdicts decide which of them may bound the rest.
-    for unit in units
-        .iter_mut()
-        .filter(|unit| unit.kind == UnitKind::Stream)
-    {
-        judge_against_theory(unit, theory.as_ref().ok(), data);
-    }
-    for unit in units.iter_mut().filter(|unit| unit.kind == UnitKind::Gemv) {
+    // Theory first, for every unit: it decides which reads may bound the rest, and nothing may beat it, even where no
+    // read is left to be held against.
+    for unit in &mut units {
         judge_against_theory(unit, theory.as_ref().ok(), data);
     }
     let best_read = best_read(&units);
@@ -149,22 +156,22 @@ fn judge_against_theory(unit: &mut UnitRow, theory: Option<&Theory>, data: &Host
     judge(unit, data);
 }
 
-/// Inference is held against what the memory really gave. What already contradicts theory stays invalid for that.
+/// Inference is held against what the memory really gave. What already contradicts theory stays invalid for that, and
+/// without a usable read theory stays the bound.
 fn judge_against_read(unit: &mut UnitRow, best_read: Option<&BestRead>, data: &HostData) {
     let beyond_theory = unit.verdict == Verdict::Invalid
         && unit
             .efficiency
             .is_some_and(|ratio| ratio > verdict::MAX_EFFICIENCY);
     let from_memory = unit.residency != Some(Residency::Cache) && !unit.emulated;
-    if beyond_theory || !from_memory {
-        return judge(unit, data);
+    if let Some(read) = best_read.filter(|_| from_memory && !beyond_theory) {
+        unit.bound = Some(UnitBound {
+            kind: BoundKind::MeasuredRead,
+            gb_per_s: read.gb_per_s,
+            name: format!("best measured read (`{}`)", read.unit),
+        });
+        judge(unit, data);
     }
-    unit.bound = best_read.map(|read| UnitBound {
-        kind: BoundKind::MeasuredRead,
-        gb_per_s: read.gb_per_s,
-        name: format!("best measured read (`{}`)", read.unit),
-    });
-    judge(unit, data);
 }
 
 fn judge(unit: &mut UnitRow, data: &HostData) {

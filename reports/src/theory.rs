@@ -5,7 +5,7 @@
 
 mod smbios;
 
-use bench_inventory::{Board, Inventory, Memory};
+use bench_inventory::{Board, Inventory, Memory, mt_per_s_to_gb_per_s};
 use bench_protocol::{DramClock, Facts};
 
 use crate::format;
@@ -126,35 +126,41 @@ fn unknown_reason(
 /// Transfers per second follow the clock twice (double data rate), and the clock is state: what the kernel shows wins
 /// over the data sheet when it is lower.
 ///
-/// A governor that scales with the load shows an idle clock, which says nothing about the clock under load. There the
-/// highest clock the governor may choose counts instead.
+/// The clock was read while the board was idle, so the figure itself counts only where a governor holds it. Anything
+/// else moves with the load, also without a governor (the EMC of a Jetson scales by itself): there the highest clock
+/// that may be chosen counts.
 fn with_observed_clock(memory: &Memory, clock: Option<&DramClock>) -> Theory {
     let mut theory = Theory::of_memory(memory);
     let Some(clock) = clock else { return theory };
-    let scales = clock.governor.as_deref().is_some_and(scales_with_load);
-    let counted_hz = match (scales, clock.max_hz) {
-        (true, Some(max_hz)) => max_hz,
-        (true, None) => {
+    let is_held = is_clock_held(clock);
+    let counted_hz = match (is_held, clock.max_hz) {
+        (true, _) => clock.current_hz,
+        (false, Some(max_hz)) => max_hz,
+        (false, None) => {
             theory.note = Some(format!(
-                "the DRAM clock read {} when asked, under a governor that scales with the load; the data sheet's clock is used",
-                format::clock_hz(clock.current_hz)
+                "the DRAM clock read {} while the board was idle, and {}; the data sheet's clock is used",
+                format::clock_hz(clock.current_hz),
+                match &clock.governor {
+                    Some(governor) =>
+                        format!("its governor `{}` lets it move", format::foreign(governor)),
+                    None => "no governor holds it".into(),
+                }
             ));
             return theory;
         }
-        (false, _) => clock.current_hz,
     };
     let observed_mt_per_s = counted_hz as f64 * 2.0 / 1e6;
     if observed_mt_per_s >= memory.mt_per_s * SAME_CLOCK || counted_hz == 0 {
         return theory;
     }
-    let observed = match scales {
-        true => format!(
-            "highest clock its governor allows, {}",
+    let observed = match is_held {
+        true => format!("observed DRAM clock, {}", format::clock_hz(counted_hz)),
+        false => format!(
+            "highest DRAM clock that may be chosen, {}",
             format::clock_hz(counted_hz)
         ),
-        false => format!("observed DRAM clock, {}", format::clock_hz(counted_hz)),
     };
-    theory.gb_per_s = observed_mt_per_s * f64::from(memory.bus_bits) / 8.0 / 1000.0;
+    theory.gb_per_s = mt_per_s_to_gb_per_s(observed_mt_per_s, memory.bus_bits);
     theory.formula = formula(&memory.kind, observed_mt_per_s, memory.bus_bits);
     theory.source = format!(
         "{observed} (`{}`); bus width: {}",
@@ -168,8 +174,14 @@ fn with_observed_clock(memory: &Memory, clock: Option<&DramClock>) -> Theory {
     theory
 }
 
-fn scales_with_load(governor: &str) -> bool {
-    governor.contains("ondemand") || governor.contains("schedutil") || governor.contains("actmon")
+/// Whether the clock stays where it was read: only these governors do not look at the load.
+///
+/// Source: the Linux kernel's devfreq governors (drivers/devfreq/governor_*.c).
+pub(crate) fn is_clock_held(clock: &DramClock) -> bool {
+    matches!(
+        clock.governor.as_deref(),
+        Some("performance" | "powersave" | "userspace")
+    )
 }
 
 fn formula(kind: &str, mt_per_s: f64, bus_bits: u32) -> String {
@@ -314,6 +326,29 @@ mod tests {
         let theory = with_observed_clock(&rock(), Some(&clock(528_000_000, Some("userspace"))));
         assert_eq!(theory.gb_per_s, 8.448);
         assert!(theory.note.unwrap().contains("528 MHz"));
+    }
+
+    #[test]
+    fn idle_clock_without_a_governor_does_not_count() {
+        // The EMC of a Jetson shows its clock in debugfs and scales by itself.
+        let mut emc = clock(204_000_000, None);
+        assert_eq!(with_observed_clock(&rock(), Some(&emc)).gb_per_s, 33.792);
+        emc.max_hz = Some(1_600_000_000);
+        let capped = with_observed_clock(&rock(), Some(&emc));
+        assert_eq!(capped.gb_per_s, 25.6);
+        assert!(capped.note.unwrap().contains("highest DRAM clock"));
+        emc.max_hz = None;
+        let unknown = with_observed_clock(&rock(), Some(&emc));
+        assert_eq!(unknown.gb_per_s, 33.792);
+        assert!(unknown.note.unwrap().contains("no governor holds it"));
+    }
+
+    #[test]
+    fn unheard_of_governor_is_taken_to_scale() {
+        let theory = with_observed_clock(&rock(), Some(&clock(528_000_000, Some("tegra_wmark"))));
+        assert_eq!(theory.gb_per_s, 33.792);
+        let held = with_observed_clock(&rock(), Some(&clock(528_000_000, Some("powersave"))));
+        assert_eq!(held.gb_per_s, 8.448);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use bench_protocol::{Check, Facts, Residency};
 
 use crate::analysis::{BoundKind, UnitStatusKind};
-use crate::format;
+use crate::{format, theory};
 
 /// A measured rate above this share of its bound contradicts the bound.
 pub const MAX_EFFICIENCY: f64 = 1.0;
@@ -214,7 +214,9 @@ fn low_causes(evidence: &Evidence) -> Vec<String> {
             facts.cpus.len()
         ));
     }
+    // A clock that moves with the load was read while the board was idle.
     if let Some(clock) = &facts.dram_clock
+        && theory::is_clock_held(clock)
         && clock.max_hz.is_some_and(|max_hz| clock.current_hz < max_hz)
     {
         causes.push(format!(

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use bench_protocol::{Facts, Residency, UnitStatus};
+use bench_protocol::{Facts, Residency, SmbiosMemoryDevice, UnitStatus};
 use bench_reports::run_dir::HostStatus;
 use bench_reports::{analysis, report, run_dir, verdict::Verdict};
 use fixture::{Unit, measured, record, rock_facts, write_run};
@@ -315,6 +315,119 @@ fn figures_without_time_are_no_figures() {
     let unit = &analysis.hosts[0].units[0];
     assert_eq!((unit.verdict, unit.gb_per_s), (Verdict::Invalid, None));
     assert!(!index(&dir).contains("NaN"));
+}
+
+/// A rock whose DRAM units all give `gb_per_s`, with a unit that lives in the caches.
+fn rock_at(gb_per_s: f64, with_reads: bool) -> fixture::Host {
+    let cpus = [4, 5, 6, 7];
+    let mut units = vec![
+        Unit::gemv("q4_0", Residency::Cache, &cpus, 31.0),
+        Unit::gemv("q4_0", Residency::Dram, &cpus, gb_per_s),
+        Unit::decode("qwen2.5-1.5b", "q4_0", 0, &cpus, 868_000_000, gb_per_s),
+    ];
+    if with_reads {
+        units.push(Unit::stream("read", (1, 0), &cpus, gb_per_s));
+    }
+    measured(
+        record("rock-desk", Some("rock-5b"), "ssh"),
+        rock_facts(),
+        "neon",
+        &units,
+    )
+}
+
+fn check_host(host: fixture::Host, check: impl FnOnce(&analysis::HostAnalysis)) {
+    let temp = tempfile::tempdir().expect("the fixture can be written");
+    let dir = temp.path().join("run");
+    write_run(&dir, &[host]);
+    let run = run_dir::read(&dir).expect("the fixture can be read");
+    check(&analysis::analyse(&run).hosts[0]);
+}
+
+#[test]
+fn nothing_beats_theory_even_without_a_usable_read() {
+    check_host(rock_at(1150.0, true), |host| {
+        assert!(host.best_read.is_none());
+        for unit in host
+            .units
+            .iter()
+            .filter(|unit| unit.residency == Some(Residency::Dram))
+        {
+            assert_eq!(unit.verdict, Verdict::Invalid, "{}", unit.unit);
+            let reason = unit.reason.as_deref().unwrap();
+            assert!(reason.contains("of its bound cannot be"), "{reason}");
+            assert_eq!(
+                unit.bound.as_ref().unwrap().kind,
+                analysis::BoundKind::Theory
+            );
+        }
+    });
+}
+
+#[test]
+fn theory_is_the_bound_where_no_read_is_usable() {
+    let cpus = [4, 5, 6, 7];
+    let decode = Unit::decode("qwen2.5-1.5b", "q4_0", 0, &cpus, 868_000_000, 16.0);
+    let host = measured(
+        record("rock-desk", Some("rock-5b"), "ssh"),
+        rock_facts(),
+        "neon",
+        &[Unit::stream("read", (1, 0), &cpus, 40.0), decode],
+    );
+    check_host(host, |host| {
+        assert!(host.best_read.is_none() && !host.is_all_invalid());
+        let decode = &host.units[1];
+        assert_eq!(decode.verdict, Verdict::Ok);
+        assert_eq!(
+            decode.bound.as_ref().unwrap().kind,
+            analysis::BoundKind::Theory
+        );
+        assert!(decode.efficiency.unwrap() < 0.5);
+    });
+}
+
+#[test]
+fn host_is_all_invalid_when_no_memory_unit_may_be_used() {
+    check_host(rock_at(1150.0, true), |host| assert!(host.is_all_invalid()));
+    check_host(rock_at(20.0, true), |host| assert!(!host.is_all_invalid()));
+    check_host(fixture::emulated(), |host| assert!(!host.is_all_invalid()));
+    check_host(fixture::unreachable(), |host| {
+        assert!(!host.is_all_invalid());
+    });
+    let cache_only = measured(
+        record("rock-desk", Some("rock-5b"), "ssh"),
+        rock_facts(),
+        "neon",
+        &[Unit::gemv("q4_0", Residency::Cache, &[4], 31.0)],
+    );
+    check_host(cache_only, |host| assert!(!host.is_all_invalid()));
+}
+
+#[test]
+fn assumption_behind_theory_stands_beside_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("run");
+    let module = |slot: u32| SmbiosMemoryDevice {
+        locator: format!("DIMM {slot}"),
+        kind: "DDR5".into(),
+        data_width_bits: Some(64),
+        configured_mt_per_s: Some(4800),
+        ..SmbiosMemoryDevice::default()
+    };
+    let facts = Facts {
+        smbios_memory: (0..4).map(module).collect(),
+        dram_clock: None,
+        ..rock_facts()
+    };
+    let units = [Unit::stream("read", (1, 0), &[0], 20.0)];
+    let host = measured(record("desk", None, "local"), facts, "avx2", &units);
+    write_run(&dir, &[host]);
+    let index = index(&dir);
+    let page = fs::read_to_string(dir.join("html/hosts/desk.html")).unwrap();
+    let summary = fs::read_to_string(dir.join("summary.md")).unwrap();
+    for text in [index, page, summary] {
+        assert!(text.contains("each of the 4 modules"), "{text}");
+    }
 }
 
 fn index(dir: &Path) -> String {

@@ -58,6 +58,19 @@ pub(super) fn markdown(analysis: &Analysis) -> String {
         ));
     }
     lines.push(String::new());
+    let notes = analysis.hosts.iter().filter_map(|host| {
+        let note = host.theory.as_ref().ok()?.note.as_ref()?;
+        Some(format!(
+            "- theory of **{}**: {}",
+            escape(&format::foreign_short(host.name(), 80)),
+            escape(note)
+        ))
+    });
+    let notes: Vec<String> = notes.collect();
+    if !notes.is_empty() {
+        lines.extend(notes);
+        lines.push(String::new());
+    }
     lines.push(
         "Report: `html/index.html`. Data: `frames/units.parquet`, `frames/samples.parquet`.".into(),
     );

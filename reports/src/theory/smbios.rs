@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use bench_inventory::mt_per_s_to_gb_per_s;
 use bench_protocol::{Facts, SmbiosMemoryDevice};
 
 use super::{Theory, formula};
@@ -12,16 +13,20 @@ use crate::format;
 /// Sum over the populated channels of data width x configured speed (SMBIOS type 17, fields 0x0A and 0x20).
 pub(super) fn theory(facts: &Facts) -> Option<Theory> {
     let mut channels: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+    let mut n_unnamed = 0;
     for (i, device) in facts.smbios_memory.iter().enumerate() {
         let (width, speed) = (device.data_width_bits?, device.configured_mt_per_s?);
-        let key = channel_of(device).unwrap_or_else(|| format!("\u{0}device {i}"));
+        let key = channel_of(device).unwrap_or_else(|| {
+            n_unnamed += 1;
+            format!("\u{0}device {i}")
+        });
         // Modules of one channel take turns on its wires, at the speed of the slower one.
         let channel = channels.entry(key).or_insert((width, speed));
         *channel = (channel.0.max(width), channel.1.min(speed));
     }
     let gb_per_s: f64 = channels
         .values()
-        .map(|(width, speed)| f64::from(*width) * f64::from(*speed) / 8.0 / 1000.0)
+        .map(|(width, speed)| mt_per_s_to_gb_per_s(f64::from(*speed), *width))
         .sum();
     if gb_per_s <= 0.0 {
         return None;
@@ -42,13 +47,30 @@ pub(super) fn theory(facts: &Facts) -> Option<Theory> {
             format::count(n_devices, "device", "devices"),
             format::count(channels.len(), "channel", "channels")
         ),
-        note: facts.hypervisor.as_ref().map(|hypervisor| {
-            format!(
-                "a virtual machine ({}): the firmware's table is the hypervisor's word",
-                format::foreign(hypervisor)
-            )
-        }),
+        note: note(facts, n_unnamed),
     })
+}
+
+/// What the figure takes for granted.
+fn note(facts: &Facts, n_unnamed: usize) -> Option<String> {
+    let by_hypervisor = facts.hypervisor.as_ref().map(|hypervisor| {
+        format!(
+            "a virtual machine ({}): the firmware's table is the hypervisor's word",
+            format::foreign(hypervisor)
+        )
+    });
+    // A single module is a channel, whatever its slot is called.
+    let by_slots = (n_unnamed > 0 && facts.smbios_memory.len() > 1).then(|| {
+        let modules = match n_unnamed {
+            1 => "a module whose slot names no channel".into(),
+            n => format!("each of the {n} modules whose slots name no channel"),
+        };
+        format!(
+            "counts {modules} as a channel of its own; with two modules per channel the figure is twice too high; state `memory:` in the fleet file to be exact"
+        )
+    });
+    let notes: Vec<String> = by_hypervisor.into_iter().chain(by_slots).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 /// The part of a locator that names the channel, when the text shows one: `P0 CHANNEL A`, `DIMM_A` of `DIMM_A1`.
@@ -133,6 +155,45 @@ pub(super) mod tests {
             Some(76.8),
         );
         check_smbios(&[device("", "DIMM 0"), device("", "DIMM 1")], Some(76.8));
+    }
+
+    fn check_note(devices: &[SmbiosMemoryDevice], expect: Option<&str>) {
+        let facts = Facts {
+            smbios_memory: devices.to_vec(),
+            ..Facts::default()
+        };
+        let note = theory(&facts).unwrap().note;
+        match expect {
+            None => assert_eq!(note, None),
+            Some(part) => assert!(note.as_deref().unwrap_or("").contains(part), "{note:?}"),
+        }
+    }
+
+    #[test]
+    fn slots_without_a_channel_are_an_assumption_that_is_told() {
+        let slots: Vec<_> = (0..4).map(|i| device("", &format!("DIMM {i}"))).collect();
+        check_note(&slots, Some("each of the 4 modules"));
+        check_note(&slots, Some("state `memory:` in the fleet file"));
+        check_note(&slots[..1], None);
+        check_note(
+            &[device("P0 CHANNEL A", "DIMM 0"), device("", "DIMM 1")],
+            Some("counts a module"),
+        );
+        check_note(&[device("", "DIMM_A1"), device("", "DIMM_B1")], None);
+    }
+
+    #[test]
+    fn note_keeps_the_hypervisor_beside_the_slots() {
+        let facts = Facts {
+            smbios_memory: vec![device("", "DIMM 0"), device("", "DIMM 1")],
+            hypervisor: Some("KVM".into()),
+            ..Facts::default()
+        };
+        let note = theory(&facts).unwrap().note.unwrap();
+        assert!(
+            note.contains("KVM") && note.contains("each of the 2"),
+            "{note}"
+        );
     }
 
     #[test]
