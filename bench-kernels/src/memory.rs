@@ -79,6 +79,12 @@ impl Region {
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.len_bytes / 8) }
     }
 
+    /// The content as 16-bit words; an odd last byte is left out.
+    pub fn halves_mut(&mut self) -> &mut [u16] {
+        // SAFETY: the start is aligned to 2 MiB, every bit pattern is a `u16`, and `&mut self` makes it exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.len_bytes / 2) }
+    }
+
     /// The content as doubles; a rest shorter than a double is left out.
     pub fn doubles_mut(&mut self) -> &mut [f64] {
         // SAFETY: the start is aligned to 2 MiB, every bit pattern is an `f64`, and `&mut self` makes it exclusive.

@@ -6,11 +6,13 @@
 //!
 //! 1. Every matrix is split by rows; a thread's rows of all matrices lie in one region of its own.
 //! 2. Norms and the quantisation of activations are done by every thread for itself: cheaper than a barrier.
-//! 3. Four barriers a layer (six with post-norms) separate the phases.
+//! 3. Five barriers a layer separate the phases; two more with post-norms, one more where a KV cache is so long that
+//!    attention is split over positions.
 //!
 //! What differs between model families without moving other bytes (GELU for SiLU, soft caps, rotary scaling) is left
 //! out: the step moves the same bytes and multiplies the same matrices.
 
+mod attention;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bench_protocol::{Check, Convention, DecodeModel, Job, ModelRef, Residency, UnitSpec, Work};
 
+use self::attention::{N_EXTRA, Share};
 use self::plan::{Layer, Matrix, Plan};
 use super::weights::GROUP_ROWS;
 use super::{Kernel, NotReady, Prepared, Shape, compare, out_of_memory, require_memory, wrong_job};
@@ -34,22 +37,16 @@ struct Decode {
     /// Weights of one thread each, matrix after matrix.
     weights: Vec<Region>,
     scratch: Vec<Mutex<Scratch>>,
-    /// Keys and values of each layer and key-value head.
-    cache: Vec<Vec<Mutex<CacheHead>>>,
     embedding: Vec<f32>,
     rope: Vec<(f32, f32)>,
     x: PhaseBuffer,
     qkv: PhaseBuffer,
+    /// What each piece of attention leaves: chunk by chunk, all query heads.
+    pieces: PhaseBuffer,
     attention: PhaseBuffer,
     hidden: PhaseBuffer,
     update: PhaseBuffer,
     logits: PhaseBuffer,
-}
-
-/// Keys and values of one head: position by position, `head_dim` half-precision elements each.
-struct CacheHead {
-    keys: Vec<u16>,
-    values: Vec<u16>,
 }
 
 /// Buffers of one thread.
@@ -58,7 +55,10 @@ struct Scratch {
     activations: Vec<Activations>,
     rows: [Vec<f32>; 2],
     head: Vec<f32>,
+    /// Query heads that share a key-value head, one after the other.
+    queries: Vec<f32>,
     scores: Vec<f32>,
+    share: Share,
 }
 
 pub fn prepare(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
@@ -94,16 +94,22 @@ fn build(
     let weights = regions
         .into_iter()
         .map(|region| region.into_inner().unwrap_or_else(PoisonError::into_inner));
-    let mut state = 11;
-    let mut noise = |n: usize| (0..n).map(|_| noise_f32(&mut state)).collect::<Vec<f32>>();
-    let embedding = noise(plan.hidden);
-    let cache = (0..plan.layers.len())
-        .map(|_| {
-            (0..plan.n_kv_heads)
-                .map(|_| Mutex::new(CacheHead::synthetic(&plan, &mut noise)))
-                .collect()
+    let scratch = (0..n_threads)
+        .map(|thread_idx| {
+            Ok(Mutex::new(Scratch::new(
+                &plan,
+                Share::new(&plan, n_threads, thread_idx)?,
+            )))
         })
-        .collect();
+        .collect::<Result<Vec<_>, std::io::Error>>()
+        .map_err(out_of_memory)?;
+    pool.run(&|thread_idx| {
+        let mut scratch = scratch[thread_idx]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        scratch.share.fill(&plan);
+    });
+    let mut state = 11;
     Ok(Decode {
         isa,
         model: ModelRef {
@@ -112,14 +118,14 @@ fn build(
             depth,
         },
         weights: weights.collect(),
-        scratch: (0..n_threads)
-            .map(|_| Mutex::new(Scratch::new(&plan)))
-            .collect(),
-        cache,
-        embedding,
+        scratch,
+        embedding: (0..plan.hidden).map(|_| noise_f32(&mut state)).collect(),
         rope: rope_angles(plan.head_dim, depth),
         x: PhaseBuffer::new(plan.hidden),
         qkv: PhaseBuffer::new((plan.n_heads + 2 * plan.n_kv_heads) * plan.head_dim),
+        pieces: PhaseBuffer::new(
+            attention::n_chunks(&plan) * plan.n_heads * (plan.head_dim + N_EXTRA),
+        ),
         attention: PhaseBuffer::new(plan.n_heads * plan.head_dim),
         hidden: PhaseBuffer::new(plan.ffn),
         update: PhaseBuffer::new(plan.hidden),
@@ -150,24 +156,9 @@ fn rope_angles(head_dim: usize, position: u64) -> Vec<(f32, f32)> {
         .collect()
 }
 
-impl CacheHead {
-    fn synthetic(plan: &Plan, noise: &mut impl FnMut(usize) -> Vec<f32>) -> CacheHead {
-        let mut half = || {
-            let floats = noise((plan.depth + 1) * plan.head_dim);
-            floats
-                .into_iter()
-                .map(numeric::f32_to_f16)
-                .collect::<Vec<u16>>()
-        };
-        CacheHead {
-            keys: half(),
-            values: half(),
-        }
-    }
-}
-
 impl Scratch {
-    fn new(plan: &Plan) -> Scratch {
+    fn new(plan: &Plan, share: Share) -> Scratch {
+        let n_shared = plan.n_heads / plan.n_kv_heads;
         let most_rows = plan
             .ffn
             .max(plan.hidden)
@@ -181,15 +172,17 @@ impl Scratch {
                 .collect(),
             rows: [vec![0.0; most_rows], vec![0.0; most_rows]],
             head: vec![0.0; plan.head_dim],
-            scores: vec![0.0; plan.depth + 1],
+            queries: vec![0.0; n_shared * plan.head_dim],
+            scores: vec![0.0; attention::n_scores(n_shared)],
+            share,
         }
     }
 
     /// Quantises `x` for every format among `matrices`.
-    fn quantise(&mut self, x: &[f32], matrices: &[&Matrix]) {
+    fn quantise<'a>(&mut self, x: &[f32], matrices: impl Iterator<Item = &'a Matrix> + Clone) {
         for activations in &mut self.activations {
             let wanted = matrices
-                .iter()
+                .clone()
                 .any(|matrix| matrix.format.activation_block() == activations.block_elements);
             if wanted && activations.qs.len() == x.len() {
                 activations.quantise(x);
@@ -215,14 +208,23 @@ impl Decode {
         let scratch = &mut *scratch;
         if thread_idx == 0 {
             // SAFETY: all other threads wait at the barrier below and touched nothing since the pool started the job.
-            unsafe { self.x.write(0..self.x.len()) }.copy_from_slice(&self.embedding);
+            let x = unsafe { self.x.write(0..self.x.len()) };
+            // A factor unknown to the compiler, or it would call memcpy.
+            let one = std::hint::black_box(1.0);
+            x.iter_mut()
+                .zip(&self.embedding)
+                .for_each(|(x, embedding)| *x = embedding * one);
         }
         barrier.wait();
         for (layer_idx, layer) in self.plan.layers.iter().enumerate() {
             self.project(isa, thread_idx, scratch, layer);
             barrier.wait();
-            self.attend(isa, thread_idx, scratch, layer_idx, layer);
+            self.attend(isa, scratch, layer_idx, layer);
             barrier.wait();
+            if attention::n_chunks(&self.plan) > 1 {
+                self.combine_pieces(thread_idx);
+                barrier.wait();
+            }
             // SAFETY: `attention` was last written before the barrier above and is next written after the next one.
             let attention = unsafe { self.attention.read() };
             self.add_product(
@@ -254,7 +256,7 @@ impl Decode {
         let x = unsafe { self.x.read() };
         numeric::rms_norm(x, &self.plan.output_norm, &mut scratch.normed);
         let normed = std::mem::take(&mut scratch.normed);
-        scratch.quantise(&normed, &[&self.plan.output]);
+        scratch.quantise(&normed, [&self.plan.output].into_iter());
         scratch.normed = normed;
         self.product_into(
             isa,
@@ -271,9 +273,8 @@ impl Decode {
         // SAFETY: `x` is written only between two later barriers.
         let x = unsafe { self.x.read() };
         numeric::rms_norm(x, &layer.attn_norm, &mut scratch.normed);
-        let matrices: Vec<&Matrix> = layer.qkv.iter().map(|(matrix, _)| matrix).collect();
         let normed = std::mem::take(&mut scratch.normed);
-        scratch.quantise(&normed, &matrices);
+        scratch.quantise(&normed, layer.qkv.iter().map(|(matrix, _)| matrix));
         scratch.normed = normed;
         for (matrix, first_row) in &layer.qkv {
             self.product_into(
@@ -287,15 +288,8 @@ impl Decode {
         }
     }
 
-    /// Attention of the key-value heads of this thread and of the query heads that share them.
-    fn attend(
-        &self,
-        isa: &Isa,
-        thread_idx: usize,
-        scratch: &mut Scratch,
-        layer_idx: usize,
-        layer: &Layer,
-    ) {
+    /// The pieces of attention of this thread; where a head is one piece, its final values too.
+    fn attend(&self, isa: &Isa, scratch: &mut Scratch, layer_idx: usize, layer: &Layer) {
         let Plan {
             n_heads,
             n_kv_heads,
@@ -304,40 +298,76 @@ impl Decode {
             ..
         } = self.plan;
         let n_shared = n_heads / n_kv_heads;
-        // SAFETY: `qkv` was written before the last barrier and is next written two barriers later.
+        // SAFETY: `qkv` was written before the last barrier and is next written several barriers later.
         let qkv = unsafe { self.qkv.read() };
-        let head = |idx: usize| &qkv[idx * head_dim..][..head_dim];
-        for kv_head in split_evenly(n_kv_heads, self.scratch.len(), thread_idx) {
-            let mut cache = self.cache[layer_idx][kv_head]
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let slot = depth * head_dim..(depth + 1) * head_dim;
-            self.rotated(
-                head(n_heads + kv_head),
-                layer.bias(n_heads + kv_head, head_dim),
-                &mut scratch.head,
-            );
-            store_f16(&scratch.head, &mut cache.keys[slot.clone()]);
-            let value_idx = n_heads + n_kv_heads + kv_head;
-            add_bias(
-                head(value_idx),
-                layer.bias(value_idx, head_dim),
-                &mut scratch.head,
-            );
-            store_f16(&scratch.head, &mut cache.values[slot]);
-            for query_head in kv_head * n_shared..(kv_head + 1) * n_shared {
-                self.rotated(
-                    head(query_head),
-                    layer.bias(query_head, head_dim),
-                    &mut scratch.head,
-                );
-                // SAFETY: each query head belongs to one key-value head, and that to one thread.
-                let out = unsafe {
-                    self.attention
-                        .write(query_head * head_dim..(query_head + 1) * head_dim)
-                };
-                attend_head(isa, &scratch.head, &cache, &mut scratch.scores, out);
+        let head = |idx: usize| {
+            (
+                &qkv[idx * head_dim..][..head_dim],
+                layer.bias(idx, head_dim),
+            )
+        };
+        let Scratch {
+            head: buffer,
+            queries,
+            scores,
+            share,
+            ..
+        } = scratch;
+        for piece_idx in 0..share.pieces.len() {
+            let piece = &share.pieces[piece_idx];
+            let (kv_head, chunk_idx) = (piece.kv_head, piece.chunk_idx);
+            let is_last = piece.positions.contains(&depth);
+            let (keys, values) = share.keys_and_values(piece_idx, layer_idx, head_dim);
+            if is_last {
+                let slot = keys.len() - head_dim..;
+                let (key, bias) = head(n_heads + kv_head);
+                self.rotated(key, bias, buffer);
+                store_f16(buffer, &mut keys[slot.clone()]);
+                let (value, bias) = head(n_heads + n_kv_heads + kv_head);
+                add_bias(value, bias, buffer);
+                store_f16(buffer, &mut values[slot]);
             }
+            for (idx, query) in queries.chunks_exact_mut(head_dim).enumerate() {
+                let (raw, bias) = head(kv_head * n_shared + idx);
+                self.rotated(raw, bias, query);
+            }
+            let stride = head_dim + N_EXTRA;
+            let first = (chunk_idx * n_heads + kv_head * n_shared) * stride;
+            // SAFETY: each piece belongs to one thread, and its results are read only after the next barrier.
+            let out = unsafe { self.pieces.write(first..first + n_shared * stride) };
+            attention::piece(isa, head_dim, queries, keys, values, scores, out);
+            if attention::n_chunks(&self.plan) == 1 {
+                let first = kv_head * n_shared * head_dim;
+                // SAFETY: each query head belongs to one key-value head, and that to one thread.
+                let heads = unsafe { self.attention.write(first..first + n_shared * head_dim) };
+                for (head, piece) in heads
+                    .chunks_exact_mut(head_dim)
+                    .zip(out.chunks_exact(stride))
+                {
+                    attention::combine(head_dim, [piece].into_iter(), head);
+                }
+            }
+        }
+    }
+
+    /// Final values of attention where heads have several pieces, each thread some heads.
+    fn combine_pieces(&self, thread_idx: usize) {
+        let Plan {
+            n_heads, head_dim, ..
+        } = self.plan;
+        // SAFETY: the pieces were written before the last barrier and are next written several barriers later.
+        let pieces = unsafe { self.pieces.read() };
+        for head_idx in split_evenly(n_heads, self.scratch.len(), thread_idx) {
+            let of_head = pieces
+                .chunks_exact(head_dim + N_EXTRA)
+                .skip(head_idx)
+                .step_by(n_heads);
+            // SAFETY: each head belongs to one thread, and is read only after the next barrier.
+            let out = unsafe {
+                self.attention
+                    .write(head_idx * head_dim..(head_idx + 1) * head_dim)
+            };
+            attention::combine(head_dim, of_head, out);
         }
     }
 
@@ -356,7 +386,7 @@ impl Decode {
         post_norm: &Option<Vec<f32>>,
         barrier: &Barrier,
     ) {
-        scratch.quantise(input, &[matrix]);
+        scratch.quantise(input, [matrix].into_iter());
         self.product_into(
             isa,
             thread_idx,
@@ -392,7 +422,7 @@ impl Decode {
         let x = unsafe { self.x.read() };
         numeric::rms_norm(x, &layer.ffn_norm, &mut scratch.normed);
         let normed = std::mem::take(&mut scratch.normed);
-        scratch.quantise(&normed, &[&layer.ffn_gate, &layer.ffn_up]);
+        scratch.quantise(&normed, [&layer.ffn_gate, &layer.ffn_up].into_iter());
         scratch.normed = normed;
         let rows = layer.ffn_gate.rows_of(thread_idx, self.scratch.len());
         let [gate, up] = &mut scratch.rows;
@@ -468,26 +498,6 @@ fn store_f16(from: &[f32], to: &mut [u16]) {
         .for_each(|(to, from)| *to = numeric::f32_to_f16(*from));
 }
 
-/// `out = softmax(query . keys / sqrt(n)) * values`.
-fn attend_head(isa: &Isa, query: &[f32], cache: &CacheHead, scores: &mut [f32], out: &mut [f32]) {
-    let n = query.len();
-    let scale = 1.0 / (n as f32).sqrt();
-    let mut largest = f32::NEG_INFINITY;
-    for (score, key) in scores.iter_mut().zip(cache.keys.chunks_exact(n)) {
-        *score = isa.dot_f16(key, query) * scale;
-        largest = if *score > largest { *score } else { largest };
-    }
-    let mut sum = 0.0;
-    for score in scores.iter_mut() {
-        *score = numeric::exp(*score - largest);
-        sum += *score;
-    }
-    out.iter_mut().for_each(|out| *out = 0.0);
-    for (score, value) in scores.iter().zip(cache.values.chunks_exact(n)) {
-        isa.add_scaled_f16(out, value, score / sum);
-    }
-}
-
 impl Kernel for Decode {
     fn shape(&self) -> Shape {
         let plan = &self.plan;
@@ -501,7 +511,15 @@ impl Kernel for Decode {
                 ops: plan.ops_per_token,
             },
             convention: Convention::Token,
-            huge_page_bytes: self.weights.iter().map(Region::huge_page_bytes).sum(),
+            huge_page_bytes: self
+                .weights
+                .iter()
+                .map(Region::huge_page_bytes)
+                .chain(self.scratch.iter().map(|scratch| {
+                    let scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
+                    scratch.share.huge_page_bytes()
+                }))
+                .sum(),
             model: Some(self.model.clone()),
         }
     }

@@ -142,12 +142,33 @@ fn turned(head: &[f32], position: u64) -> Vec<f32> {
     out
 }
 
+/// Keys and values of one head, gathered from the shares of all threads.
+fn cached(decode: &Decode, layer_idx: usize, kv_head: usize) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
+    let (mut keys, mut values) = (Vec::new(), Vec::new());
+    let rows = |halves: &[u16]| -> Vec<Vec<f32>> {
+        let row = |row: &[u16]| row.iter().map(|bits| numeric::f16_to_f32(*bits)).collect();
+        halves.chunks_exact(HEAD_DIM).map(row).collect()
+    };
+    for scratch in &decode.scratch {
+        let share = &mut scratch.lock().unwrap().share;
+        for piece_idx in 0..share.pieces.len() {
+            if share.pieces[piece_idx].kv_head == kv_head {
+                let (some_keys, some_values) =
+                    share.keys_and_values(piece_idx, layer_idx, HEAD_DIM);
+                keys.extend(rows(some_keys));
+                values.extend(rows(some_values));
+            }
+        }
+    }
+    (keys, values)
+}
+
 /// The same layers in plain floats, without quantised activations.
 fn plain(decode: &Decode) -> Vec<f32> {
     let plan = &decode.plan;
     let n_shared = N_HEADS / N_KV_HEADS;
     let mut x = decode.embedding.clone();
-    for (layer, cache) in plan.layers.iter().zip(&decode.cache) {
+    for (layer_idx, layer) in plan.layers.iter().enumerate() {
         let input = normed(&x, &layer.attn_norm);
         let mut qkv: Vec<f32> = layer
             .qkv
@@ -161,18 +182,7 @@ fn plain(decode: &Decode) -> Vec<f32> {
         let mut attention = Vec::new();
         for query_head in 0..N_HEADS {
             let kv_head = query_head / n_shared;
-            let cache = cache[kv_head].lock().unwrap();
-            let half = |bits: &u16| numeric::f16_to_f32(*bits);
-            let mut keys: Vec<Vec<f32>> = cache
-                .keys
-                .chunks_exact(HEAD_DIM)
-                .map(|key| key.iter().map(half).collect())
-                .collect();
-            let mut values: Vec<Vec<f32>> = cache
-                .values
-                .chunks_exact(HEAD_DIM)
-                .map(|value| value.iter().map(half).collect())
-                .collect();
+            let (mut keys, mut values) = cached(decode, layer_idx, kv_head);
             *keys.last_mut().unwrap() = turned(head(N_HEADS + kv_head), plan.depth as u64);
             *values.last_mut().unwrap() = head(N_HEADS + N_KV_HEADS + kv_head).to_vec();
             let query = turned(head(query_head), plan.depth as u64);
@@ -215,7 +225,7 @@ fn plain(decode: &Decode) -> Vec<f32> {
     times(&dense(decode, &plan.output), &normed(&x, &plan.output_norm))
 }
 
-const VARIATIONS: [Variation; 4] = [
+const VARIATIONS: [Variation; 5] = [
     Variation {
         fused: false,
         biases: false,
@@ -239,6 +249,13 @@ const VARIATIONS: [Variation; 4] = [
         biases: false,
         post_norms: true,
         depth: 1,
+    },
+    // Long enough for three pieces of a head.
+    Variation {
+        fused: false,
+        biases: false,
+        post_norms: false,
+        depth: 600,
     },
 ];
 
