@@ -6,8 +6,12 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(target_arch = "x86_64")]
+mod rows256;
 mod scalar;
 
 use crate::kernels::weights::{Format, GROUP_ROWS};
@@ -25,11 +29,16 @@ pub struct Isa {
     write: unsafe fn(*mut u64, usize, u64),
     copy: unsafe fn(*mut u64, *const u64, usize),
     triad: unsafe fn(*mut f64, *const f64, *const f64, f64, usize),
-    gemv_q4_0: GemvFn,
-    gemv_q8_0: GemvFn,
-    gemv_q6_k: GemvFn,
+    products: Products,
     dot_f16: unsafe fn(*const u16, *const f32, usize) -> f32,
     add_scaled_f16: unsafe fn(*mut f32, *const u16, f32, usize),
+}
+
+/// The matrix products of one variant, format by format.
+struct Products {
+    q4_0: GemvFn,
+    q8_0: GemvFn,
+    q6_k: GemvFn,
 }
 
 /// A variant of this architecture that the CPU does not run.
@@ -40,10 +49,20 @@ pub struct Missing {
 }
 
 /// Every variant of this architecture, the scalar reference first, better ones later.
+///
+/// The order on x86_64 is by instructions for 64 bytes of Q4_0: 14 with AVX2, 8 with VPDPBUSD in either encoding, and
+/// half the loads and stores of a stream with 512-bit vectors. Measured from the caches of one Sapphire Rapids core,
+/// interleaved, against AVX2: Q4_0 1.27 x with either VPDPBUSD and 1.01 x with AVX-512 alone; read 1.35 x with 512
+/// bits, triad 0.99 x.
 pub fn variants() -> Vec<(&'static str, Result<&'static Isa, Missing>)> {
     let mut all = vec![(scalar::ISA.name, Ok(&scalar::ISA))];
     #[cfg(target_arch = "x86_64")]
-    all.push((avx2::ISA.name, avx2::detect()));
+    all.extend([
+        (avx2::ISA.name, avx2::detect()),
+        (avx2::ISA_VNNI.name, avx2::detect_vnni()),
+        (avx512::ISA.name, avx512::detect()),
+        (avx512::ISA_VNNI.name, avx512::detect_vnni()),
+    ]);
     #[cfg(target_arch = "aarch64")]
     all.extend(neon::detect_all());
     all
@@ -150,9 +169,9 @@ impl Isa {
             "activations are quantised for this format"
         );
         let gemv = match format {
-            Format::Q4_0 => self.gemv_q4_0,
-            Format::Q8_0 => self.gemv_q8_0,
-            Format::Q6K => self.gemv_q6_k,
+            Format::Q4_0 => self.products.q4_0,
+            Format::Q8_0 => self.products.q8_0,
+            Format::Q6K => self.products.q6_k,
         };
         // SAFETY: the token proves the CPU runs this variant; the assertions above tie all lengths together.
         unsafe {

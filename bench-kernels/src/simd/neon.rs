@@ -3,7 +3,7 @@
 use std::arch::aarch64::*;
 use std::arch::{asm, is_aarch64_feature_detected};
 
-use super::{Isa, Missing, sum_lanes};
+use super::{Isa, Missing, Products, sum_lanes};
 use crate::kernels::weights::GROUP_ROWS;
 use crate::numeric::Activations;
 
@@ -13,9 +13,7 @@ static NEON: Isa = Isa {
     write,
     copy,
     triad,
-    gemv_q4_0: gemv_q4_0::<Widening>,
-    gemv_q8_0: gemv_q8_0::<Widening>,
-    gemv_q6_k: gemv_q6_k::<Widening>,
+    products: products::<Widening>(),
     dot_f16,
     add_scaled_f16,
 };
@@ -26,12 +24,18 @@ static NEON_DOTPROD: Isa = Isa {
     write,
     copy,
     triad,
-    gemv_q4_0: gemv_q4_0::<Dotprod>,
-    gemv_q8_0: gemv_q8_0::<Dotprod>,
-    gemv_q6_k: gemv_q6_k::<Dotprod>,
+    products: products::<Dotprod>(),
     dot_f16,
     add_scaled_f16,
 };
+
+const fn products<D: RowDot>() -> Products {
+    Products {
+        q4_0: gemv_q4_0::<D>,
+        q8_0: gemv_q8_0::<D>,
+        q6_k: gemv_q6_k::<D>,
+    }
+}
 
 pub(super) fn detect_all() -> [(&'static str, Result<&'static Isa, Missing>); 2] {
     let neon = match is_aarch64_feature_detected!("neon") {

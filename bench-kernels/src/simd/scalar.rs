@@ -1,6 +1,6 @@
 //! The reference: plain loops that every other variant has to equal.
 
-use super::{Isa, sum_lanes};
+use super::{Isa, Products, sum_lanes};
 use crate::kernels::weights::GROUP_ROWS;
 use crate::numeric::{Activations, f16_to_f32};
 
@@ -10,9 +10,11 @@ pub(super) static ISA: Isa = Isa {
     write,
     copy,
     triad,
-    gemv_q4_0,
-    gemv_q8_0,
-    gemv_q6_k,
+    products: Products {
+        q4_0: gemv_q4_0,
+        q8_0: gemv_q8_0,
+        q6_k: gemv_q6_k,
+    },
     dot_f16,
     add_scaled_f16,
 };

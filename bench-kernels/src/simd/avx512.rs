@@ -1,0 +1,161 @@
+//! AVX-512 (F, BW and VL): 512-bit streams; a second variant with the dot-product instruction of AVX-512-VNNI.
+//!
+//! The products stay in 256-bit vectors (see `rows256` for why) and gain the ternary logic and the registers of the
+//! EVEX encoding.
+
+use std::arch::x86_64::*;
+
+use super::avx2;
+use super::rows256::{EvexDpbusd, Maddubs, products};
+use super::{Isa, Missing};
+
+pub(super) static ISA: Isa = Isa {
+    name: "avx512",
+    read,
+    write,
+    copy,
+    triad,
+    products: products!("avx2,f16c,avx512f,avx512bw,avx512vl", Maddubs),
+    dot_f16: avx2::dot_f16,
+    add_scaled_f16: avx2::add_scaled_f16,
+};
+
+pub(super) static ISA_VNNI: Isa = Isa {
+    name: "avx512-vnni",
+    read,
+    write,
+    copy,
+    triad,
+    products: products!("avx2,f16c,avx512f,avx512bw,avx512vl,avx512vnni", EvexDpbusd),
+    dot_f16: avx2::dot_f16,
+    add_scaled_f16: avx2::add_scaled_f16,
+};
+
+pub(super) fn detect() -> Result<&'static Isa, Missing> {
+    avx2::detect()?;
+    let lacks = [
+        (is_x86_feature_detected!("avx512f"), "AVX-512F"),
+        (is_x86_feature_detected!("avx512bw"), "AVX-512BW"),
+        (is_x86_feature_detected!("avx512vl"), "AVX-512VL"),
+    ];
+    match lacks.iter().find(|(is_there, _)| !is_there) {
+        Some((_, name)) => Err(Missing {
+            reason: format!("the CPU has no {name}"),
+        }),
+        None => Ok(&ISA),
+    }
+}
+
+pub(super) fn detect_vnni() -> Result<&'static Isa, Missing> {
+    detect()?;
+    if !is_x86_feature_detected!("avx512vnni") {
+        return Err(Missing {
+            reason: "the CPU has no AVX-512-VNNI".into(),
+        });
+    }
+    Ok(&ISA_VNNI)
+}
+
+/// Words of one vector.
+const LANE_WORDS: usize = 8;
+
+/// Words of one unrolled step: 512 bytes, eight independent registers.
+const STEP_WORDS: usize = 8 * LANE_WORDS;
+
+/// Pseudo-code: `sum += words[i]`, wrapping.
+/// 1. Eight independent sums: one load per cycle is never held up by the add before it.
+///
+/// # Safety
+/// - The CPU has AVX-512F; `words` is valid for reads of `n` words.
+#[target_feature(enable = "avx512f")]
+unsafe fn read(words: *const u64, n: usize) -> u64 {
+    let mut sums = [_mm512_setzero_si512(); 8];
+    let mut idx = 0;
+    // SAFETY: every load lies below `n`, by the loop conditions.
+    unsafe {
+        while idx + STEP_WORDS <= n {
+            for (lane, sum) in sums.iter_mut().enumerate() {
+                let at = words.add(idx + lane * LANE_WORDS);
+                *sum = _mm512_add_epi64(*sum, _mm512_loadu_si512(at.cast()));
+            }
+            idx += STEP_WORDS;
+        }
+        let sum = sums
+            .into_iter()
+            .reduce(|a, b| _mm512_add_epi64(a, b))
+            .unwrap_or(_mm512_setzero_si512());
+        let mut rest = _mm512_reduce_add_epi64(sum) as u64;
+        while idx < n {
+            rest = rest.wrapping_add(*words.add(idx));
+            idx += 1;
+        }
+        rest
+    }
+}
+
+/// # Safety
+/// - The CPU has AVX-512F; `words` is valid for writes of `n` words.
+#[target_feature(enable = "avx512f")]
+unsafe fn write(words: *mut u64, n: usize, value: u64) {
+    let vector = _mm512_set1_epi64(value as i64);
+    let mut idx = 0;
+    // SAFETY: every store lies below `n`, by the loop conditions.
+    unsafe {
+        while idx + STEP_WORDS <= n {
+            for lane in 0..8 {
+                _mm512_storeu_si512(words.add(idx + lane * LANE_WORDS).cast(), vector);
+            }
+            idx += STEP_WORDS;
+        }
+        while idx < n {
+            words.add(idx).write_volatile(value);
+            idx += 1;
+        }
+    }
+}
+
+/// # Safety
+/// - The CPU has AVX-512F; `to` is valid for writes and `from` for reads of `n` words; they do not overlap.
+#[target_feature(enable = "avx512f")]
+unsafe fn copy(to: *mut u64, from: *const u64, n: usize) {
+    let mut idx = 0;
+    // SAFETY: every access lies below `n`, by the loop conditions.
+    unsafe {
+        while idx + STEP_WORDS <= n {
+            for lane in 0..8 {
+                let at = idx + lane * LANE_WORDS;
+                let vector = _mm512_loadu_si512(from.add(at).cast());
+                _mm512_storeu_si512(to.add(at).cast(), vector);
+            }
+            idx += STEP_WORDS;
+        }
+        while idx < n {
+            to.add(idx).write_volatile(*from.add(idx));
+            idx += 1;
+        }
+    }
+}
+
+/// # Safety
+/// - The CPU has AVX-512F; `a` is valid for writes, `b` and `c` for reads of `n` doubles; `a` overlaps neither.
+#[target_feature(enable = "avx512f")]
+unsafe fn triad(a: *mut f64, b: *const f64, c: *const f64, scale: f64, n: usize) {
+    let factor = _mm512_set1_pd(scale);
+    let mut idx = 0;
+    // SAFETY: every access lies below `n`, by the loop conditions.
+    unsafe {
+        while idx + 4 * LANE_WORDS <= n {
+            for lane in 0..4 {
+                let at = idx + lane * LANE_WORDS;
+                let product = _mm512_mul_pd(factor, _mm512_loadu_pd(c.add(at)));
+                let sum = _mm512_add_pd(_mm512_loadu_pd(b.add(at)), product);
+                _mm512_storeu_pd(a.add(at), sum);
+            }
+            idx += 4 * LANE_WORDS;
+        }
+        while idx < n {
+            *a.add(idx) = *b.add(idx) + scale * *c.add(idx);
+            idx += 1;
+        }
+    }
+}
