@@ -28,10 +28,20 @@ pub struct Isa {
     read: unsafe fn(*const u64, usize) -> u64,
     write: unsafe fn(*mut u64, usize, u64),
     copy: unsafe fn(*mut u64, *const u64, usize),
+    scale: unsafe fn(*mut f64, *const f64, f64, usize),
+    add: unsafe fn(*mut f64, *const f64, *const f64, usize),
     triad: unsafe fn(*mut f64, *const f64, *const f64, f64, usize),
+    non_temporal: Option<NonTemporal>,
     products: Products,
     dot_f16: unsafe fn(*const u16, *const f32, usize) -> f32,
     add_scaled_f16: unsafe fn(*mut f32, *const u16, f32, usize),
+}
+
+/// Streams whose stores bypass the caches: no line is read before it is overwritten.
+pub struct NonTemporal {
+    write: unsafe fn(*mut u64, usize, u64),
+    copy: unsafe fn(*mut u64, *const u64, usize),
+    triad: unsafe fn(*mut f64, *const f64, *const f64, f64, usize),
 }
 
 /// The matrix products of one variant, format by format.
@@ -129,6 +139,29 @@ impl Isa {
         unsafe { (self.copy)(to.as_mut_ptr(), from.as_ptr(), to.len()) }
     }
 
+    /// `to[i] = scale * from[i]`.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn scale(&self, to: &mut [f64], from: &[f64], scale: f64) {
+        assert_eq!(to.len(), from.len(), "both arrays are equally long");
+        // SAFETY: the token proves the CPU runs this variant; the slices are equally long and do not overlap.
+        unsafe { (self.scale)(to.as_mut_ptr(), from.as_ptr(), scale, to.len()) }
+    }
+
+    /// `to[i] = a[i] + b[i]`.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn add(&self, to: &mut [f64], a: &[f64], b: &[f64]) {
+        assert!(
+            to.len() == a.len() && to.len() == b.len(),
+            "all arrays are equally long"
+        );
+        // SAFETY: the token proves the CPU runs this variant; the slices are equally long and do not overlap.
+        unsafe { (self.add)(to.as_mut_ptr(), a.as_ptr(), b.as_ptr(), to.len()) }
+    }
+
     /// `a[i] = b[i] + scale * c[i]`.
     ///
     /// # Panics
@@ -140,6 +173,11 @@ impl Isa {
         );
         // SAFETY: the token proves the CPU runs this variant; the slices are equally long and do not overlap.
         unsafe { (self.triad)(a.as_mut_ptr(), b.as_ptr(), c.as_ptr(), scale, a.len()) }
+    }
+
+    /// The streams that bypass the caches; `None` where the variant has no such stores.
+    pub fn non_temporal(&self) -> Option<&NonTemporal> {
+        self.non_temporal.as_ref()
     }
 
     /// Matrix times vector over whole groups of rows in the interleaved layout.
@@ -210,6 +248,47 @@ impl Isa {
         // SAFETY: the token proves the CPU runs this variant; the slices are equally long.
         unsafe { (self.add_scaled_f16)(sum.as_mut_ptr(), v.as_ptr(), scale, v.len()) }
     }
+}
+
+impl NonTemporal {
+    /// Writes `value` to every word.
+    pub fn write(&self, words: &mut [u64], value: u64) {
+        // SAFETY: only a token leads here, so the CPU runs this variant; pointer and length come from one slice.
+        unsafe { (self.write)(words.as_mut_ptr(), words.len(), value) }
+    }
+
+    /// Copies `from` to `to`.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn copy(&self, to: &mut [u64], from: &[u64]) {
+        assert_eq!(to.len(), from.len(), "both arrays are equally long");
+        // SAFETY: only a token leads here; the slices are equally long and do not overlap.
+        unsafe { (self.copy)(to.as_mut_ptr(), from.as_ptr(), to.len()) }
+    }
+
+    /// `a[i] = b[i] + scale * c[i]`.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn triad(&self, a: &mut [f64], b: &[f64], c: &[f64], scale: f64) {
+        assert!(
+            a.len() == b.len() && a.len() == c.len(),
+            "all arrays are equally long"
+        );
+        // SAFETY: only a token leads here; the slices are equally long and do not overlap.
+        unsafe { (self.triad)(a.as_mut_ptr(), b.as_ptr(), c.as_ptr(), scale, a.len()) }
+    }
+}
+
+/// Bytes of a cache line: stores that bypass the caches are fast in whole lines only, and those of x86_64 fault off
+/// the alignment of their vector.
+const LINE_BYTES: usize = 64;
+
+/// Words from `at` to the first cache line that begins there or later, at most `n`.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn words_before_line(at: *const u64, n: usize) -> usize {
+    at.align_offset(LINE_BYTES).min(n)
 }
 
 /// Adds eight running sums in the one order that all variants use.

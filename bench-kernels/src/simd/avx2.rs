@@ -3,14 +3,23 @@
 use std::arch::x86_64::*;
 
 use super::rows256::{Maddubs, VexDpbusd, products};
-use super::{Isa, Missing, sum_lanes};
+use super::{Isa, Missing, NonTemporal, sum_lanes, words_before_line};
+
+const NON_TEMPORAL: NonTemporal = NonTemporal {
+    write: write_nt,
+    copy: copy_nt,
+    triad: triad_nt,
+};
 
 pub(super) static ISA: Isa = Isa {
     name: "avx2",
     read,
     write,
     copy,
+    scale,
+    add,
     triad,
+    non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c", Maddubs),
     dot_f16,
     add_scaled_f16,
@@ -21,7 +30,10 @@ pub(super) static ISA_VNNI: Isa = Isa {
     read,
     write,
     copy,
+    scale,
+    add,
     triad,
+    non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c,avxvnni", VexDpbusd),
     dot_f16,
     add_scaled_f16,
@@ -51,8 +63,11 @@ pub(super) fn detect_vnni() -> Result<&'static Isa, Missing> {
     Ok(&ISA_VNNI)
 }
 
+/// Words of one vector.
+const LANE_WORDS: usize = 4;
+
 /// Words of one unrolled step: 256 bytes, eight independent registers.
-const STEP_WORDS: usize = 32;
+const STEP_WORDS: usize = 8 * LANE_WORDS;
 
 /// Pseudo-code: `sum += words[i]`, wrapping.
 /// 1. Eight independent sums: one load per cycle is never held up by the add before it.
@@ -151,6 +166,134 @@ unsafe fn triad(a: *mut f64, b: *const f64, c: *const f64, scale: f64, n: usize)
             *a.add(idx) = *b.add(idx) + scale * *c.add(idx);
             idx += 1;
         }
+    }
+}
+
+/// # Safety
+/// - The CPU has AVX2; `to` is valid for writes and `from` for reads of `n` doubles; they do not overlap.
+#[target_feature(enable = "avx2")]
+unsafe fn scale(to: *mut f64, from: *const f64, scale: f64, n: usize) {
+    let factor = _mm256_set1_pd(scale);
+    let mut idx = 0;
+    // SAFETY: every access lies below `n`, by the loop conditions.
+    unsafe {
+        while idx + STEP_WORDS <= n {
+            for lane in 0..8 {
+                let at = idx + lane * LANE_WORDS;
+                let product = _mm256_mul_pd(factor, _mm256_loadu_pd(from.add(at)));
+                _mm256_storeu_pd(to.add(at), product);
+            }
+            idx += STEP_WORDS;
+        }
+        while idx < n {
+            *to.add(idx) = scale * *from.add(idx);
+            idx += 1;
+        }
+    }
+}
+
+/// # Safety
+/// - The CPU has AVX2; `to` is valid for writes, `a` and `b` for reads of `n` doubles; `to` overlaps neither.
+#[target_feature(enable = "avx2")]
+unsafe fn add(to: *mut f64, a: *const f64, b: *const f64, n: usize) {
+    let mut idx = 0;
+    // SAFETY: every access lies below `n`, by the loop conditions.
+    unsafe {
+        while idx + STEP_WORDS <= n {
+            for lane in 0..8 {
+                let at = idx + lane * LANE_WORDS;
+                let sum = _mm256_add_pd(_mm256_loadu_pd(a.add(at)), _mm256_loadu_pd(b.add(at)));
+                _mm256_storeu_pd(to.add(at), sum);
+            }
+            idx += STEP_WORDS;
+        }
+        while idx < n {
+            *to.add(idx) = *a.add(idx) + *b.add(idx);
+            idx += 1;
+        }
+    }
+}
+
+/// Whole cache lines go to memory without being read first; the words before the first line are stored as usual.
+///
+/// # Safety
+/// - The CPU has AVX2; `words` is valid for writes of `n` words.
+#[target_feature(enable = "avx2")]
+unsafe fn write_nt(words: *mut u64, n: usize, value: u64) {
+    let vector = _mm256_set1_epi64x(value as i64);
+    let mut idx = words_before_line(words, n);
+    // SAFETY: every store lies below `n`, by the loop conditions; the vector stores begin at a cache line.
+    unsafe {
+        for head_idx in 0..idx {
+            words.add(head_idx).write_volatile(value);
+        }
+        while idx + STEP_WORDS <= n {
+            for lane in 0..8 {
+                _mm256_stream_si256(words.add(idx + lane * LANE_WORDS).cast(), vector);
+            }
+            idx += STEP_WORDS;
+        }
+        while idx < n {
+            words.add(idx).write_volatile(value);
+            idx += 1;
+        }
+        _mm_sfence();
+    }
+}
+
+/// # Safety
+/// - The CPU has AVX2; `to` is valid for writes and `from` for reads of `n` words; they do not overlap.
+#[target_feature(enable = "avx2")]
+unsafe fn copy_nt(to: *mut u64, from: *const u64, n: usize) {
+    let mut idx = words_before_line(to, n);
+    // SAFETY: every access lies below `n`, by the loop conditions; the vector stores begin at a cache line.
+    unsafe {
+        for head_idx in 0..idx {
+            to.add(head_idx).write_volatile(*from.add(head_idx));
+        }
+        while idx + STEP_WORDS <= n {
+            for lane in 0..8 {
+                let at = idx + lane * LANE_WORDS;
+                let vector = _mm256_loadu_si256(from.add(at).cast());
+                _mm256_stream_si256(to.add(at).cast(), vector);
+            }
+            idx += STEP_WORDS;
+        }
+        while idx < n {
+            to.add(idx).write_volatile(*from.add(idx));
+            idx += 1;
+        }
+        _mm_sfence();
+    }
+}
+
+/// # Safety
+/// - The CPU has AVX2; `a` is valid for writes, `b` and `c` for reads of `n` doubles; `a` overlaps neither.
+#[target_feature(enable = "avx2")]
+unsafe fn triad_nt(a: *mut f64, b: *const f64, c: *const f64, scale: f64, n: usize) {
+    let factor = _mm256_set1_pd(scale);
+    let mut idx = words_before_line(a.cast(), n);
+    // SAFETY: every access lies below `n`, by the loop conditions; the vector stores begin at a cache line.
+    unsafe {
+        for head_idx in 0..idx {
+            *a.add(head_idx) = *b.add(head_idx) + scale * *c.add(head_idx);
+        }
+        while idx + STEP_WORDS <= n {
+            for lane in 0..8 {
+                let at = idx + lane * LANE_WORDS;
+                let product = _mm256_mul_pd(factor, _mm256_loadu_pd(c.add(at)));
+                _mm256_stream_pd(
+                    a.add(at),
+                    _mm256_add_pd(_mm256_loadu_pd(b.add(at)), product),
+                );
+            }
+            idx += STEP_WORDS;
+        }
+        while idx < n {
+            *a.add(idx) = *b.add(idx) + scale * *c.add(idx);
+            idx += 1;
+        }
+        _mm_sfence();
     }
 }
 
