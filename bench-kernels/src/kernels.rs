@@ -7,6 +7,8 @@ pub mod weights;
 
 use bench_protocol::{Check, Convention, Job, ModelRef, Residency, UnitSpec, Work};
 
+use self::stream::Operation;
+use self::weights::Format;
 use crate::pool::Pool;
 use crate::simd::{self, Isa};
 
@@ -23,31 +25,66 @@ pub struct KernelInfo {
 pub type Prepared = Result<Box<dyn Kernel>, NotReady>;
 
 /// Every kernel there is.
-pub const TABLE: [KernelInfo; 6] = [
+pub const TABLE: &[KernelInfo] = &[
     KernelInfo {
         name: "read",
         summary: "sum of an array of 64-bit words",
-        prepare: stream::prepare_read,
+        prepare: |unit, pool, isa| stream::prepare(Operation::Read, unit, pool, isa),
     },
     KernelInfo {
         name: "write",
         summary: "fill an array (STREAM-style)",
-        prepare: stream::prepare_write,
+        prepare: |unit, pool, isa| stream::prepare(Operation::Write, unit, pool, isa),
     },
     KernelInfo {
         name: "copy",
         summary: "b[i] = a[i] (STREAM-style)",
-        prepare: stream::prepare_copy,
+        prepare: |unit, pool, isa| stream::prepare(Operation::Copy, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "scale",
+        summary: "b[i] = s * a[i] (STREAM-style)",
+        prepare: |unit, pool, isa| stream::prepare(Operation::Scale, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "add",
+        summary: "c[i] = a[i] + b[i] (STREAM-style)",
+        prepare: |unit, pool, isa| stream::prepare(Operation::Add, unit, pool, isa),
     },
     KernelInfo {
         name: "triad",
         summary: "a[i] = b[i] + s * c[i] (STREAM-style)",
-        prepare: stream::prepare_triad,
+        prepare: |unit, pool, isa| stream::prepare(Operation::Triad, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "write_nt",
+        summary: "write with stores that bypass the caches",
+        prepare: |unit, pool, isa| stream::prepare(Operation::WriteNt, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "copy_nt",
+        summary: "copy with stores that bypass the caches",
+        prepare: |unit, pool, isa| stream::prepare(Operation::CopyNt, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "triad_nt",
+        summary: "triad with stores that bypass the caches",
+        prepare: |unit, pool, isa| stream::prepare(Operation::TriadNt, unit, pool, isa),
     },
     KernelInfo {
         name: "gemv_q4_0",
         summary: "matrix in Q4_0 times vector",
-        prepare: gemv::prepare_q4_0,
+        prepare: |unit, pool, isa| gemv::prepare(Format::Q4_0, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemv_q8_0",
+        summary: "matrix in Q8_0 times vector",
+        prepare: |unit, pool, isa| gemv::prepare(Format::Q8_0, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemv_q6_k",
+        summary: "matrix in Q6_K times vector",
+        prepare: |unit, pool, isa| gemv::prepare(Format::Q6K, unit, pool, isa),
     },
     KernelInfo {
         name: "decode",

@@ -40,6 +40,7 @@ fn compare(isa: &Isa) -> (usize, Vec<String>) {
         differences: Vec::new(),
     };
     streams(isa, &mut cases);
+    non_temporal_streams(isa, &mut cases);
     products(isa, &mut cases);
     vectors(isa, &mut cases);
     (cases.n_cases, cases.differences)
@@ -84,6 +85,57 @@ fn streams(isa: &Isa, cases: &mut Cases) {
             let expected = b.iter().zip(&c).map(|(b, c)| b + 3.0 * c);
             cases.expect(a.iter().copied().eq(expected), || {
                 format!("triad of {n} doubles")
+            });
+            isa.add(&mut a, &b, &c);
+            let expected = b.iter().zip(&c).map(|(b, c)| b + c);
+            cases.expect(a.iter().copied().eq(expected), || {
+                format!("sum of {n} doubles")
+            });
+            isa.scale(&mut a, &b, 3.0);
+            cases.expect(a.iter().copied().eq(b.iter().map(|b| 3.0 * b)), || {
+                format!("scale of {n} doubles")
+            });
+        }
+    }
+}
+
+/// Stores that bypass the caches, from every word of a cache line: nothing before or after may change.
+fn non_temporal_streams(isa: &Isa, cases: &mut Cases) {
+    let Some(streams) = isa.non_temporal() else {
+        return;
+    };
+    let mut state = 4;
+    let source: Vec<u64> = (0..600).map(|_| split_mix(&mut state)).collect();
+    let (b, c): (Vec<f64>, Vec<f64>) = source
+        .iter()
+        .map(|word| ((word % 1000) as f64, (word >> 54) as f64))
+        .unzip();
+    for start in 0..9 {
+        for n in [0, 1, 7, 8, 31, 32, 33, 64, 100, 511] {
+            let mut to = vec![5; n + start + 1];
+            streams.write(&mut to[start..start + n], 7);
+            let expected = |idx: usize| {
+                if (start..start + n).contains(&idx) {
+                    7
+                } else {
+                    5
+                }
+            };
+            cases.expect((0..to.len()).all(|idx| to[idx] == expected(idx)), || {
+                format!("non-temporal write of {n} words from {start}")
+            });
+            streams.copy(&mut to[start..start + n], &source[..n]);
+            let is_right = to[start..start + n] == source[..n] && to[start + n] == 5;
+            cases.expect(
+                is_right && to[..start].iter().all(|word| *word == 5),
+                || format!("non-temporal copy of {n} words to {start}"),
+            );
+            let mut a = vec![5.0; n + start + 1];
+            streams.triad(&mut a[start..start + n], &b[..n], &c[..n], 3.0);
+            let expected = (0..n).map(|idx| b[idx] + 3.0 * c[idx]);
+            let is_right = a[start..start + n].iter().copied().eq(expected) && a[start + n] == 5.0;
+            cases.expect(is_right && a[..start].iter().all(|a| *a == 5.0), || {
+                format!("non-temporal triad of {n} doubles to {start}")
             });
         }
     }

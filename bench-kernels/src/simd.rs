@@ -6,8 +6,12 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(target_arch = "x86_64")]
+mod rows256;
 mod scalar;
 
 use crate::kernels::weights::{Format, GROUP_ROWS};
@@ -24,12 +28,27 @@ pub struct Isa {
     read: unsafe fn(*const u64, usize) -> u64,
     write: unsafe fn(*mut u64, usize, u64),
     copy: unsafe fn(*mut u64, *const u64, usize),
+    scale: unsafe fn(*mut f64, *const f64, f64, usize),
+    add: unsafe fn(*mut f64, *const f64, *const f64, usize),
     triad: unsafe fn(*mut f64, *const f64, *const f64, f64, usize),
-    gemv_q4_0: GemvFn,
-    gemv_q8_0: GemvFn,
-    gemv_q6_k: GemvFn,
+    non_temporal: Option<NonTemporal>,
+    products: Products,
     dot_f16: unsafe fn(*const u16, *const f32, usize) -> f32,
     add_scaled_f16: unsafe fn(*mut f32, *const u16, f32, usize),
+}
+
+/// Streams whose stores bypass the caches: no line is read before it is overwritten.
+pub struct NonTemporal {
+    write: unsafe fn(*mut u64, usize, u64),
+    copy: unsafe fn(*mut u64, *const u64, usize),
+    triad: unsafe fn(*mut f64, *const f64, *const f64, f64, usize),
+}
+
+/// The matrix products of one variant, format by format.
+struct Products {
+    q4_0: GemvFn,
+    q8_0: GemvFn,
+    q6_k: GemvFn,
 }
 
 /// A variant of this architecture that the CPU does not run.
@@ -40,10 +59,20 @@ pub struct Missing {
 }
 
 /// Every variant of this architecture, the scalar reference first, better ones later.
+///
+/// The order on x86_64 is by instructions for 64 bytes of Q4_0: 14 with AVX2, 8 with VPDPBUSD in either encoding, and
+/// half the loads and stores of a stream with 512-bit vectors. Measured from the caches of one Sapphire Rapids core,
+/// interleaved, against AVX2: Q4_0 1.27 x with either VPDPBUSD and 1.01 x with AVX-512 alone; read 1.35 x with 512
+/// bits, triad 0.99 x.
 pub fn variants() -> Vec<(&'static str, Result<&'static Isa, Missing>)> {
     let mut all = vec![(scalar::ISA.name, Ok(&scalar::ISA))];
     #[cfg(target_arch = "x86_64")]
-    all.push((avx2::ISA.name, avx2::detect()));
+    all.extend([
+        (avx2::ISA.name, avx2::detect()),
+        (avx2::ISA_VNNI.name, avx2::detect_vnni()),
+        (avx512::ISA.name, avx512::detect()),
+        (avx512::ISA_VNNI.name, avx512::detect_vnni()),
+    ]);
     #[cfg(target_arch = "aarch64")]
     all.extend(neon::detect_all());
     all
@@ -110,6 +139,29 @@ impl Isa {
         unsafe { (self.copy)(to.as_mut_ptr(), from.as_ptr(), to.len()) }
     }
 
+    /// `to[i] = scale * from[i]`.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn scale(&self, to: &mut [f64], from: &[f64], scale: f64) {
+        assert_eq!(to.len(), from.len(), "both arrays are equally long");
+        // SAFETY: the token proves the CPU runs this variant; the slices are equally long and do not overlap.
+        unsafe { (self.scale)(to.as_mut_ptr(), from.as_ptr(), scale, to.len()) }
+    }
+
+    /// `to[i] = a[i] + b[i]`.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn add(&self, to: &mut [f64], a: &[f64], b: &[f64]) {
+        assert!(
+            to.len() == a.len() && to.len() == b.len(),
+            "all arrays are equally long"
+        );
+        // SAFETY: the token proves the CPU runs this variant; the slices are equally long and do not overlap.
+        unsafe { (self.add)(to.as_mut_ptr(), a.as_ptr(), b.as_ptr(), to.len()) }
+    }
+
     /// `a[i] = b[i] + scale * c[i]`.
     ///
     /// # Panics
@@ -121,6 +173,11 @@ impl Isa {
         );
         // SAFETY: the token proves the CPU runs this variant; the slices are equally long and do not overlap.
         unsafe { (self.triad)(a.as_mut_ptr(), b.as_ptr(), c.as_ptr(), scale, a.len()) }
+    }
+
+    /// The streams that bypass the caches; `None` where the variant has no such stores.
+    pub fn non_temporal(&self) -> Option<&NonTemporal> {
+        self.non_temporal.as_ref()
     }
 
     /// Matrix times vector over whole groups of rows in the interleaved layout.
@@ -150,9 +207,9 @@ impl Isa {
             "activations are quantised for this format"
         );
         let gemv = match format {
-            Format::Q4_0 => self.gemv_q4_0,
-            Format::Q8_0 => self.gemv_q8_0,
-            Format::Q6K => self.gemv_q6_k,
+            Format::Q4_0 => self.products.q4_0,
+            Format::Q8_0 => self.products.q8_0,
+            Format::Q6K => self.products.q6_k,
         };
         // SAFETY: the token proves the CPU runs this variant; the assertions above tie all lengths together.
         unsafe {
@@ -191,6 +248,47 @@ impl Isa {
         // SAFETY: the token proves the CPU runs this variant; the slices are equally long.
         unsafe { (self.add_scaled_f16)(sum.as_mut_ptr(), v.as_ptr(), scale, v.len()) }
     }
+}
+
+impl NonTemporal {
+    /// Writes `value` to every word.
+    pub fn write(&self, words: &mut [u64], value: u64) {
+        // SAFETY: only a token leads here, so the CPU runs this variant; pointer and length come from one slice.
+        unsafe { (self.write)(words.as_mut_ptr(), words.len(), value) }
+    }
+
+    /// Copies `from` to `to`.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn copy(&self, to: &mut [u64], from: &[u64]) {
+        assert_eq!(to.len(), from.len(), "both arrays are equally long");
+        // SAFETY: only a token leads here; the slices are equally long and do not overlap.
+        unsafe { (self.copy)(to.as_mut_ptr(), from.as_ptr(), to.len()) }
+    }
+
+    /// `a[i] = b[i] + scale * c[i]`.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn triad(&self, a: &mut [f64], b: &[f64], c: &[f64], scale: f64) {
+        assert!(
+            a.len() == b.len() && a.len() == c.len(),
+            "all arrays are equally long"
+        );
+        // SAFETY: only a token leads here; the slices are equally long and do not overlap.
+        unsafe { (self.triad)(a.as_mut_ptr(), b.as_ptr(), c.as_ptr(), scale, a.len()) }
+    }
+}
+
+/// Bytes of a cache line: stores that bypass the caches are fast in whole lines only, and those of x86_64 fault off
+/// the alignment of their vector.
+const LINE_BYTES: usize = 64;
+
+/// Words from `at` to the first cache line that begins there or later, at most `n`.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn words_before_line(at: *const u64, n: usize) -> usize {
+    at.align_offset(LINE_BYTES).min(n)
 }
 
 /// Adds eight running sums in the one order that all variants use.

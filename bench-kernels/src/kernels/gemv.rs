@@ -31,11 +31,7 @@ struct Part {
     check: Option<Check>,
 }
 
-pub fn prepare_q4_0(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
-    prepare(Format::Q4_0, unit, pool, isa)
-}
-
-fn prepare(format: Format, unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
+pub fn prepare(format: Format, unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
     let Job::Gemv {
         rows,
         cols,

@@ -1,4 +1,5 @@
-//! Streaming kernels: read, write, copy and triad over arrays of 64-bit elements.
+//! Streaming kernels: read, write, copy, scale, add and triad over arrays of 64-bit elements, and write, copy and triad
+//! with stores that bypass the caches.
 //!
 //! STREAM-style: bytes read plus bytes written are counted, write-allocate traffic is not. Every thread has arrays of
 //! its own, which it touches first and alone.
@@ -7,30 +8,42 @@ use std::sync::{Mutex, PoisonError};
 
 use bench_protocol::{Check, Convention, Job, Residency, UnitSpec, Work};
 
-use super::{Kernel, Prepared, Shape, out_of_memory, require_memory, wrong_job};
+use super::{Kernel, NotReady, Prepared, Shape, out_of_memory, require_memory, wrong_job};
 use crate::memory::Region;
 use crate::pool::Pool;
 use crate::simd::{self, Isa};
 
-/// The factor of triad; small whole numbers keep every result exact, whatever the rounding of the variant.
-const TRIAD_SCALE: f64 = 3.0;
+/// The factor of scale and triad; small whole numbers keep every result exact, whatever the rounding of the variant.
+const FACTOR: f64 = 3.0;
 
 /// What is done with the arrays.
 #[derive(Clone, Copy, PartialEq)]
-enum Operation {
+pub enum Operation {
     Read,
     Write,
     Copy,
+    Scale,
+    Add,
     Triad,
+    WriteNt,
+    CopyNt,
+    TriadNt,
 }
 
 impl Operation {
     fn n_arrays(self) -> usize {
         match self {
-            Operation::Read | Operation::Write => 1,
-            Operation::Copy => 2,
-            Operation::Triad => 3,
+            Operation::Read | Operation::Write | Operation::WriteNt => 1,
+            Operation::Copy | Operation::CopyNt | Operation::Scale => 2,
+            Operation::Add | Operation::Triad | Operation::TriadNt => 3,
         }
+    }
+
+    fn needs_non_temporal(self) -> bool {
+        matches!(
+            self,
+            Operation::WriteNt | Operation::CopyNt | Operation::TriadNt
+        )
     }
 }
 
@@ -50,23 +63,7 @@ struct Part {
     last_value: u64,
 }
 
-pub fn prepare_read(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
-    prepare(Operation::Read, unit, pool, isa)
-}
-
-pub fn prepare_write(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
-    prepare(Operation::Write, unit, pool, isa)
-}
-
-pub fn prepare_copy(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
-    prepare(Operation::Copy, unit, pool, isa)
-}
-
-pub fn prepare_triad(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
-    prepare(Operation::Triad, unit, pool, isa)
-}
-
-fn prepare(operation: Operation, unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
+pub fn prepare(operation: Operation, unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
     let Job::Stream {
         working_set_bytes,
         residency,
@@ -74,6 +71,12 @@ fn prepare(operation: Operation, unit: &UnitSpec, pool: &Pool, isa: &'static Isa
     else {
         return Err(wrong_job(unit));
     };
+    if operation.needs_non_temporal() && isa.non_temporal().is_none() {
+        return Err(NotReady::Skipped(format!(
+            "variant `{}` has no stores that bypass the caches",
+            isa.name()
+        )));
+    }
     require_memory(working_set_bytes)?;
     let n_parts = pool.n_threads() * operation.n_arrays();
     // Whole pages per array, and at least one.
@@ -108,19 +111,13 @@ fn prepare(operation: Operation, unit: &UnitSpec, pool: &Pool, isa: &'static Isa
 /// Touches every page from the thread that will use it.
 fn initialise(operation: Operation, part: &mut Part) {
     match operation {
-        Operation::Triad => {
-            let (a, inputs) = part.arrays.split_at_mut(1);
-            a[0].doubles_mut().fill(0.0);
-            inputs[0]
-                .doubles_mut()
-                .iter_mut()
-                .enumerate()
-                .for_each(|(idx, b)| *b = (idx % 1021) as f64);
-            inputs[1]
-                .doubles_mut()
-                .iter_mut()
-                .enumerate()
-                .for_each(|(idx, c)| *c = (idx % 509) as f64);
+        Operation::Scale | Operation::Add | Operation::Triad | Operation::TriadNt => {
+            part.arrays[0].doubles_mut().fill(0.0);
+            for (array, modulus) in part.arrays[1..].iter_mut().zip([1021, 509]) {
+                for (idx, double) in array.doubles_mut().iter_mut().enumerate() {
+                    *double = (idx % modulus) as f64;
+                }
+            }
         }
         _ => {
             for array in &mut part.arrays {
@@ -147,9 +144,11 @@ impl Stream {
         let n_words = (self.n_words_per_thread * self.parts.len()) as u64;
         let (n_read, n_written, ops) = match self.operation {
             Operation::Read => (1, 0, 1),
-            Operation::Write => (0, 1, 0),
-            Operation::Copy => (1, 1, 0),
-            Operation::Triad => (2, 1, 2),
+            Operation::Write | Operation::WriteNt => (0, 1, 0),
+            Operation::Copy | Operation::CopyNt => (1, 1, 0),
+            Operation::Scale => (1, 1, 1),
+            Operation::Add => (2, 1, 1),
+            Operation::Triad | Operation::TriadNt => (2, 1, 2),
         };
         Work {
             read_bytes: n_words * 8 * n_read,
@@ -222,60 +221,61 @@ impl Kernel for Stream {
 }
 
 fn step(operation: Operation, isa: &Isa, part: &mut Part) {
-    match operation {
-        Operation::Read => part.last_sum = isa.read(part.arrays[0].words_mut()),
-        Operation::Write => {
-            part.last_value = part.last_value.wrapping_add(0x0101_0101_0101_0101);
-            isa.write(part.arrays[0].words_mut(), part.last_value);
+    let bypassing = || {
+        isa.non_temporal()
+            .expect("`prepare` refused variants without such stores")
+    };
+    part.last_value = part.last_value.wrapping_add(0x0101_0101_0101_0101);
+    let value = part.last_value;
+    match (operation, part.arrays.as_mut_slice()) {
+        (Operation::Read, [from]) => part.last_sum = isa.read(from.words_mut()),
+        (Operation::Write, [to]) => isa.write(to.words_mut(), value),
+        (Operation::WriteNt, [to]) => bypassing().write(to.words_mut(), value),
+        (Operation::Copy, [to, from]) => isa.copy(to.words_mut(), from.words_mut()),
+        (Operation::CopyNt, [to, from]) => bypassing().copy(to.words_mut(), from.words_mut()),
+        (Operation::Scale, [to, from]) => {
+            isa.scale(to.doubles_mut(), from.doubles_mut(), FACTOR);
         }
-        Operation::Copy => {
-            let (to, from) = part.arrays.split_at_mut(1);
-            isa.copy(to[0].words_mut(), from[0].words_mut());
+        (Operation::Add, [to, a, b]) => {
+            isa.add(to.doubles_mut(), a.doubles_mut(), b.doubles_mut());
         }
-        Operation::Triad => {
-            let (a, inputs) = part.arrays.split_at_mut(1);
-            let (b, c) = inputs.split_at_mut(1);
-            isa.triad(
-                a[0].doubles_mut(),
-                b[0].doubles_mut(),
-                c[0].doubles_mut(),
-                TRIAD_SCALE,
-            );
+        (Operation::Triad, [a, b, c]) => {
+            isa.triad(a.doubles_mut(), b.doubles_mut(), c.doubles_mut(), FACTOR);
         }
+        (Operation::TriadNt, [a, b, c]) => {
+            bypassing().triad(a.doubles_mut(), b.doubles_mut(), c.doubles_mut(), FACTOR);
+        }
+        _ => unreachable!("`prepare` made as many arrays as the operation has"),
     }
 }
 
 /// Elements that differ from what the operation's definition gives.
 fn count_wrong(operation: Operation, part: &mut Part) -> u64 {
-    match operation {
-        Operation::Read => u64::from(part.last_sum != part.expected_sum),
-        Operation::Write => {
-            let value = part.last_value;
-            part.arrays[0]
-                .words_mut()
-                .iter()
-                .filter(|word| **word != value)
-                .count() as u64
+    let value = part.last_value;
+    match part.arrays.as_mut_slice() {
+        [_] if operation == Operation::Read => u64::from(part.last_sum != part.expected_sum),
+        [to] => to.words_mut().iter().filter(|word| **word != value).count() as u64,
+        [to, from] if operation == Operation::Scale => {
+            let expected = from.doubles_mut().iter().map(|from| FACTOR * from);
+            count_different(to.doubles_mut(), expected)
         }
-        Operation::Copy => {
-            let (to, from) = part.arrays.split_at_mut(1);
-            to[0]
-                .words_mut()
-                .iter()
-                .zip(from[0].words_mut().iter())
-                .filter(|(to, from)| to != from)
-                .count() as u64
+        [to, from] => count_different(to.words_mut(), from.words_mut().iter().copied()),
+        [to, b, c] => {
+            let factor = if operation == Operation::Add {
+                1.0
+            } else {
+                FACTOR
+            };
+            let inputs = b.doubles_mut().iter().zip(c.doubles_mut().iter());
+            count_different(to.doubles_mut(), inputs.map(|(b, c)| b + factor * c))
         }
-        Operation::Triad => {
-            let (a, inputs) = part.arrays.split_at_mut(1);
-            let (b, c) = inputs.split_at_mut(1);
-            let inputs = b[0].doubles_mut().iter().zip(c[0].doubles_mut().iter());
-            let expected = inputs.map(|(b, c)| b + TRIAD_SCALE * c);
-            a[0].doubles_mut()
-                .iter()
-                .zip(expected)
-                .filter(|(a, expected)| **a != *expected)
-                .count() as u64
-        }
+        _ => unreachable!("no operation has so many arrays"),
     }
+}
+
+fn count_different<T: PartialEq + Copy>(to: &[T], expected: impl Iterator<Item = T>) -> u64 {
+    to.iter()
+        .zip(expected)
+        .filter(|(to, expected)| **to != *expected)
+        .count() as u64
 }

@@ -1,21 +1,29 @@
 //! NEON: 128-bit vectors, two of them per group of rows; a second variant with the dot-product instructions.
 
+mod products;
+
 use std::arch::aarch64::*;
 use std::arch::{asm, is_aarch64_feature_detected};
 
-use super::{Isa, Missing, sum_lanes};
-use crate::kernels::weights::GROUP_ROWS;
-use crate::numeric::Activations;
+use self::products::{Dotprod, Widening, load_f16x4, products, store};
+use super::{Isa, Missing, NonTemporal, sum_lanes, words_before_line};
+
+const NON_TEMPORAL: NonTemporal = NonTemporal {
+    write: write_nt,
+    copy: copy_nt,
+    triad: triad_nt,
+};
 
 static NEON: Isa = Isa {
     name: "neon",
     read,
     write,
     copy,
+    scale,
+    add,
     triad,
-    gemv_q4_0: gemv_q4_0::<Widening>,
-    gemv_q8_0: gemv_q8_0::<Widening>,
-    gemv_q6_k: gemv_q6_k::<Widening>,
+    non_temporal: Some(NON_TEMPORAL),
+    products: products::<Widening>(),
     dot_f16,
     add_scaled_f16,
 };
@@ -25,10 +33,11 @@ static NEON_DOTPROD: Isa = Isa {
     read,
     write,
     copy,
+    scale,
+    add,
     triad,
-    gemv_q4_0: gemv_q4_0::<Dotprod>,
-    gemv_q8_0: gemv_q8_0::<Dotprod>,
-    gemv_q6_k: gemv_q6_k::<Dotprod>,
+    non_temporal: Some(NON_TEMPORAL),
+    products: products::<Dotprod>(),
     dot_f16,
     add_scaled_f16,
 };
@@ -140,303 +149,143 @@ unsafe fn triad(a: *mut f64, b: *const f64, c: *const f64, scale: f64, n: usize)
     }
 }
 
-/// Products of 4 rows x 4 weights with 4 activations each, summed into one lane per row.
-trait RowDot {
-    /// Adds to `sum[r]` the dot product of `w[4r..4r+4]` and the four activations at `qs`.
-    ///
-    /// # Safety
-    /// - The CPU has the instructions of the implementor; `qs` is valid for reads of 4 bytes.
-    unsafe fn add(sum: int32x4_t, w: int8x16_t, qs: *const i8) -> int32x4_t;
-}
-
-/// Widening multiplies: any ARMv8.
-struct Widening;
-
-impl RowDot for Widening {
-    #[inline(always)]
-    unsafe fn add(sum: int32x4_t, w: int8x16_t, qs: *const i8) -> int32x4_t {
-        // SAFETY: every aarch64 CPU this crate runs on has NEON (checked in `detect_all`); `qs` as promised.
-        unsafe {
-            let x = vreinterpretq_s8_s32(vdupq_n_s32(qs.cast::<i32>().read_unaligned()));
-            let low = vmull_s8(vget_low_s8(w), vget_low_s8(x));
-            let high = vmull_high_s8(w, x);
-            // Pairs, then pairs of pairs: four products of one row end in its lane.
-            vaddq_s32(sum, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)))
+/// # Safety
+/// - The CPU has NEON; `to` is valid for writes and `from` for reads of `n` doubles; they do not overlap.
+#[target_feature(enable = "neon")]
+unsafe fn scale(to: *mut f64, from: *const f64, scale: f64, n: usize) {
+    let mut idx = 0;
+    // SAFETY: every access lies below `n`, by the loop conditions.
+    unsafe {
+        while idx + 16 <= n {
+            for lane in 0..8 {
+                let at = idx + lane * 2;
+                vst1q_f64(to.add(at), vmulq_n_f64(vld1q_f64(from.add(at)), scale));
+            }
+            idx += 16;
+        }
+        while idx < n {
+            *to.add(idx) = scale * *from.add(idx);
+            idx += 1;
         }
     }
 }
-
-/// One SDOT instruction; its intrinsic is not stable in Rust 1.95.
-struct Dotprod;
-
-impl RowDot for Dotprod {
-    #[inline(always)]
-    unsafe fn add(mut sum: int32x4_t, w: int8x16_t, qs: *const i8) -> int32x4_t {
-        // SAFETY: `NEON_DOTPROD` is handed out only after dotprod was detected; `qs` as promised.
-        unsafe {
-            let x = vreinterpretq_s8_s32(vdupq_n_s32(qs.cast::<i32>().read_unaligned()));
-            asm!(
-                ".arch_extension dotprod",
-                "sdot {sum:v}.4s, {w:v}.16b, {x:v}.16b",
-                sum = inout(vreg) sum,
-                w = in(vreg) w,
-                x = in(vreg) x,
-                options(pure, nomem, nostack, preserves_flags),
-            );
-        }
-        sum
-    }
-}
-
-/// How far ahead of the loads the weights are prefetched: small cores' prefetchers stop at a 4 KiB page.
-const PREFETCH_BYTES: usize = 1024;
 
 /// # Safety
-/// - None beyond the instruction being there on every aarch64: prefetching any address is harmless.
-#[inline(always)]
-unsafe fn prefetch<const LINES: usize>(at: *const u8) {
-    for line in 0..LINES {
-        let address = at.wrapping_add(PREFETCH_BYTES + line * 64);
-        // SAFETY: PRFM never faults and changes no state the program sees.
-        unsafe {
-            asm!("prfm pldl1strm, [{address}]", address = in(reg) address, options(nostack, preserves_flags, readonly));
+/// - The CPU has NEON; `to` is valid for writes, `a` and `b` for reads of `n` doubles; `to` overlaps neither.
+#[target_feature(enable = "neon")]
+unsafe fn add(to: *mut f64, a: *const f64, b: *const f64, n: usize) {
+    let mut idx = 0;
+    // SAFETY: every access lies below `n`, by the loop conditions.
+    unsafe {
+        while idx + 16 <= n {
+            for lane in 0..8 {
+                let at = idx + lane * 2;
+                let sum = vaddq_f64(vld1q_f64(a.add(at)), vld1q_f64(b.add(at)));
+                vst1q_f64(to.add(at), sum);
+            }
+            idx += 16;
+        }
+        while idx < n {
+            *to.add(idx) = *a.add(idx) + *b.add(idx);
+            idx += 1;
         }
     }
 }
 
-/// Four half-precision floats as single precision.
+/// Stores two vectors with STNP: the hint that the line will not be read again, so that it need not be kept.
 ///
 /// # Safety
-/// - The CPU has NEON; `at` is valid for reads of 8 bytes.
+/// - The CPU has NEON; `at` is valid for writes of four words.
 #[inline(always)]
-unsafe fn load_f16x4(at: *const u8) -> float32x4_t {
-    // SAFETY: FCVTL is part of ARMv8.0; `at` as promised.
+unsafe fn store_pair_nt(at: *mut u64, first: uint64x2_t, second: uint64x2_t) {
+    // SAFETY: the caller's promise; STNP needs no alignment beyond that of a word.
     unsafe {
-        let halves = vld1_u8(at);
-        let floats: float32x4_t;
         asm!(
-            "fcvtl {floats:v}.4s, {halves:v}.4h",
-            floats = out(vreg) floats,
-            halves = in(vreg) halves,
-            options(pure, nomem, nostack, preserves_flags),
+            "stnp {first:q}, {second:q}, [{at}]",
+            first = in(vreg) first,
+            second = in(vreg) second,
+            at = in(reg) at,
+            options(nostack, preserves_flags),
         );
-        floats
     }
 }
 
-/// `sums + (d * x_scale) * products`, multiply then add: the same rounding as the reference.
+/// Whole cache lines go to memory with the hint not to keep them; the words before the first line are stored as usual.
 ///
 /// # Safety
-/// - The CPU has NEON; `d` is valid for reads of 16 bytes.
-#[inline(always)]
-unsafe fn add_block(
-    sums: &mut [float32x4_t; 2],
-    d: *const u8,
-    x_scale: f32,
-    products: [int32x4_t; 2],
-) {
-    for half in 0..2 {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let scale = vmulq_n_f32(load_f16x4(d.add(half * 8)), x_scale);
-            sums[half] = vaddq_f32(sums[half], vmulq_f32(scale, vcvtq_f32_s32(products[half])));
-        }
-    }
-}
-
-/// The reference's loop, with one 32-bit lane per row: no horizontal sums, every activation vector serves eight rows.
-///
-/// # Safety
-/// - The CPU has NEON and what `D` needs.
-/// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
+/// - The CPU has NEON; `words` is valid for writes of `n` words.
 #[target_feature(enable = "neon")]
-unsafe fn gemv_q4_0<D: RowDot>(
-    weights: *const u8,
-    n_groups: usize,
-    cols: usize,
-    x: &Activations,
-    out: *mut f32,
-) {
-    const BLOCK_BYTES: usize = 144;
-    let n_blocks = cols / 32;
-    let low_mask = vdupq_n_u8(15);
-    let (qs, scales, sums16) = (x.qs.as_ptr(), x.scales.as_ptr(), x.sums16.as_ptr());
-    let mut block = weights;
-    for group_idx in 0..n_groups {
-        let mut sums = [vdupq_n_f32(0.0); 2];
-        for block_idx in 0..n_blocks {
-            // SAFETY: `block` walks over `n_groups * n_blocks` blocks of 144 bytes, the activations have `n_blocks`
-            // blocks, `out` 8 floats a group: the caller's promise.
-            unsafe {
-                prefetch::<2>(block);
-                let q = qs.add(block_idx * 32);
-                let offset = -8 * (*sums16.add(block_idx * 2) + *sums16.add(block_idx * 2 + 1));
-                let mut products = [vdupq_n_s32(offset); 2];
-                for chunk_idx in 0..4 {
-                    for (half, product) in products.iter_mut().enumerate() {
-                        let bytes = vld1q_u8(block.add(16 + chunk_idx * 32 + half * 16));
-                        let low = vreinterpretq_s8_u8(vandq_u8(bytes, low_mask));
-                        let high = vreinterpretq_s8_u8(vshrq_n_u8::<4>(bytes));
-                        *product = D::add(*product, low, q.add(chunk_idx * 4));
-                        *product = D::add(*product, high, q.add(16 + chunk_idx * 4));
-                    }
-                }
-                add_block(&mut sums, block, *scales.add(block_idx), products);
-                block = block.add(BLOCK_BYTES);
-            }
-        }
-        // SAFETY: as above.
-        unsafe { store(out.add(group_idx * GROUP_ROWS), sums) };
-    }
-}
-
-/// The reference's loop; see [`gemv_q4_0`].
-///
-/// # Safety
-/// - The CPU has NEON and what `D` needs.
-/// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
-#[target_feature(enable = "neon")]
-unsafe fn gemv_q8_0<D: RowDot>(
-    weights: *const u8,
-    n_groups: usize,
-    cols: usize,
-    x: &Activations,
-    out: *mut f32,
-) {
-    const BLOCK_BYTES: usize = 272;
-    let n_blocks = cols / 32;
-    let (qs, scales) = (x.qs.as_ptr(), x.scales.as_ptr());
-    let mut block = weights;
-    for group_idx in 0..n_groups {
-        let mut sums = [vdupq_n_f32(0.0); 2];
-        for block_idx in 0..n_blocks {
-            // SAFETY: `block` walks over `n_groups * n_blocks` blocks of 272 bytes, the activations have `n_blocks`
-            // blocks, `out` 8 floats a group: the caller's promise.
-            unsafe {
-                prefetch::<4>(block);
-                let q = qs.add(block_idx * 32);
-                let mut products = [vdupq_n_s32(0); 2];
-                for chunk_idx in 0..8 {
-                    for (half, product) in products.iter_mut().enumerate() {
-                        let w = vreinterpretq_s8_u8(vld1q_u8(
-                            block.add(16 + chunk_idx * 32 + half * 16),
-                        ));
-                        *product = D::add(*product, w, q.add(chunk_idx * 4));
-                    }
-                }
-                add_block(&mut sums, block, *scales.add(block_idx), products);
-                block = block.add(BLOCK_BYTES);
-            }
-        }
-        // SAFETY: as above.
-        unsafe { store(out.add(group_idx * GROUP_ROWS), sums) };
-    }
-}
-
-/// The reference's loop, with the signed value q - 32 formed first, so that no offset remains.
-///
-/// # Safety
-/// - The CPU has NEON and what `D` needs.
-/// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
-#[target_feature(enable = "neon")]
-unsafe fn gemv_q6_k<D: RowDot>(
-    weights: *const u8,
-    n_groups: usize,
-    cols: usize,
-    x: &Activations,
-    out: *mut f32,
-) {
-    const BLOCK_BYTES: usize = 1680;
-    let n_blocks = cols / 256;
-    let (qs, scales) = (x.qs.as_ptr(), x.scales.as_ptr());
-    let mut block = weights;
-    for group_idx in 0..n_groups {
-        let mut sums = [vdupq_n_f32(0.0); 2];
-        for block_idx in 0..n_blocks {
-            // SAFETY: `block` walks over `n_groups * n_blocks` blocks of 1680 bytes, the activations have `n_blocks`
-            // blocks, `out` 8 floats a group: the caller's promise.
-            unsafe {
-                let q = qs.add(block_idx * 256);
-                let mut products = [vdupq_n_s32(0); 2];
-                for step in 0..4 {
-                    prefetch::<7>(block.add(step * 420));
-                    for (half, product) in products.iter_mut().enumerate() {
-                        let quarters = q6_k_sub_blocks::<D>(block, q, step, half);
-                        for (quarter, sum) in quarters.into_iter().enumerate() {
-                            let scale = vld1_s8(block.add(16 + (quarter * 4 + step) * 8).cast());
-                            let scale = vmovl_s8(scale);
-                            let scale = match half {
-                                0 => vmovl_s16(vget_low_s16(scale)),
-                                _ => vmovl_high_s16(scale),
-                            };
-                            *product = vmlaq_s32(*product, sum, scale);
-                        }
-                    }
-                }
-                add_block(&mut sums, block, *scales.add(block_idx), products);
-                block = block.add(BLOCK_BYTES);
-            }
-        }
-        // SAFETY: as above.
-        unsafe { store(out.add(group_idx * GROUP_ROWS), sums) };
-    }
-}
-
-/// Unscaled products of sub-block `step` of each quarter of a Q6_K block, for rows `half * 4 ..`.
-///
-/// # Safety
-/// - The CPU has NEON and what `D` needs; `block` holds 1680 bytes, `q` 256 activations; `step < 4`, `half < 2`.
-#[inline(always)]
-unsafe fn q6_k_sub_blocks<D: RowDot>(
-    block: *const u8,
-    q: *const i8,
-    step: usize,
-    half: usize,
-) -> [int32x4_t; 4] {
-    // SAFETY: all offsets lie inside the block for `step < 4` and `half < 2`; NEON as promised.
+unsafe fn write_nt(words: *mut u64, n: usize, value: u64) {
+    let vector = vdupq_n_u64(value);
+    let mut idx = words_before_line(words, n);
+    // SAFETY: every store lies below `n`, by the loop conditions.
     unsafe {
-        let (low, high) = (
-            block.add(144 + half * 16),
-            block.add(144 + 1024 + half * 16),
-        );
-        let (low_mask, high_mask, bias) = (vdupq_n_u8(15), vdupq_n_u8(0x30), vdupq_n_s8(32));
-        let mut sums = [vdupq_n_s32(0); 4];
-        for chunk_idx in step * 4..step * 4 + 4 {
-            let bits = vld1q_u8(high.add(chunk_idx * 32));
-            let even = vld1q_u8(low.add(chunk_idx * 32));
-            let odd = vld1q_u8(low.add((chunk_idx + 16) * 32));
-            let values = [
-                vorrq_u8(
-                    vandq_u8(even, low_mask),
-                    vandq_u8(vshlq_n_u8::<4>(bits), high_mask),
-                ),
-                vorrq_u8(
-                    vandq_u8(odd, low_mask),
-                    vandq_u8(vshlq_n_u8::<2>(bits), high_mask),
-                ),
-                vorrq_u8(vshrq_n_u8::<4>(even), vandq_u8(bits, high_mask)),
-                vorrq_u8(
-                    vshrq_n_u8::<4>(odd),
-                    vandq_u8(vshrq_n_u8::<2>(bits), high_mask),
-                ),
-            ];
-            for (quarter, (sum, value)) in sums.iter_mut().zip(values).enumerate() {
-                let value = vsubq_s8(vreinterpretq_s8_u8(value), bias);
-                *sum = D::add(*sum, value, q.add((quarter * 16 + chunk_idx) * 4));
-            }
+        for head_idx in 0..idx {
+            words.add(head_idx).write_volatile(value);
         }
-        sums
+        while idx + 16 <= n {
+            for pair in 0..4 {
+                store_pair_nt(words.add(idx + pair * 4), vector, vector);
+            }
+            idx += 16;
+        }
+        while idx < n {
+            words.add(idx).write_volatile(value);
+            idx += 1;
+        }
     }
 }
 
 /// # Safety
-/// - The CPU has NEON; `out` is valid for writes of 8 floats.
-#[inline(always)]
-unsafe fn store(out: *mut f32, sums: [float32x4_t; 2]) {
-    // SAFETY: the caller's promise.
+/// - The CPU has NEON; `to` is valid for writes and `from` for reads of `n` words; they do not overlap.
+#[target_feature(enable = "neon")]
+unsafe fn copy_nt(to: *mut u64, from: *const u64, n: usize) {
+    let mut idx = words_before_line(to, n);
+    // SAFETY: every access lies below `n`, by the loop conditions.
     unsafe {
-        vst1q_f32(out, sums[0]);
-        vst1q_f32(out.add(4), sums[1]);
+        for head_idx in 0..idx {
+            to.add(head_idx).write_volatile(*from.add(head_idx));
+        }
+        while idx + 16 <= n {
+            for pair in 0..4 {
+                let at = idx + pair * 4;
+                let (first, second) = (vld1q_u64(from.add(at)), vld1q_u64(from.add(at + 2)));
+                store_pair_nt(to.add(at), first, second);
+            }
+            idx += 16;
+        }
+        while idx < n {
+            to.add(idx).write_volatile(*from.add(idx));
+            idx += 1;
+        }
+    }
+}
+
+/// # Safety
+/// - The CPU has NEON; `a` is valid for writes, `b` and `c` for reads of `n` doubles; `a` overlaps neither.
+#[target_feature(enable = "neon")]
+unsafe fn triad_nt(a: *mut f64, b: *const f64, c: *const f64, scale: f64, n: usize) {
+    let mut idx = words_before_line(a.cast(), n);
+    // SAFETY: every access lies below `n`, by the loop conditions.
+    unsafe {
+        for head_idx in 0..idx {
+            *a.add(head_idx) = *b.add(head_idx) + scale * *c.add(head_idx);
+        }
+        while idx + 16 <= n {
+            for pair in 0..4 {
+                let at = idx + pair * 4;
+                let [first, second] = [at, at + 2].map(|at| {
+                    let product = vmulq_n_f64(vld1q_f64(c.add(at)), scale);
+                    vreinterpretq_u64_f64(vaddq_f64(vld1q_f64(b.add(at)), product))
+                });
+                store_pair_nt(a.add(at).cast(), first, second);
+            }
+            idx += 16;
+        }
+        while idx < n {
+            *a.add(idx) = *b.add(idx) + scale * *c.add(idx);
+            idx += 1;
+        }
     }
 }
 

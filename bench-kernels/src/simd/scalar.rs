@@ -1,6 +1,6 @@
 //! The reference: plain loops that every other variant has to equal.
 
-use super::{Isa, sum_lanes};
+use super::{Isa, Products, sum_lanes};
 use crate::kernels::weights::GROUP_ROWS;
 use crate::numeric::{Activations, f16_to_f32};
 
@@ -9,10 +9,15 @@ pub(super) static ISA: Isa = Isa {
     read,
     write,
     copy,
+    scale,
+    add,
     triad,
-    gemv_q4_0,
-    gemv_q8_0,
-    gemv_q6_k,
+    non_temporal: None,
+    products: Products {
+        q4_0: gemv_q4_0,
+        q8_0: gemv_q8_0,
+        q6_k: gemv_q6_k,
+    },
     dot_f16,
     add_scaled_f16,
 };
@@ -42,6 +47,24 @@ unsafe fn copy(to: *mut u64, from: *const u64, n: usize) {
         // Volatile, or the compiler replaces the loop by memcpy.
         // SAFETY: the caller's promise.
         unsafe { to.add(idx).write_volatile(from.add(idx).read()) };
+    }
+}
+
+/// # Safety
+/// - `to` is valid for writes and `from` for reads of `n` doubles; they do not overlap.
+unsafe fn scale(to: *mut f64, from: *const f64, scale: f64, n: usize) {
+    for idx in 0..n {
+        // SAFETY: the caller's promise.
+        unsafe { *to.add(idx) = scale * *from.add(idx) };
+    }
+}
+
+/// # Safety
+/// - `to` is valid for writes, `a` and `b` for reads of `n` doubles; `to` overlaps neither.
+unsafe fn add(to: *mut f64, a: *const f64, b: *const f64, n: usize) {
+    for idx in 0..n {
+        // SAFETY: the caller's promise.
+        unsafe { *to.add(idx) = *a.add(idx) + *b.add(idx) };
     }
 }
 

@@ -1,0 +1,293 @@
+//! Matrix products in 256-bit vectors, one 32-bit lane per row of a group: every x86_64 variant from AVX2 on.
+//!
+//! What a variant multiplies with is a [`Dot`], how a format is unpacked is a [`Block`]; the loop over groups and
+//! blocks is written once. Everything here is inlined into the functions that [`products!`] makes, which carry the
+//! instruction sets: an `#[inline(always)]` function may not name any itself.
+//!
+//! Vectors of 512 bits were weighed and left out: two blocks or two groups in one vector cost an insert for every 64
+//! bytes and close one of three vector ports, which takes away what the width gives (about 2.5 cycles for 64 bytes of
+//! Q4_0 against 2.7), and two groups in one vector make two streams of one.
+
+mod formats;
+
+use std::arch::x86_64::*;
+
+use crate::kernels::weights::GROUP_ROWS;
+use crate::numeric::Activations;
+
+pub(super) use self::formats::{Q4_0, Q6K, Q8_0};
+
+/// The products of every format with one kind of [`Dot`], compiled for the instruction sets named.
+macro_rules! products {
+    ($features:literal, $dot:ty) => {
+        $crate::simd::Products {
+            q4_0: $crate::simd::rows256::products!(@one $features, $dot, Q4_0),
+            q8_0: $crate::simd::rows256::products!(@one $features, $dot, Q8_0),
+            q6_k: $crate::simd::rows256::products!(@one $features, $dot, Q6K),
+        }
+    };
+    (@one $features:literal, $dot:ty, $block:ident) => {{
+        /// # Safety
+        /// - The CPU has the features named below.
+        /// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
+        #[target_feature(enable = $features)]
+        unsafe fn gemv(
+            weights: *const u8,
+            n_groups: usize,
+            cols: usize,
+            x: &$crate::numeric::Activations,
+            out: *mut f32,
+        ) {
+            use $crate::simd::rows256;
+            // SAFETY: the caller's promise.
+            unsafe { rows256::gemv::<$dot, rows256::$block>(weights, n_groups, cols, x, out) }
+        }
+        gemv
+    }};
+}
+pub(super) use products;
+
+/// How four weights of each of eight rows are multiplied with four activations.
+///
+/// A running sum is either eight 32-bit lanes or sixteen 16-bit lanes, two per row: the formats keep few enough
+/// products in one sum for 16 bits, and say how many those are.
+pub(super) trait Dot {
+    /// What [`Dot::add_signed`] adds too much for every activation, because it made the weights unsigned.
+    const SIGNED_OFFSET: i32;
+
+    /// Adds the products of the unsigned bytes `w` and the four activations at `qs` to a running sum.
+    ///
+    /// # Safety
+    /// - The CPU has the instructions of the implementor; `qs` is valid for reads of 4 bytes.
+    unsafe fn add(sum: __m256i, w: __m256i, qs: *const i8) -> __m256i;
+
+    /// Adds the products of the signed bytes `w` to 32-bit sums.
+    ///
+    /// # Safety
+    /// - As for [`Dot::add`].
+    unsafe fn add_signed(products: __m256i, w: __m256i, qs: *const i8) -> __m256i;
+
+    /// The high nibbles of bytes, in a form whose running sum goes through [`Dot::high_sum`].
+    ///
+    /// # Safety
+    /// - The CPU has the instructions of the implementor.
+    unsafe fn high_nibbles(bytes: __m256i) -> __m256i;
+
+    /// The running sum of high nibbles as if they had been low ones.
+    ///
+    /// # Safety
+    /// - As for [`Dot::high_nibbles`].
+    unsafe fn high_sum(sum: __m256i) -> __m256i;
+
+    /// Running sums added to one 32-bit sum per row.
+    ///
+    /// # Safety
+    /// - As for [`Dot::high_nibbles`].
+    unsafe fn total<const N: usize>(sums: [__m256i; N]) -> __m256i;
+
+    /// `scale * (sums + offset)` in 32 bits; `scale` is a signed 16-bit value in every 32-bit lane.
+    ///
+    /// # Safety
+    /// - As for [`Dot::high_nibbles`].
+    unsafe fn scaled<const N: usize>(sums: [__m256i; N], scale: __m256i, offset: i32) -> __m256i;
+}
+
+/// A format: how a block of a group is multiplied.
+pub(super) trait Block {
+    /// Elements of one block of a row.
+    const ELEMENTS: usize;
+    /// Bytes of one block of a group.
+    const GROUP_BYTES: usize;
+
+    /// Adds block `block_idx` of a row to the sums of a group, with the rounding of the reference.
+    ///
+    /// # Safety
+    /// - The CPU has AVX2, F16C and what `D` needs; `block` holds a block of the group, `x` has a block of that index.
+    unsafe fn add<D: Dot>(
+        sums: __m256,
+        block: *const u8,
+        x: &Activations,
+        block_idx: usize,
+    ) -> __m256;
+}
+
+/// The loop of every product.
+///
+/// # Safety
+/// - The CPU has AVX2, F16C and what `D` needs.
+/// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
+#[inline(always)]
+pub(super) unsafe fn gemv<D: Dot, B: Block>(
+    weights: *const u8,
+    n_groups: usize,
+    cols: usize,
+    x: &Activations,
+    out: *mut f32,
+) {
+    let n_blocks = cols / B::ELEMENTS;
+    debug_assert!(x.qs.len() >= cols, "the activations have all blocks");
+    let mut block = weights;
+    for group_idx in 0..n_groups {
+        // SAFETY: `block` walks over `n_groups * n_blocks` blocks, the activations have `n_blocks` of them, `out` 8
+        // floats a group: the caller's promise.
+        unsafe {
+            let mut sums = _mm256_setzero_ps();
+            for block_idx in 0..n_blocks {
+                sums = B::add::<D>(sums, block, x, block_idx);
+                block = block.add(B::GROUP_BYTES);
+            }
+            _mm256_storeu_ps(out.add(group_idx * GROUP_ROWS), sums);
+        }
+    }
+}
+
+/// Four consecutive activations in every lane.
+///
+/// # Safety
+/// - The CPU has AVX2; `qs` is valid for reads of 4 bytes.
+#[inline(always)]
+unsafe fn broadcast4(qs: *const i8) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm256_set1_epi32(qs.cast::<i32>().read_unaligned()) }
+}
+
+/// AVX2: two products are added in 16 bits, with saturation that the formats' small numbers never reach.
+pub(super) struct Maddubs;
+
+impl Dot for Maddubs {
+    const SIGNED_OFFSET: i32 = 0;
+
+    #[inline(always)]
+    unsafe fn add(sum: __m256i, w: __m256i, qs: *const i8) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, broadcast4(qs))) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_signed(products: __m256i, w: __m256i, qs: *const i8) -> __m256i {
+        // The unsigned operand is |w|, the signed one x with the sign of w.
+        // SAFETY: the caller's promise.
+        unsafe {
+            let signed = _mm256_sign_epi8(broadcast4(qs), w);
+            let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), signed);
+            _mm256_add_epi32(products, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn high_nibbles(bytes: __m256i) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15)) }
+    }
+
+    #[inline(always)]
+    unsafe fn high_sum(sum: __m256i) -> __m256i {
+        sum
+    }
+
+    #[inline(always)]
+    unsafe fn total<const N: usize>(sums: [__m256i; N]) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut total = _mm256_setzero_si256();
+            for sum in sums {
+                total = _mm256_add_epi32(total, _mm256_madd_epi16(sum, _mm256_set1_epi16(1)));
+            }
+            total
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scaled<const N: usize>(sums: [__m256i; N], scale: __m256i, offset: i32) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let both = _mm256_or_si256(
+                _mm256_and_si256(scale, _mm256_set1_epi32(0xffff)),
+                _mm256_slli_epi32(scale, 16),
+            );
+            let mut total = _mm256_mullo_epi32(scale, _mm256_set1_epi32(offset));
+            for sum in sums {
+                total = _mm256_add_epi32(total, _mm256_madd_epi16(sum, both));
+            }
+            total
+        }
+    }
+}
+
+/// VPDPBUSD in either encoding: four products are added to a 32-bit lane, without saturation.
+/// 1. Signed weights become unsigned by flipping the top bit, which adds 128 to each.
+/// 2. High nibbles stay where they are, sixteen times too large: one shift of the sum for one of every vector.
+macro_rules! dpbusd {
+    ($(#[$doc:meta])* $name:ident, $intrinsic:ident) => {
+        $(#[$doc])*
+        pub(super) struct $name;
+
+        impl Dot for $name {
+            const SIGNED_OFFSET: i32 = 128;
+
+            #[inline(always)]
+            unsafe fn add(sum: __m256i, w: __m256i, qs: *const i8) -> __m256i {
+                // SAFETY: the caller's promise.
+                unsafe { $intrinsic(sum, w, broadcast4(qs)) }
+            }
+
+            #[inline(always)]
+            unsafe fn add_signed(products: __m256i, w: __m256i, qs: *const i8) -> __m256i {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let unsigned = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
+                    $intrinsic(products, unsigned, broadcast4(qs))
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn high_nibbles(bytes: __m256i) -> __m256i {
+                // SAFETY: the caller's promise.
+                unsafe { _mm256_and_si256(bytes, _mm256_set1_epi8(-16)) }
+            }
+
+            #[inline(always)]
+            unsafe fn high_sum(sum: __m256i) -> __m256i {
+                // SAFETY: the caller's promise.
+                unsafe { _mm256_srai_epi32(sum, 4) }
+            }
+
+            #[inline(always)]
+            unsafe fn total<const N: usize>(sums: [__m256i; N]) -> __m256i {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let mut total = sums[0];
+                    for sum in &sums[1..] {
+                        total = _mm256_add_epi32(total, *sum);
+                    }
+                    total
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn scaled<const N: usize>(
+                sums: [__m256i; N],
+                scale: __m256i,
+                offset: i32,
+            ) -> __m256i {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let total = _mm256_add_epi32(Self::total(sums), _mm256_set1_epi32(offset));
+                    _mm256_mullo_epi32(total, scale)
+                }
+            }
+        }
+    };
+}
+
+dpbusd!(
+    /// AVX-VNNI: the VEX encoding, on client CPUs without AVX-512.
+    VexDpbusd,
+    _mm256_dpbusd_avx_epi32
+);
+
+dpbusd!(
+    /// AVX-512-VNNI with VL: the EVEX encoding, which reads and spreads the activations in the same instruction.
+    EvexDpbusd,
+    _mm256_dpbusd_epi32
+);
