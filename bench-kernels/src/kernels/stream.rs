@@ -120,9 +120,11 @@ fn initialise(operation: Operation, part: &mut Part) {
             }
         }
         _ => {
-            for array in &mut part.arrays {
+            for (array_idx, array) in part.arrays.iter_mut().enumerate() {
+                // No two arrays alike: a copy that does nothing must show.
+                let first = (array_idx as u64) << 40;
                 for (idx, word) in array.words_mut().iter_mut().enumerate() {
-                    *word = (idx as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    *word = (first + idx as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 }
             }
             part.expected_sum = simd::scalar().read(part.arrays[0].words_mut());
@@ -278,4 +280,41 @@ fn count_different<T: PartialEq + Copy>(to: &[T], expected: impl Iterator<Item =
         .zip(expected)
         .filter(|(to, expected)| **to != *expected)
         .count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_an_operation_that_did_nothing() {
+        let all = [
+            Operation::Read,
+            Operation::Write,
+            Operation::Copy,
+            Operation::Scale,
+            Operation::Add,
+            Operation::Triad,
+            Operation::WriteNt,
+            Operation::CopyNt,
+            Operation::TriadNt,
+        ];
+        let isa = simd::best();
+        for operation in all {
+            if operation.needs_non_temporal() && isa.non_temporal().is_none() {
+                continue;
+            }
+            let arrays = (0..operation.n_arrays()).map(|_| Region::new(8192).unwrap());
+            let mut part = Part {
+                arrays: arrays.collect(),
+                expected_sum: 0,
+                last_sum: 0,
+                last_value: 0,
+            };
+            initialise(operation, &mut part);
+            assert!(count_wrong(operation, &mut part) > 0, "{}", operation as u8);
+            step(operation, isa, &mut part);
+            assert_eq!(count_wrong(operation, &mut part), 0, "{}", operation as u8);
+        }
+    }
 }
