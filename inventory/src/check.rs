@@ -1,8 +1,10 @@
 //! Holds a file against the schema of its kind and reports every mistake with its place.
 //!
 //! Knows the few schema words that the types in `raw` produce, nothing more.
-//! What is wrong is cut out, so that the checks that look at several values together still see the rest.
+//! What is wrong or missing becomes [`NodeKind::Unusable`], so that the checks that look at several values together still
+//! see the rest and know what they cannot know.
 
+mod fill;
 mod keys;
 mod words;
 
@@ -10,6 +12,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+pub(crate) use self::fill::fill;
 use self::words::{alternatives, choices, found, is_null, remedy_for, scalar_of, span_of};
 use crate::diagnostic::{Problem, listed, quoted};
 use crate::raw::join_index;
@@ -17,7 +20,7 @@ use crate::suggest::suggest;
 use crate::tree::{Node, NodeKind};
 use crate::yaml::Scalar;
 
-/// The part of the node that fits the schema; `None` when nothing usable is left.
+/// The node with its unusable parts marked; `None` when nothing usable is left.
 pub(crate) fn check(schema: &Value, node: &Node, problems: &mut Vec<Problem>) -> Option<Node> {
     let mut checker = Checker {
         root: schema,
@@ -54,9 +57,34 @@ impl Place {
     }
 }
 
+/// Follows `$ref`, also where it stands in an `allOf` of one.
+fn resolved<'a>(root: &'a Value, mut schema: &'a Value) -> &'a Value {
+    loop {
+        let only = match schema.get("allOf").and_then(Value::as_array) {
+            Some(all) => all.first().unwrap_or(schema),
+            None => schema,
+        };
+        let target = only
+            .get("$ref")
+            .and_then(Value::as_str)
+            .and_then(|reference| root.pointer(reference.strip_prefix('#')?));
+        match target {
+            Some(target) => schema = target,
+            None => return only,
+        }
+    }
+}
+
+fn usable_or_marked(node: Option<Node>, span: &Range<usize>) -> Node {
+    node.unwrap_or_else(|| Node {
+        span: span.clone(),
+        kind: NodeKind::Unusable,
+    })
+}
+
 impl<'a> Checker<'a> {
     fn value(&mut self, schema: &'a Value, node: &Node, place: &Place) -> Option<Node> {
-        let schema = self.resolved(schema);
+        let schema = resolved(self.root, schema);
         if let Some(options) = schema.get("anyOf").and_then(Value::as_array) {
             return self.any_of(options, node, place);
         }
@@ -74,25 +102,6 @@ impl<'a> Checker<'a> {
                 _ => self.wrong_type("`true` or `false`", node, place),
             },
             _ => Some(node.clone()),
-        }
-    }
-
-    /// Follows `$ref`, also where it stands in an `allOf` of one.
-    fn resolved(&self, schema: &'a Value) -> &'a Value {
-        let mut schema = schema;
-        loop {
-            let only = match schema.get("allOf").and_then(Value::as_array) {
-                Some(all) => all.first().unwrap_or(schema),
-                None => schema,
-            };
-            let target = only
-                .get("$ref")
-                .and_then(Value::as_str)
-                .and_then(|reference| self.root.pointer(reference.strip_prefix('#')?));
-            match target {
-                Some(target) => schema = target,
-                None => return only,
-            }
         }
     }
 
@@ -164,7 +173,10 @@ impl<'a> Checker<'a> {
                 head: item.head(),
             };
             match schema.get("items") {
-                Some(schema) => kept.extend(self.value(schema, item, &place)),
+                Some(schema) => kept.push(usable_or_marked(
+                    self.value(schema, item, &place),
+                    &item.span,
+                )),
                 None => kept.push(item.clone()),
             }
         }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::board::Board;
-use crate::check::check;
+use crate::check::{check, fill};
 use crate::diagnostic::{Diagnostic, LoadError, Problem, quoted};
 use crate::fleet::Fleet;
 use crate::model::Model;
@@ -197,7 +197,8 @@ impl Loader {
 
 /// One file from text to resolved value.
 ///
-/// A clean file is read by `serde_yaml` from its text; from a file with mistakes the checks see what is left of it.
+/// A clean file is read by `serde_yaml` from its text. A file with mistakes gives no value, but its checks see what is
+/// left of it.
 fn read<Raw: DeserializeOwned, T>(
     text: &str,
     schema: &Value,
@@ -221,10 +222,10 @@ fn read<Raw: DeserializeOwned, T>(
             }
         }
     } else {
-        yaml::from_node(&node)
+        yaml::from_node(&fill(schema, &node))
     };
     let value = raw.map(|raw| resolve(raw, &Place::root(&node), &mut problems));
-    (value, problems)
+    (value.filter(|_| problems.is_empty()), problems)
 }
 
 /// The `*.yaml` files of a folder with their ids, sorted by name. A folder that does not exist has none.

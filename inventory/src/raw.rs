@@ -12,7 +12,7 @@ pub(crate) mod suite;
 use std::ops::Range;
 
 use crate::diagnostic::Problem;
-use crate::tree::Node;
+use crate::tree::{Node, NodeKind};
 
 /// A node, the key that leads to it and its path in words: where a check reports what it finds.
 #[derive(Clone)]
@@ -53,6 +53,18 @@ impl<'a> Place<'a> {
                 path: join_index(&self.path, item_idx),
             },
         }
+    }
+
+    /// Whether the value can be compared with others: false where it is written wrongly, or missing although it must be
+    /// there. True for an optional key that is absent: its absence is known.
+    pub(crate) fn is_usable(&self) -> bool {
+        let is_whole = |node: &Node| node.kind != NodeKind::Unusable;
+        is_whole(self.node) && self.node.items().iter().all(is_whole)
+    }
+
+    /// Whether all of these keys can be compared.
+    pub(crate) fn are_usable(&self, keys: &[&str]) -> bool {
+        keys.iter().all(|key| self.key(key).is_usable())
     }
 
     /// The path as it is shown, without backticks.

@@ -30,6 +30,8 @@ pub(crate) enum NodeKind {
     },
     List(Vec<Node>),
     Map(Vec<Entry>),
+    /// Written wrongly, or missing although it must be there: `check` puts it, no text holds it.
+    Unusable,
 }
 
 /// A key of a map and its value.

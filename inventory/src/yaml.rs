@@ -82,6 +82,7 @@ fn value(node: &Node) -> Value {
             }
             Value::Mapping(mapping)
         }
+        NodeKind::Unusable => Value::Null,
     }
 }
 

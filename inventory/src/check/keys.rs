@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Checker, Place};
+use super::fill::required;
+use super::{Checker, Place, resolved, usable_or_marked};
 use crate::diagnostic::{Problem, listed, quoted};
 use crate::raw::join_key;
 use crate::suggest::suggest;
@@ -15,11 +16,11 @@ impl<'a> Checker<'a> {
         let NodeKind::Map(entries) = &node.kind else {
             return self.wrong_type("a map of keys and values", node, place);
         };
-        let kept = match schema.get("properties").and_then(Value::as_object) {
+        let entries = match schema.get("properties").and_then(Value::as_object) {
             Some(properties) => self.properties(schema, properties, entries, place),
-            None => Some(self.named(schema.get("additionalProperties"), entries, place)),
+            None => self.named(schema.get("additionalProperties"), entries, place),
         };
-        kept.map(|entries| Node {
+        Some(Node {
             span: node.span.clone(),
             kind: NodeKind::Map(entries),
         })
@@ -30,16 +31,18 @@ impl<'a> Checker<'a> {
         let Some(schema) = schema else {
             return entries.to_vec();
         };
-        let mut kept = Vec::new();
-        for entry in entries {
-            let place = below(place, entry);
-            let value = self.value(schema, &entry.value, &place);
-            kept.extend(value.map(|value| Entry {
-                value,
-                ..entry.clone()
-            }));
+        entries
+            .iter()
+            .map(|entry| self.entry(schema, entry, place))
+            .collect()
+    }
+
+    fn entry(&mut self, schema: &'a Value, entry: &Entry, place: &Place) -> Entry {
+        let value = self.value(schema, &entry.value, &below(place, entry));
+        Entry {
+            value: usable_or_marked(value, &entry.value.span),
+            ..entry.clone()
         }
-        kept
     }
 
     /// A map with known keys.
@@ -49,26 +52,16 @@ impl<'a> Checker<'a> {
         properties: &'a serde_json::Map<String, Value>,
         entries: &[Entry],
         place: &Place,
-    ) -> Option<Vec<Entry>> {
-        let required: Vec<&str> = schema
-            .get("required")
-            .and_then(Value::as_array)
-            .map(|keys| keys.iter().filter_map(Value::as_str).collect())
-            .unwrap_or_default();
+    ) -> Vec<Entry> {
+        let required = required(schema);
         let given: BTreeSet<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
         let mut kept = Vec::new();
         let mut misspelt = Vec::new();
         for entry in entries {
-            let Some(schema) = properties.get(&entry.key) else {
-                misspelt.extend(self.unknown_key(entry, &given, properties, place));
-                continue;
-            };
-            let place = below(place, entry);
-            let value = self.value(schema, &entry.value, &place);
-            kept.extend(value.map(|value| Entry {
-                value,
-                ..entry.clone()
-            }));
+            match properties.get(&entry.key) {
+                Some(schema) => kept.push(self.entry(schema, entry, place)),
+                None => misspelt.extend(self.unknown_key(entry, &given, properties, place)),
+            }
         }
         let missing: Vec<&str> = required
             .iter()
@@ -77,10 +70,16 @@ impl<'a> Checker<'a> {
             .filter(|key| !misspelt.contains(key))
             .collect();
         self.missing_keys(missing, properties, place);
-        let is_whole = required
-            .iter()
-            .all(|key| kept.iter().any(|entry| entry.key == *key));
-        is_whole.then_some(kept)
+        // Nobody knows the value of these, which is not the same as having none.
+        let unknown: BTreeSet<&str> = (required.iter().chain(&misspelt).copied())
+            .filter(|key| !given.contains(key))
+            .collect();
+        kept.extend(unknown.into_iter().map(|key| Entry {
+            key: key.to_owned(),
+            key_span: place.head.clone(),
+            value: usable_or_marked(None, &place.head),
+        }));
+        kept
     }
 
     /// Reports the key and returns the one that was probably meant: that one is not missing too.
@@ -149,7 +148,7 @@ impl<'a> Checker<'a> {
         schema
             .and_then(|schema| {
                 let own = schema.get("description");
-                own.or_else(|| self.resolved(schema).get("description"))
+                own.or_else(|| resolved(self.root, schema).get("description"))
             })
             .and_then(Value::as_str)
             .map_or_else(String::new, |text| {

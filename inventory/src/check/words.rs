@@ -91,6 +91,7 @@ pub(super) fn found(node: &Node) -> &'static str {
             Some(Scalar::NotFinite) => "this is no finite number",
             _ => "this is text",
         },
+        NodeKind::Unusable => "this cannot be read",
     }
 }
 

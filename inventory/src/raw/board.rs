@@ -118,15 +118,18 @@ impl RawBoard {
     pub(crate) fn resolve(self, id: &str, place: &Place, problems: &mut Vec<Problem>) -> Board {
         let memories_place = place.key("memories");
         let mut memories: Vec<Memory> = Vec::new();
+        let mut names: Vec<String> = Vec::new();
         for (memory_idx, raw) in self.memories.into_iter().enumerate() {
             let place = memories_place.item(memory_idx);
             let memory = raw.resolve(&place, problems);
-            if memories.iter().any(|other| other.name == memory.name) {
+            let is_named = place.key("name").is_usable();
+            if is_named && names.contains(&memory.name) {
                 problems.push(place.key("name").problem(
                     format!("memory `{}` is described twice", memory.name),
                     "keep one of them; a board has at most one `system` and one `vram` memory",
                 ));
             }
+            names.extend(is_named.then(|| memory.name.clone()));
             memories.push(memory);
         }
         Board {

@@ -180,13 +180,19 @@ impl RawHost {
                 boards,
             ));
         }
-        self.check_foreign_keys(place, problems);
+        let transport_is_known = place.key("transport").is_usable();
+        if transport_is_known {
+            self.check_foreign_keys(place, problems);
+        }
         let memory = self
             .memory
             .take()
             .map(|memory| memory.resolve(&place.key("memory"), problems));
         let board = self.board.take();
         let tags = std::mem::take(&mut self.tags);
+        if !transport_is_known {
+            return None;
+        }
         let transport = self.transport(place, problems)?;
         Some(Host {
             name,
@@ -240,6 +246,7 @@ impl RawHost {
                     arch: arch.id().to_owned(),
                     cpu: self.cpu,
                 }),
+                None if !place.key("arch").is_usable() => None,
                 None => {
                     problems.push(Problem::new(
                         place.key_span(),
@@ -276,6 +283,7 @@ impl RawHost {
                 );
                 return None;
             }
+            (None, None) if !place.are_usable(&["ssh", "address"]) => return None,
             (None, None) => {
                 problems.push(Problem::new(
                     place.key_span(),

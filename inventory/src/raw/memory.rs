@@ -156,6 +156,7 @@ impl RawMemory {
 
     /// The stated transfer rate, or clock x transfers per clock; a mistake when there is none or the two disagree.
     fn mt_per_s(&self, place: &Place, problems: &mut Vec<Problem>) -> f64 {
+        let known = |key: &str| place.key(key).is_usable();
         match (self.mt_per_s, self.clock_mhz, self.transfers_per_clock) {
             (Some(stated), Some(clock_mhz), Some(transfers)) => {
                 let computed = clock_mhz * transfers;
@@ -165,22 +166,23 @@ impl RawMemory {
                 stated
             }
             (None, Some(clock_mhz), Some(transfers)) => clock_mhz * transfers,
-            (_, Some(_), None) => {
+            (_, Some(_), None) if known("transfers-per-clock") => {
                 problems.push(place.key("clock-mhz").problem(
                     "`clock-mhz` is given without `transfers-per-clock`",
                     "add `transfers-per-clock`: 2 for DDR and LPDDR, 8 for GDDR6 against its command clock",
                 ));
                 self.mt_per_s.unwrap_or_default()
             }
-            (_, None, Some(_)) => {
+            (_, None, Some(_)) if known("clock-mhz") => {
                 problems.push(place.key("transfers-per-clock").problem(
                     "`transfers-per-clock` is given without `clock-mhz`",
                     "add `clock-mhz`, or give `mt-per-s` alone",
                 ));
                 self.mt_per_s.unwrap_or_default()
             }
-            (Some(stated), None, None) => stated,
-            (None, None, None) => {
+            (None, None, None)
+                if place.are_usable(&["mt-per-s", "clock-mhz", "transfers-per-clock"]) =>
+            {
                 problems.push(Problem::new(
                     place.key_span(),
                     format!("`{}` has no speed", place.path()),
@@ -188,25 +190,31 @@ impl RawMemory {
                 ));
                 0.0
             }
+            (stated, _, _) => stated.unwrap_or_default(),
         }
     }
 
     fn check(&self, place: &Place, problems: &mut Vec<Problem>) {
-        if !self.bus_bits.is_multiple_of(8) {
+        if place.key("bus-bits").is_usable() && !self.bus_bits.is_multiple_of(8) {
             problems.push(place.key("bus-bits").problem(
                 format!("a memory bus of {} bits is impossible", self.bus_bits),
                 "give the width of all channels together; it is a multiple of 8",
             ));
         }
+        let gib = place.key("capacities").key("gib");
+        if !gib.is_usable() {
+            return;
+        }
         let sizes = &self.capacities.gib;
         if !sizes.is_sorted_by(|smaller, larger| smaller < larger) {
-            problems.push(place.key("capacities").key("gib").problem(
+            problems.push(gib.problem(
                 "capacities are not in rising order",
                 "list each size once, smallest first",
             ));
         }
         let largest = sizes.iter().copied().fold(0.0, f64::max) * GIB;
         if let Some(usable) = &self.usable
+            && place.key("usable").key("gb").is_usable()
             && usable.gb * GB > largest
         {
             problems.push(place.key("usable").key("gb").problem(

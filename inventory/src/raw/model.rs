@@ -58,7 +58,9 @@ pub(crate) struct RawModel {
 
 impl RawModel {
     pub(crate) fn resolve(self, id: &str, place: &Place, problems: &mut Vec<Problem>) -> Model {
-        if !self.heads.is_multiple_of(self.kv_heads.max(1)) {
+        if place.are_usable(&["heads", "kv-heads"])
+            && !self.heads.is_multiple_of(self.kv_heads.max(1))
+        {
             problems.push(
                 place
                     .key("kv-heads")

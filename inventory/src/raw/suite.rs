@@ -259,6 +259,9 @@ impl RawUnit {
             (None, Some(gemv), None) => gemv.resolve(&place.key("gemv"), problems),
             (None, None, Some(decode)) => decode.resolve(&place.key("decode"), models, problems),
             _ => {
+                if !place.are_usable(&["stream", "gemv", "decode"]) {
+                    return None;
+                }
                 problems.push(Problem::new(
                     place.key_span(),
                     format!(
@@ -282,7 +285,7 @@ impl RawUnit {
 
 impl RawGemv {
     fn resolve(self, place: &Place, problems: &mut Vec<Problem>) -> SuiteWork {
-        if !self.cols.is_multiple_of(32) {
+        if place.key("cols").is_usable() && !self.cols.is_multiple_of(32) {
             problems.push(place.key("cols").problem(
                 format!("{} columns are no whole number of weight blocks", self.cols),
                 "give a multiple of 32, of 256 for K-quants",
@@ -328,7 +331,8 @@ impl RawResidency {
 
 impl RawSampling {
     fn resolve(self, place: &Place, problems: &mut Vec<Problem>) -> Sampling {
-        if self.min_samples > self.max_samples {
+        if place.are_usable(&["min-samples", "max-samples"]) && self.min_samples > self.max_samples
+        {
             problems.push(
                 place
                     .key("min-samples")
@@ -357,6 +361,7 @@ fn check_model(
     problems: &mut Vec<Problem>,
 ) -> String {
     if let Some(models) = models
+        && place.is_usable()
         && !models.contains(&model)
     {
         problems.push(unknown_id("model", "models", &model, place, models));
