@@ -34,6 +34,8 @@ pub struct RunContext {
     pub run_id: String,
     /// The suite that is measured.
     pub suite: Suite,
+    /// Instruction-set variant that every unit is forced to; none takes the best each CPU has.
+    pub variant: Option<String>,
     /// Everything the inventory says.
     pub inventory: Inventory,
     /// Board programs by architecture.
@@ -235,13 +237,16 @@ impl HostSession<'_> {
         let facts = self.facts(connection, program).await?;
         self.spent("facts", started);
         let context = self.context;
-        let request = plan::request(
+        let mut request = plan::request(
             &context.run_id,
             &context.suite,
             &context.inventory,
             &facts,
             is_emulated(self.host),
         );
+        for unit in &mut request.units {
+            unit.variant.clone_from(&context.variant);
+        }
         self.files
             .write_request(&request)
             .map_err(|error| HostError::failed(Stage::Collect, format!("{error:#}")))?;

@@ -50,6 +50,9 @@ pub struct SelectArgs {
 pub struct RunArgs {
     #[command(flatten)]
     select: SelectArgs,
+    /// Force every kernel to this instruction-set variant; units are skipped where the CPU lacks it
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
     /// Show what would be measured and stop
     #[arg(long)]
     dry_run: bool,
@@ -78,6 +81,7 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<u8> {
     let context = Arc::new(RunContext {
         run_id: manifest.run_id.clone(),
         suite,
+        variant: args.variant.clone(),
         inventory,
         artifacts,
         cancelled: cancelled.clone(),
