@@ -3,7 +3,7 @@
 use crate::board::Memory;
 
 /// All hosts of one fleet file, in file order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fleet {
     /// Hosts in file order; names are unique.
     pub hosts: Vec<Host>,

@@ -31,7 +31,7 @@ const MAX_FILE_BYTES: u64 = 1 << 18;
 const MAX_SHOWN_PER_FILE: usize = 50;
 
 /// Everything the data files say.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Inventory {
     /// Boards by id.
     pub boards: BTreeMap<String, Board>,
@@ -65,11 +65,22 @@ pub fn load(root: &Path, fleet: Option<&Path>) -> Result<Inventory, LoadError> {
 /// # Errors
 /// All mistakes of the files that are there, as for [`load`].
 pub fn load_catalogue(root: &Path) -> Result<Inventory, LoadError> {
+    match load_catalogue_lossy(root) {
+        (inventory, diagnostics) if diagnostics.is_empty() => Ok(inventory),
+        (_, diagnostics) => Err(LoadError { diagnostics }),
+    }
+}
+
+/// Reads as much of such a copy as can be read: files with mistakes are left out, and all their mistakes come along.
+///
+/// For old runs, whose copies were made by another version or were damaged since: one broken file must not take the
+/// others with it.
+pub fn load_catalogue_lossy(root: &Path) -> (Inventory, Vec<Diagnostic>) {
     let fleet_file = root.join(FLEET_FILE);
     let fleet_file = fleet_file.exists().then_some(fleet_file.as_path());
     let mut loader = Loader::default();
     let inventory = loader.load(root, fleet_file, References::Free);
-    loader.finish(inventory)
+    (inventory, loader.diagnostics)
 }
 
 /// The files that make up an inventory, in the order they are read. Files that do not exist are left out.
@@ -132,7 +143,7 @@ impl Loader {
                         raw.resolve(place, board_ids.as_deref(), problems)
                     })
                 })
-                .unwrap_or(Fleet { hosts: Vec::new() }),
+                .unwrap_or_default(),
         }
     }
 
@@ -394,6 +405,36 @@ hosts:
         assert_eq!(empty.fleet, Fleet { hosts: Vec::new() });
         let error = load(folder.path(), None).unwrap_err();
         assert_eq!((error.diagnostics.len(), error.diagnostics[0].line), (1, 0));
+    }
+
+    #[test]
+    fn a_broken_file_does_not_take_the_others_with_it() {
+        let folder = folder(FLEET);
+        let models = folder.path().join("models");
+        fs::create_dir(&models).unwrap();
+        let good = fs::read_to_string(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("models/qwen2.5-0.5b.yaml"),
+        )
+        .unwrap();
+        fs::write(models.join("good.yaml"), &good).unwrap();
+        // Whole enough for the checks, but its heads contradict each other: not even that may get through.
+        fs::write(
+            models.join("bad.yaml"),
+            good.replace("kv-heads: 2", "kv-heads: 5"),
+        )
+        .unwrap();
+        fs::write(models.join("worse.yaml"), "name: [").unwrap();
+        let (inventory, diagnostics) = load_catalogue_lossy(folder.path());
+        assert_eq!(inventory.models.keys().collect::<Vec<_>>(), ["good"]);
+        assert_eq!(inventory.fleet.hosts.len(), 2);
+        let files: Vec<_> = (diagnostics.iter())
+            .map(|diagnostic| diagnostic.file.file_name().unwrap())
+            .collect();
+        assert_eq!(files, ["bad.yaml", "worse.yaml"]);
+        assert_eq!(
+            load_catalogue(folder.path()).unwrap_err().diagnostics,
+            diagnostics
+        );
     }
 
     #[test]

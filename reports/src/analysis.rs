@@ -114,7 +114,7 @@ pub fn analyse(run: &RunData) -> Analysis<'_> {
 }
 
 fn analyse_host<'a>(data: &'a HostData, run: &'a RunData) -> HostAnalysis<'a> {
-    let inventory = run.inventory.as_ref();
+    let inventory = &run.inventory;
     let theory = theory::of_host(&data.record, data.facts.as_ref(), inventory);
     let mut units: Vec<UnitRow> = data
         .units

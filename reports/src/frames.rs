@@ -163,9 +163,7 @@ pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
 /// # Errors
 /// When polars refuses the columns.
 pub fn catalogue_bounds(analysis: &Analysis) -> anyhow::Result<DataFrame> {
-    let Some(inventory) = &analysis.run.inventory else {
-        return frame(Vec::new());
-    };
+    let inventory = &analysis.run.inventory;
     let mut rows = Vec::new();
     for board in inventory.boards.values() {
         for memory in &board.memories {
@@ -240,7 +238,7 @@ fn rows<'a>(analysis: &'a Analysis) -> Vec<Row<'a>> {
 /// The columns that say what a row is about.
 fn keys(analysis: &Analysis, rows: &[Row]) -> Vec<Column> {
     let run_id = &analysis.run.manifest.run_id;
-    let inventory = analysis.run.inventory.as_ref();
+    let inventory = &analysis.run.inventory;
     let board = |row: &Row| theory::board_id(&row.host.data.record, inventory).map(str::to_owned);
     let model = |row: &Row| row.unit.model.clone();
     vec![

@@ -123,12 +123,7 @@ fn pages(analysis: &Analysis) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
             sections::HOST,
         )?;
     }
-    let boards = analysis
-        .run
-        .inventory
-        .iter()
-        .flat_map(|inventory| inventory.boards.values());
-    for board in boards {
+    for board in analysis.run.inventory.boards.values() {
         let title = format::foreign_short(&board.name, 80);
         add(
             format!("boards/{}", page_name(&board.id)),

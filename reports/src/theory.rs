@@ -40,9 +40,9 @@ impl Theory {
 }
 
 /// Catalogue id of a host's board: from its record, else from the fleet file of that day.
-pub fn board_id<'a>(record: &'a HostRecord, inventory: Option<&'a Inventory>) -> Option<&'a str> {
+pub fn board_id<'a>(record: &'a HostRecord, inventory: &'a Inventory) -> Option<&'a str> {
     let in_fleet = || {
-        let hosts = &inventory?.fleet.hosts;
+        let hosts = &inventory.fleet.hosts;
         hosts
             .iter()
             .find(|host| host.name == record.host)?
@@ -53,9 +53,9 @@ pub fn board_id<'a>(record: &'a HostRecord, inventory: Option<&'a Inventory>) ->
 }
 
 /// The board of a host, when the catalogue of that day has it.
-pub fn board_of<'a>(record: &HostRecord, inventory: Option<&'a Inventory>) -> Option<&'a Board> {
+pub fn board_of<'a>(record: &HostRecord, inventory: &'a Inventory) -> Option<&'a Board> {
     let id = board_id(record, inventory)?;
-    inventory?.boards.get(id)
+    inventory.boards.get(id)
 }
 
 /// Theoretical bandwidth of a host's system memory.
@@ -65,7 +65,7 @@ pub fn board_of<'a>(record: &HostRecord, inventory: Option<&'a Inventory>) -> Op
 pub fn of_host(
     record: &HostRecord,
     facts: Option<&Facts>,
-    inventory: Option<&Inventory>,
+    inventory: &Inventory,
 ) -> Result<Theory, String> {
     if record.emulated {
         return Err("an emulator has no memory bus of its own".into());
@@ -83,19 +83,15 @@ pub fn of_host(
 }
 
 /// The memory that the CPU computes from: a graphics memory says nothing about kernels that run on CPU cores.
-fn stated_memory<'a>(record: &HostRecord, inventory: Option<&'a Inventory>) -> Option<&'a Memory> {
-    let hosts = &inventory?.fleet.hosts;
+fn stated_memory<'a>(record: &HostRecord, inventory: &'a Inventory) -> Option<&'a Memory> {
+    let hosts = &inventory.fleet.hosts;
     let in_fleet = hosts.iter().find(|host| host.name == record.host);
     let of_cpu = |memory: &&Memory| memory.processors.iter().any(|processor| processor == "cpu");
     (in_fleet.and_then(|host| host.memory.as_ref()))
         .or_else(|| board_of(record, inventory)?.memories.iter().find(of_cpu))
 }
 
-fn unknown_reason(
-    record: &HostRecord,
-    facts: Option<&Facts>,
-    inventory: Option<&Inventory>,
-) -> String {
+fn unknown_reason(record: &HostRecord, facts: Option<&Facts>, inventory: &Inventory) -> String {
     let remedy = format!(
         "add `memory:` (`mt-per-s`, `bus-bits`, `source`) or a `board:` to host `{}` in the fleet file",
         format::foreign(&record.host)
@@ -278,14 +274,14 @@ mod tests {
             smbios_memory: vec![smbios::tests::device("", "DIMM 0")],
             ..Facts::default()
         };
-        let theory = |inventory: Option<&Inventory>| {
+        let theory = |inventory: &Inventory| {
             of_host(&host(None), Some(&facts), inventory)
                 .unwrap()
                 .gb_per_s
         };
-        assert_eq!(theory(Some(&inventory(vec![rock()], Some(stated)))), 32.0);
-        assert_eq!(theory(Some(&inventory(vec![rock()], None))), 33.792);
-        assert_eq!(theory(None), 38.4);
+        assert_eq!(theory(&inventory(vec![rock()], Some(stated))), 32.0);
+        assert_eq!(theory(&inventory(vec![rock()], None)), 33.792);
+        assert_eq!(theory(&Inventory::default()), 38.4);
     }
 
     #[test]
@@ -295,7 +291,7 @@ mod tests {
             processors: vec!["gpu".into()],
             ..rock()
         };
-        let why = of_host(&host(None), None, Some(&inventory(vec![vram], None))).unwrap_err();
+        let why = of_host(&host(None), None, &inventory(vec![vram], None)).unwrap_err();
         assert!(
             why.contains("no memory of the CPU") && why.contains("add `memory:`"),
             "{why}"
@@ -304,7 +300,7 @@ mod tests {
 
     #[test]
     fn unknown_theory_says_what_to_add() {
-        let why = of_host(&host(Some("no-such")), None, None).unwrap_err();
+        let why = of_host(&host(Some("no-such")), None, &Inventory::default()).unwrap_err();
         assert!(
             why.contains("`no-such` is not in this run's catalogue"),
             "{why}"

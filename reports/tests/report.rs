@@ -155,6 +155,8 @@ fn broken_files_are_named_and_the_rest_is_kept() {
     assert!(html.contains("<code>manifest.json</code> is broken"));
     assert!(html.contains("cannot be read: <code>inventory/boards/rock-5b.yaml</code>"));
     assert!(html.contains("24.1 GB/s"), "measurements are lost");
+    assert!(html.contains("Raspberry Pi 5"), "the other boards are lost");
+    assert!(html.contains("Qwen2.5-7B"), "the models are lost");
 }
 
 #[test]

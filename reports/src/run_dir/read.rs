@@ -6,13 +6,14 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context as _;
-use bench_inventory::Inventory;
+use bench_inventory::{Diagnostic, Inventory};
 use bench_protocol::{
     Done, Facts, Hello, Message, RunRequest, Sample, UnitEnd, UnitReady, UnitSpec,
 };
 use serde::de::DeserializeOwned;
 
 use super::{HostRecord, HostStatus, RUN_DIR_VERSION, RunManifest, Stage};
+use crate::format;
 
 /// Garbage lines of which the start is kept for the report; all of them are counted.
 const N_GARBAGE_KEPT: usize = 5;
@@ -24,8 +25,8 @@ pub struct RunData {
     pub manifest: RunManifest,
     /// Hosts in the order of the manifest, then hosts that only have a folder.
     pub hosts: Vec<HostData>,
-    /// The inventory of that day; `None` when its copy cannot be read.
-    pub inventory: Option<Inventory>,
+    /// The inventory of that day, without the files of it that cannot be read.
+    pub inventory: Inventory,
     /// Whether the Parquet frames are there.
     pub has_frames: bool,
     /// What is wrong with the directory itself, in plain words.
@@ -97,22 +98,8 @@ pub fn read(dir: &Path) -> anyhow::Result<RunData> {
         .iter()
         .map(|host| read_host(dir, host, &manifest))
         .collect();
-    let inventory = match bench_inventory::load_catalogue(&dir.join("inventory")) {
-        Ok(inventory) => Some(inventory),
-        Err(error) => {
-            problems.extend(error.diagnostics.iter().map(|diagnostic| {
-                // Relative, so that a report does not depend on where the run directory lies.
-                let file = diagnostic.file.strip_prefix(dir).unwrap_or(&diagnostic.file);
-                format!(
-                    "boards and models are missing here, since the run's copy of the inventory cannot be read: `{}`, line {}: {}",
-                    file.display(),
-                    diagnostic.line,
-                    diagnostic.title
-                )
-            }));
-            None
-        }
-    };
+    let (inventory, diagnostics) = bench_inventory::load_catalogue_lossy(&dir.join("inventory"));
+    problems.extend(left_out_files(dir, &diagnostics));
     Ok(RunData {
         manifest,
         hosts,
@@ -122,6 +109,31 @@ pub fn read(dir: &Path) -> anyhow::Result<RunData> {
             .all(|name| dir.join(format!("frames/{name}.parquet")).is_file()),
         problems,
     })
+}
+
+/// One sentence for every file of the inventory's copy that has mistakes.
+fn left_out_files(dir: &Path, diagnostics: &[Diagnostic]) -> Vec<String> {
+    diagnostics
+        .chunk_by(|a, b| a.file == b.file)
+        .map(|of_file| {
+            let first = &of_file[0];
+            // Relative, so that a report does not depend on where the run directory lies.
+            let file = first.file.strip_prefix(dir).unwrap_or(&first.file);
+            let line = match first.line {
+                0 => String::new(),
+                line => format!(", line {line}"),
+            };
+            let more = match of_file.len() - 1 {
+                0 => String::new(),
+                n => format!(" (and {})", format::count(n, "more mistake", "more mistakes")),
+            };
+            format!(
+                "part of the run's inventory is left out, since it cannot be read: `{}`{line}: {}{more}",
+                file.display(),
+                first.title
+            )
+        })
+        .collect()
 }
 
 fn made_up_manifest(dir: &Path) -> RunManifest {

@@ -31,7 +31,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let Scope::Board(board) = page.scope else {
         return None;
     };
-    let inventory = page.analysis.run.inventory.as_ref();
+    let inventory = &page.analysis.run.inventory;
     let hosts = page
         .analysis
         .hosts

@@ -45,7 +45,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let Scope::Board(board) = page.scope else {
         return None;
     };
-    let loads = loads(page.analysis.run.inventory.as_ref()?);
+    let loads = loads(&page.analysis.run.inventory);
     if loads.is_empty() {
         return None;
     }

@@ -50,7 +50,7 @@ struct Cell {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let inventory = page.analysis.run.inventory.as_ref()?;
+    let inventory = &page.analysis.run.inventory;
     if inventory.models.is_empty() {
         return None;
     }

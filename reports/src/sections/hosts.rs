@@ -31,7 +31,7 @@ struct Row {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let inventory = page.analysis.run.inventory.as_ref();
+    let inventory = &page.analysis.run.inventory;
     let row = |host: &HostAnalysis| {
         let record = &host.data.record;
         Row {

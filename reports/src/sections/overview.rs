@@ -35,7 +35,7 @@ struct Row {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let inventory = page.analysis.run.inventory.as_ref();
+    let inventory = &page.analysis.run.inventory;
     let mut bars = Vec::new();
     let mut rows = Vec::new();
     let mut measured: Vec<&HostAnalysis> = (page.analysis.hosts.iter())
@@ -50,8 +50,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let with_host: BTreeSet<&str> = (measured.iter())
         .filter_map(|host| theory::board_id(&host.data.record, inventory))
         .collect();
-    let mut alone: Vec<(&Board, &Memory)> = (inventory.iter())
-        .flat_map(|inventory| inventory.boards.values())
+    let mut alone: Vec<(&Board, &Memory)> = (inventory.boards.values())
         .filter(|board| !with_host.contains(board.id.as_str()) || board.memories.len() > 1)
         .flat_map(|board| board.memories.iter().map(move |memory| (board, memory)))
         .collect();

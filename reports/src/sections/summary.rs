@@ -232,7 +232,7 @@ fn decode_text(host: &HostAnalysis) -> Option<String> {
 }
 
 fn reference_text(host: &HostAnalysis, read_gb_per_s: f64, analysis: &Analysis) -> Option<String> {
-    let model = reference_model(&analysis.run.inventory.as_ref()?.models)?;
+    let model = reference_model(&analysis.run.inventory.models)?;
     let gb = bounds::token_bytes(
         model.read_bytes_per_token(REFERENCE_QUANT),
         model.kv_bytes_per_token(KvFormat::F16),
@@ -265,9 +265,7 @@ pub(super) fn quant_name(quant: Quant) -> String {
 }
 
 fn theory_sentence(analysis: &Analysis) -> String {
-    let Some(inventory) = &analysis.run.inventory else {
-        return String::new();
-    };
+    let inventory = &analysis.run.inventory;
     let mut boards: Vec<_> = (inventory.boards.values())
         .filter_map(|board| Some((board, bounds::fastest_memory(board)?)))
         .collect();
