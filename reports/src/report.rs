@@ -202,6 +202,8 @@ fn environment() -> anyhow::Result<Environment<'static>> {
         minijinja::Value::from_safe_string(prose(text))
     });
     environment.add_template("page.html.j2", include_str!("report/page.html.j2"))?;
+    let (name, source) = sections::PUBLISHED;
+    environment.add_template(name, source)?;
     for section in [sections::RUN, sections::HOST, sections::BOARD]
         .into_iter()
         .flatten()

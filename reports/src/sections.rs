@@ -19,6 +19,7 @@ mod inference;
 mod method;
 mod overview;
 mod provenance;
+mod published;
 mod summary;
 
 use bench_inventory::Board;
@@ -29,6 +30,7 @@ use serde::Serialize;
 use crate::analysis::{Analysis, HostAnalysis};
 use crate::verdict::Verdict;
 
+pub(crate) use published::TEMPLATE as PUBLISHED;
 pub(crate) use summary::{Sentence, sentences};
 
 /// What a page is about.

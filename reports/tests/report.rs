@@ -31,6 +31,65 @@ fn first_page_tells_every_host_and_its_trouble() {
 }
 
 #[test]
+fn board_page_shows_what_others_measured() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = fixture::full_run(temp.path(), "run");
+    index(&dir);
+    for page in ["boards/rock-5b.html", "hosts/rock-desk.html"] {
+        let html = fs::read_to_string(dir.join("html").join(page)).unwrap();
+        for part in [
+            "What others measured",
+            "read, 4x Cortex-A76",
+            "24.1 GB",
+            "119 ns",
+            "pointer chase over 16 MB",
+            "sbc-bench",
+        ] {
+            assert!(html.contains(part), "{page} lacks {part:?}");
+        }
+    }
+}
+
+#[test]
+fn every_table_scrolls_and_says_so() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = fixture::full_run(temp.path(), "run");
+    for (name, bytes) in rendered(&dir) {
+        let text = String::from_utf8(bytes).unwrap();
+        if name.ends_with(".html") {
+            let n_scrolling = text.matches("<div class=\"scroll").count();
+            assert_eq!(text.matches("<table").count(), n_scrolling, "{name}");
+            assert!(text.contains("scroll for more"), "{name}");
+            assert!(text.contains("background-attachment: local"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn remark_about_a_host_that_ended_well_is_shown() {
+    const REMARK: &str = "7 lines of the stream are no messages and were kept aside";
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("run");
+    let mut host = fixture::this_machine();
+    host.record.reason = Some(REMARK.into());
+    let mut emulated = fixture::emulated();
+    emulated.record.reason = Some(REMARK.into());
+    for _ in 0..7 {
+        host.stream.insert(1, "Welcome!".into());
+    }
+    write_run(&dir, &[host, emulated]);
+    let index = index(&dir);
+    assert_eq!(index.matches(REMARK).count(), 4, "twice for each host");
+    assert_eq!(
+        index.matches("lines of the stream are no messages").count(),
+        4,
+        "said once more than needed"
+    );
+    let summary = fs::read_to_string(dir.join("summary.md")).unwrap();
+    assert_eq!(summary.matches(REMARK).count(), 2);
+}
+
+#[test]
 fn pages_ask_for_nothing_outside() {
     let temp = tempfile::tempdir().unwrap();
     let dir = fixture::full_run(temp.path(), "run");

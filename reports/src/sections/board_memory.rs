@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Page, Scope, value};
+use super::{Page, Scope, published, value};
 use crate::report::page_name;
 use crate::{format, theory};
 
@@ -12,7 +12,7 @@ struct View {
     source: String,
     hosts: Vec<(String, String)>,
     memories: Vec<MemoryRow>,
-    published: Vec<(String, String, String)>,
+    published: Vec<published::Row>,
 }
 
 #[derive(Serialize)]
@@ -54,16 +54,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             })
             .collect(),
         memories: board.memories.iter().map(memory_row).collect(),
-        published: (board.published.iter())
-            .map(|figure| {
-                let convention = figure.convention.replace('_', " ");
-                (
-                    format::foreign(&figure.test),
-                    format!("{} ({convention})", format::gb_per_s(figure.gb_per_s)),
-                    format::foreign(&figure.source),
-                )
-            })
-            .collect(),
+        published: published::rows(board),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Page, Sentence, sentences, value};
+use super::{Page, Sentence, published, sentences, value};
 use crate::format;
 use crate::report::page_name;
 
@@ -16,14 +16,13 @@ struct View {
     why_unknown: String,
     board: String,
     board_href: String,
-    published: Vec<(String, String, String)>,
+    published: Vec<published::Row>,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let host = page.host()?;
     let href = format!("hosts/{}", page_name(host.name()));
     let theory = host.theory.as_ref();
-    let published = host.board.iter().flat_map(|board| &board.published);
     value(View {
         sentence: sentences(page.analysis)
             .into_iter()
@@ -53,15 +52,6 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             .board
             .map(|board| format!("boards/{}", page_name(&board.id)))
             .unwrap_or_default(),
-        published: published
-            .map(|figure| {
-                let convention = figure.convention.replace('_', " ");
-                (
-                    format::foreign(&figure.test),
-                    format!("{} ({convention})", format::gb_per_s(figure.gb_per_s)),
-                    format::foreign(&figure.source),
-                )
-            })
-            .collect(),
+        published: host.board.map(published::rows).unwrap_or_default(),
     })
 }

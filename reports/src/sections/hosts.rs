@@ -76,7 +76,9 @@ fn reason(host: &HostAnalysis) -> String {
         .iter()
         .map(|reason| format::foreign_short(reason, 500))
         .collect();
-    if host.data.n_garbage_lines > 0 {
+    // The controller mentions them where nothing worse happened.
+    let are_mentioned = parts.iter().any(|reason| reason.contains("of the stream"));
+    if host.data.n_garbage_lines > 0 && !are_mentioned {
         parts.push(format!(
             "{} no messages",
             format::count(

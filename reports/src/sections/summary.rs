@@ -135,9 +135,17 @@ fn emulated_text(host: &HostAnalysis) -> String {
             wrong
         ),
     };
+    let remark = remark(host).map_or(String::new(), |remark| format!(" {remark}"));
     format!(
-        "ran under an emulator: {outcome}. Its times mean nothing and are compared with nothing."
+        "ran under an emulator: {outcome}. Its times mean nothing and are compared with nothing.{remark}"
     )
+}
+
+/// What the controller noted about a host that ended well all the same.
+fn remark(host: &HostAnalysis) -> Option<String> {
+    let record = &host.data.record;
+    let reason = record.reason.as_deref()?;
+    (record.status == HostStatus::Ok).then(|| format!("Noted: {}.", trimmed(Some(reason))))
 }
 
 fn measured_text(host: &HostAnalysis, analysis: &Analysis) -> (&'static str, String) {
@@ -169,6 +177,9 @@ fn measured_text(host: &HostAnalysis, analysis: &Analysis) -> (&'static str, Str
             "has no usable measurement of its read bandwidth: see its page for the reasons.".into(),
         );
     }
+    let remark = remark(host);
+    let has_remark = remark.is_some();
+    parts.extend(remark);
     let n_invalid = host.count(Verdict::Invalid);
     if n_invalid > 0 {
         parts.push(format!(
@@ -178,7 +189,7 @@ fn measured_text(host: &HostAnalysis, analysis: &Analysis) -> (&'static str, Str
     }
     let kind = match (&trouble, n_invalid, &host.best_read) {
         (Some(_), _, _) | (None, _, None) => BAD,
-        (None, 0, Some(_)) => GOOD,
+        (None, 0, Some(_)) if !has_remark => GOOD,
         (None, _, Some(_)) => WARN,
     };
     (kind, parts.join(" "))
