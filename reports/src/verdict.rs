@@ -149,11 +149,10 @@ fn above_bound_reason(evidence: &Evidence, efficiency: f64) -> String {
             causes.push("part of the working set stayed in a cache");
         }
         _ => {
-            if evidence
-                .facts
-                .is_some_and(|facts| facts.dram_clock.is_some())
-            {
-                causes.push("the DRAM clock was read before it rose");
+            // Elsewhere theory counts the highest clock already.
+            let clock = evidence.facts.and_then(|facts| facts.dram_clock.as_ref());
+            if clock.is_some_and(theory::is_clock_held) {
+                causes.push("the DRAM clock was raised after it was read");
             }
             causes.push("the memory's entry (`mt-per-s`, `bus-bits`) is not what is fitted");
         }
@@ -266,7 +265,7 @@ fn working_set_fits_caches(evidence: &Evidence, times: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use bench_protocol::{CacheFacts, CpuFacts};
+    use bench_protocol::{CacheFacts, CpuFacts, DramClock};
 
     use super::*;
 
@@ -451,6 +450,33 @@ mod tests {
             at("1 of 8 CPUs") < at("`powersave`") && at("`powersave`") < at("channels"),
             "{reason}"
         );
+    }
+
+    #[test]
+    fn idle_clock_that_moves_is_no_cause() {
+        let check_clock = |governor: Option<&str>, expect: bool| {
+            let facts = Facts {
+                dram_clock: Some(DramClock {
+                    path: "/sys/kernel/debug/bpmp/debug/clk/emc/rate".into(),
+                    current_hz: 204_000_000,
+                    max_hz: Some(2_133_000_000),
+                    governor: governor.map(str::to_owned),
+                }),
+                ..Facts::default()
+            };
+            for (efficiency, words) in [(0.1, "the DRAM ran at 204 MHz"), (1.2, "was raised")] {
+                let (_, reason) = judge(&Evidence {
+                    efficiency: Some(efficiency),
+                    facts: Some(&facts),
+                    ..clean()
+                });
+                let reason = reason.unwrap();
+                assert_eq!(reason.contains(words), expect, "{governor:?}: {reason}");
+            }
+        };
+        check_clock(Some("userspace"), true);
+        check_clock(Some("dmc_ondemand"), false);
+        check_clock(None, false);
     }
 
     #[test]

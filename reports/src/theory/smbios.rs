@@ -31,7 +31,7 @@ pub(super) fn theory(facts: &Facts) -> Option<Theory> {
     if gb_per_s <= 0.0 {
         return None;
     }
-    let bus_bits: u32 = channels.values().map(|(width, _)| width).sum();
+    let bus_bits = (channels.values()).fold(0u32, |sum, (width, _)| sum.saturating_add(*width));
     let slowest = channels.values().map(|(_, speed)| *speed).min()?;
     let kind = facts
         .smbios_memory
@@ -194,6 +194,19 @@ pub(super) mod tests {
             note.contains("KVM") && note.contains("each of the 2"),
             "{note}"
         );
+    }
+
+    #[test]
+    fn widths_that_no_memory_has_do_not_break_the_sum() {
+        let wide = SmbiosMemoryDevice {
+            data_width_bits: Some(u32::MAX),
+            ..device("", "DIMM 0")
+        };
+        let facts = Facts {
+            smbios_memory: vec![wide.clone(), wide],
+            ..Facts::default()
+        };
+        assert!(theory(&facts).unwrap().gb_per_s.is_finite());
     }
 
     #[test]
