@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bench_inventory::{Host, Inventory, Suite};
-use bench_reports::analysis;
+use bench_reports::analysis::{self, HostAnalysis};
 use bench_reports::run_dir::{HostRecord, HostStatus, RunManifest};
-use bench_reports::verdict::Verdict;
 use clap::Args;
 use comfy_table::{Table, presets};
 use jiff::Timestamp;
@@ -319,14 +318,7 @@ fn a_board_is_all_invalid(run_dir: &Path) -> bool {
         return false;
     };
     let analysis = analysis::analyse(&run);
-    analysis.hosts.iter().any(|host| {
-        let mut measured = host
-            .units
-            .iter()
-            .filter(|unit| unit.verdict != Verdict::NotMeasured)
-            .peekable();
-        measured.peek().is_some() && measured.all(|unit| unit.verdict == Verdict::Invalid)
-    })
+    analysis.hosts.iter().any(HostAnalysis::is_all_invalid)
 }
 
 fn print_results(

@@ -157,6 +157,19 @@ fn keeps_what_was_measured_when_interrupted() {
 }
 
 #[test]
+fn says_when_all_data_of_a_board_are_invalid() {
+    let dir = tempfile::tempdir().unwrap();
+    // A memory slower than that of any machine this runs on: everything measured is above its theory.
+    let memory = "{name: system, kind: DDR, mt-per-s: 8, bus-bits: 8, source: made up for this test, \
+                  capacities: {gib: [1], source: made up for this test}, processors: [cpu]}";
+    let fleet = format!("  this-machine:\n    transport: local\n    memory: {memory}\n");
+    let outcome = controller::run(dir.path(), &fleet, &["--suite", "smoke"]);
+    assert_eq!(outcome.code, 6, "{}\n{}", outcome.stderr, outcome.document);
+    assert_eq!(outcome.host("this-machine")["status"], "ok");
+    assert!(outcome.read("frames/units.csv").contains(",invalid,"));
+}
+
+#[test]
 fn skips_the_emulated_host_where_qemu_is_not_installed() {
     let dir = tempfile::tempdir().unwrap();
     // A search path with everything a build needs, and no emulator.
