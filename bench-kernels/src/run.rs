@@ -156,18 +156,22 @@ fn sample(
         min_samples,
         max_samples,
         budget_ms,
+        precision_ppm,
     } = unit.sampling;
     let iterations = iterations_per_sample(kernel, pool);
     let budget = Duration::from_millis(budget_ms);
     let mut spent = Duration::ZERO;
+    let mut times_ns = Vec::new();
     for sample_idx in 0..max_samples {
-        if sample_idx >= min_samples && spent >= budget {
+        let is_enough = spent >= budget || median_is_known(&mut times_ns, precision_ppm);
+        if sample_idx >= min_samples && is_enough {
             break;
         }
         let start = Instant::now();
         kernel.iterate(pool, iterations);
         let elapsed = start.elapsed();
         spent += elapsed;
+        times_ns.push(elapsed.as_nanos() as u64);
         if !kernel.is_still_right() {
             return Err(NotReady::Failed(format!(
                 "sample {sample_idx} computed a wrong result"
@@ -182,6 +186,24 @@ fn sample(
         }));
     }
     Ok(())
+}
+
+/// Whether half the width of the 95 % confidence interval of the median is below `precision_ppm` millionths of it.
+///
+/// The interval is that of the order statistics: ranks n/2 -+ 0.98 sqrt(n) hold the median of any distribution with 95 %
+/// (normal approximation of the binomial; Conover, Practical Nonparametric Statistics). Below eight samples no pair of
+/// ranks does.
+fn median_is_known(times_ns: &mut [u64], precision_ppm: u32) -> bool {
+    let n = times_ns.len();
+    if precision_ppm == 0 || n < 8 {
+        return false;
+    }
+    times_ns.sort_unstable();
+    let reach = 0.98 * (n as f64).sqrt();
+    let low = (n as f64 / 2.0 - reach).floor().max(0.0) as usize;
+    let high = ((n as f64 / 2.0 + reach).ceil() as usize).min(n - 1);
+    let width = (times_ns[high] - times_ns[low]) as f64;
+    width / 2.0 < times_ns[n / 2] as f64 * f64::from(precision_ppm) / 1e6
 }
 
 /// One untimed trial tells how many iterations make a sample long enough for the clock.
@@ -282,5 +304,38 @@ impl Watchdog {
     fn rest(&self) {
         self.unit_deadline_ms.store(u64::MAX, Ordering::Relaxed);
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stops_when_the_median_is_known() {
+        let check = |times: &[u64], ppm: u32, expect: bool| {
+            assert_eq!(
+                median_is_known(&mut times.to_vec(), ppm),
+                expect,
+                "{times:?} at {ppm}"
+            );
+        };
+        check(&[1000; 7], 10_000, false);
+        check(&[1000; 8], 10_000, true);
+        check(&[1000; 8], 0, false);
+        check(
+            &[1000, 1001, 999, 1000, 1002, 998, 1000, 1001, 999],
+            10_000,
+            true,
+        );
+        check(
+            &[1000, 1100, 900, 1000, 1200, 800, 1000, 1100, 900],
+            10_000,
+            false,
+        );
+        // Outliers beyond the ranks do not count, however far away they are.
+        let mut times = vec![1000; 30];
+        times.extend([9000, 9000, 9000]);
+        check(&times, 10_000, true);
     }
 }

@@ -97,6 +97,10 @@ pub struct Sampling {
     pub max_samples: u32,
     /// No further sample starts after this much measured time. Milliseconds.
     pub budget_ms: u64,
+    /// No further sample starts, either, once half the width of the 95 % confidence interval of the median is below this
+    /// share of the median. Millionths; 0 for never.
+    #[serde(default)]
+    pub precision_ppm: u32,
 }
 
 /// A language model as the decode kernel needs it.

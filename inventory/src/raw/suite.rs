@@ -154,6 +154,10 @@ struct RawSampling {
     /// No further sample starts after this much measured time, milliseconds.
     #[schemars(range(min = 1, max = 86_400_000))]
     budget_ms: u64,
+    /// Stop before the budget is spent once the median is known this well: half the width of its 95 % confidence
+    /// interval, in per cent of the median. Left out, the budget alone decides.
+    #[schemars(range(min = 0.01, max = 100.0))]
+    precision_percent: Option<f64>,
 }
 
 /// A thread count: a number, `half` or `all`.
@@ -350,6 +354,9 @@ impl RawSampling {
             min_samples: self.min_samples,
             max_samples: self.max_samples,
             budget_ms: self.budget_ms,
+            precision_ppm: self
+                .precision_percent
+                .map_or(0, |percent| (percent * 1e4) as u32),
         }
     }
 }
