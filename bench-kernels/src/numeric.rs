@@ -89,8 +89,12 @@ pub struct Activations {
     pub qs: Vec<i8>,
     /// One scale per block.
     pub scales: Vec<f32>,
-    /// Sum of the quantised elements of every 16: the formats with an offset subtract it from the product.
-    pub sums16: Vec<i32>,
+    /// Sum of the quantised elements of every 16: the formats with an offset or minima subtract it from the product.
+    ///
+    /// In 16 bits, so that two neighbours are multiplied and added in one instruction.
+    pub sums16: Vec<i16>,
+    /// The same of every 32.
+    pub sums32: Vec<i16>,
 }
 
 impl Activations {
@@ -105,6 +109,7 @@ impl Activations {
             qs: vec![0; cols],
             scales: vec![0.0; cols / block_elements],
             sums16: vec![0; cols / 16],
+            sums32: vec![0; cols / 32],
         }
     }
 
@@ -128,7 +133,10 @@ impl Activations {
             }
         }
         for (sum, qs) in self.sums16.iter_mut().zip(self.qs.chunks_exact(16)) {
-            *sum = qs.iter().map(|&q| i32::from(q)).sum();
+            *sum = qs.iter().map(|&q| i16::from(q)).sum();
+        }
+        for (sum, halves) in self.sums32.iter_mut().zip(self.sums16.chunks_exact(2)) {
+            *sum = halves[0] + halves[1];
         }
     }
 }
@@ -217,8 +225,12 @@ mod tests {
                 activations.sums16[3],
                 activations.qs[48..64]
                     .iter()
-                    .map(|&q| i32::from(q))
-                    .sum::<i32>()
+                    .map(|&q| i16::from(q))
+                    .sum::<i16>()
+            );
+            assert_eq!(
+                activations.sums32[1],
+                activations.sums16[2] + activations.sums16[3]
             );
         }
     }

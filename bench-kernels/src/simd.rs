@@ -47,7 +47,13 @@ pub struct NonTemporal {
 /// The matrix products of one variant, format by format.
 struct Products {
     q4_0: GemvFn,
+    q5_0: GemvFn,
     q8_0: GemvFn,
+    iq4_nl: GemvFn,
+    q2_k: GemvFn,
+    q3_k: GemvFn,
+    q4_k: GemvFn,
+    q5_k: GemvFn,
     q6_k: GemvFn,
 }
 
@@ -208,7 +214,13 @@ impl Isa {
         );
         let gemv = match format {
             Format::Q4_0 => self.products.q4_0,
+            Format::Q5_0 => self.products.q5_0,
             Format::Q8_0 => self.products.q8_0,
+            Format::Iq4Nl => self.products.iq4_nl,
+            Format::Q2K => self.products.q2_k,
+            Format::Q3K => self.products.q3_k,
+            Format::Q4K => self.products.q4_k,
+            Format::Q5K => self.products.q5_k,
             Format::Q6K => self.products.q6_k,
         };
         // SAFETY: the token proves the CPU runs this variant; the assertions above tie all lengths together.
