@@ -1,6 +1,8 @@
 //! Numbers the kernels share: half precision, quantised activations, deterministic noise, transcendental functions.
 //!
-//! Nothing here calls libm: timed regions must run our own code on every board.
+//! Nothing here calls libm, memcpy or memset: timed regions must run our own code on every board.
+
+use std::hint::black_box;
 
 /// Converts IEEE half precision to single precision; exact.
 pub fn f16_to_f32(bits: u16) -> f32 {
@@ -141,6 +143,37 @@ impl Activations {
     }
 }
 
+/// Elements that pass through [`black_box`] at a time: few enough to be moved in registers.
+const LANES: usize = 8;
+
+/// Copies `from` to `to`; both are equally long.
+///
+/// A plain loop would become a call of the C library's memcpy, and we would measure that.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn copy(to: &mut [f32], from: &[f32]) {
+    assert_eq!(to.len(), from.len(), "both are equally long");
+    let (to, to_rest) = to.as_chunks_mut::<LANES>();
+    let (from, from_rest) = from.as_chunks::<LANES>();
+    to.iter_mut()
+        .zip(from)
+        .for_each(|(to, from)| *to = black_box(*from));
+    to_rest
+        .iter_mut()
+        .zip(from_rest)
+        .for_each(|(to, from)| *to = black_box(*from));
+}
+
+/// Sets every element to zero, without memset.
+pub fn clear(out: &mut [f32]) {
+    let (chunks, rest) = out.as_chunks_mut::<LANES>();
+    chunks
+        .iter_mut()
+        .for_each(|chunk| *chunk = black_box([0.0; LANES]));
+    rest.iter_mut().for_each(|out| *out = black_box(0.0));
+}
+
 /// Eight running maxima, so that the compiler can use vectors.
 fn largest_magnitude(x: &[f32]) -> f32 {
     let mut largest = [0.0f32; 8];
@@ -195,6 +228,18 @@ mod tests {
             0x3c00,
             "ties go to even"
         );
+    }
+
+    #[test]
+    fn copy_and_clear_reach_every_element() {
+        for n in [0, 1, 7, 8, 9, 64, 100] {
+            let from: Vec<f32> = (0..n).map(|idx| idx as f32 + 1.0).collect();
+            let mut to = vec![-1.0; n];
+            copy(&mut to, &from);
+            assert_eq!(to, from);
+            clear(&mut to);
+            assert_eq!(to, vec![0.0; n]);
+        }
     }
 
     #[test]

@@ -191,7 +191,7 @@ impl Isa {
     /// Shape: `weights` holds `out.len() / 8` groups of 8 rows x `cols` columns in `format`.
     ///
     /// # Panics
-    /// When shapes, lengths or the activations' block do not fit the format.
+    /// When shapes, lengths or the activations' block do not fit the format, or rows are shorter than a block.
     pub fn gemv(
         &self,
         format: Format,
@@ -201,6 +201,10 @@ impl Isa {
         out: &mut [f32],
     ) {
         assert_eq!(out.len() % GROUP_ROWS, 0, "rows come in whole groups");
+        assert!(
+            cols >= format.block_elements(),
+            "a row has at least one block"
+        );
         assert_eq!(
             weights.len(),
             out.len() * format.row_bytes(cols),

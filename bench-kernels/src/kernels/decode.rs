@@ -6,7 +6,9 @@
 //!
 //! 1. Every matrix is split by rows; a thread's rows of all matrices lie in one region of its own.
 //! 2. Norms and the quantisation of activations are done by every thread for itself: cheaper than a barrier.
-//! 3. Four barriers a layer (six with post-norms) separate the phases.
+//! 3. Five barriers a layer (seven with post-norms) separate the phases.
+//! 4. The step neither allocates nor calls the C library's memcpy and memset: plain loops that the compiler would turn
+//!    into such calls are in [`numeric::copy`] and [`numeric::clear`].
 //!
 //! What differs between model families without moving other bytes (GELU for SiLU, soft caps, rotary scaling) is left
 //! out: the step moves the same bytes and multiplies the same matrices.
@@ -184,16 +186,20 @@ impl Scratch {
             scores: vec![0.0; plan.depth + 1],
         }
     }
+}
 
-    /// Quantises `x` for every format among `matrices`.
-    fn quantise(&mut self, x: &[f32], matrices: &[&Matrix]) {
-        for activations in &mut self.activations {
-            let wanted = matrices
-                .iter()
-                .any(|matrix| matrix.format.activation_block() == activations.block_elements);
-            if wanted && activations.qs.len() == x.len() {
-                activations.quantise(x);
-            }
+/// Quantises `x` for every format among `matrices`.
+fn quantise<'a>(
+    activations: &mut [Activations],
+    x: &[f32],
+    matrices: impl Iterator<Item = &'a Matrix> + Clone,
+) {
+    for activations in activations {
+        let wanted = matrices
+            .clone()
+            .any(|matrix| matrix.format.activation_block() == activations.block_elements);
+        if wanted && activations.qs.len() == x.len() {
+            activations.quantise(x);
         }
     }
 }
@@ -215,7 +221,7 @@ impl Decode {
         let scratch = &mut *scratch;
         if thread_idx == 0 {
             // SAFETY: all other threads wait at the barrier below and touched nothing since the pool started the job.
-            unsafe { self.x.write(0..self.x.len()) }.copy_from_slice(&self.embedding);
+            numeric::copy(unsafe { self.x.write(0..self.x.len()) }, &self.embedding);
         }
         barrier.wait();
         for (layer_idx, layer) in self.plan.layers.iter().enumerate() {
@@ -253,9 +259,11 @@ impl Decode {
         // SAFETY: `x` was last written before the barrier above.
         let x = unsafe { self.x.read() };
         numeric::rms_norm(x, &self.plan.output_norm, &mut scratch.normed);
-        let normed = std::mem::take(&mut scratch.normed);
-        scratch.quantise(&normed, &[&self.plan.output]);
-        scratch.normed = normed;
+        quantise(
+            &mut scratch.activations,
+            &scratch.normed,
+            [&self.plan.output].into_iter(),
+        );
         self.product_into(
             isa,
             thread_idx,
@@ -271,10 +279,11 @@ impl Decode {
         // SAFETY: `x` is written only between two later barriers.
         let x = unsafe { self.x.read() };
         numeric::rms_norm(x, &layer.attn_norm, &mut scratch.normed);
-        let matrices: Vec<&Matrix> = layer.qkv.iter().map(|(matrix, _)| matrix).collect();
-        let normed = std::mem::take(&mut scratch.normed);
-        scratch.quantise(&normed, &matrices);
-        scratch.normed = normed;
+        quantise(
+            &mut scratch.activations,
+            &scratch.normed,
+            layer.qkv.iter().map(|(matrix, _)| matrix),
+        );
         for (matrix, first_row) in &layer.qkv {
             self.product_into(
                 isa,
@@ -356,7 +365,7 @@ impl Decode {
         post_norm: &Option<Vec<f32>>,
         barrier: &Barrier,
     ) {
-        scratch.quantise(input, &[matrix]);
+        quantise(&mut scratch.activations, input, [matrix].into_iter());
         self.product_into(
             isa,
             thread_idx,
@@ -391,9 +400,11 @@ impl Decode {
         // SAFETY: `x` was last written before the last barrier.
         let x = unsafe { self.x.read() };
         numeric::rms_norm(x, &layer.ffn_norm, &mut scratch.normed);
-        let normed = std::mem::take(&mut scratch.normed);
-        scratch.quantise(&normed, &[&layer.ffn_gate, &layer.ffn_up]);
-        scratch.normed = normed;
+        quantise(
+            &mut scratch.activations,
+            &scratch.normed,
+            [&layer.ffn_gate, &layer.ffn_up].into_iter(),
+        );
         let rows = layer.ffn_gate.rows_of(thread_idx, self.scratch.len());
         let [gate, up] = &mut scratch.rows;
         let (gate, up) = (&mut gate[..rows.len()], &mut up[..rows.len()]);
@@ -458,7 +469,7 @@ fn add_bias(head: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
             .zip(head)
             .zip(bias)
             .for_each(|((out, x), bias)| *out = x + bias),
-        None => out.iter_mut().zip(head).for_each(|(out, x)| *out = *x),
+        None => numeric::copy(out, head),
     }
 }
 
@@ -482,7 +493,7 @@ fn attend_head(isa: &Isa, query: &[f32], cache: &CacheHead, scores: &mut [f32], 
         *score = numeric::exp(*score - largest);
         sum += *score;
     }
-    out.iter_mut().for_each(|out| *out = 0.0);
+    numeric::clear(out);
     for (score, value) in scores.iter().zip(cache.values.chunks_exact(n)) {
         isa.add_scaled_f16(out, value, score / sum);
     }

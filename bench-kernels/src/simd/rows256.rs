@@ -123,7 +123,7 @@ pub(super) trait Block {
 ///
 /// # Safety
 /// - The CPU has AVX2, F16C and what `D` needs.
-/// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
+/// - `weights` holds `n_groups` groups of `cols` columns, at least one block; `out` has room for 8 floats a group.
 #[inline(always)]
 pub(super) unsafe fn gemv<D: Dot, B: Block>(
     weights: *const u8,
@@ -134,6 +134,10 @@ pub(super) unsafe fn gemv<D: Dot, B: Block>(
 ) {
     let n_blocks = cols / B::ELEMENTS;
     debug_assert!(x.qs.len() >= cols, "the activations have all blocks");
+    debug_assert!(n_blocks > 0, "a row has at least one block");
+    // Without this the compiler turns the case of empty rows into a call of memset.
+    // SAFETY: the caller's promise.
+    unsafe { std::hint::assert_unchecked(n_blocks > 0) };
     let mut block = weights;
     for group_idx in 0..n_groups {
         // SAFETY: `block` walks over `n_groups * n_blocks` blocks, the activations have `n_blocks` of them, `out` 8

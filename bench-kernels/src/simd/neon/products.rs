@@ -177,7 +177,7 @@ trait Block {
 ///
 /// # Safety
 /// - The CPU has NEON and what `D` needs.
-/// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
+/// - `weights` holds `n_groups` groups of `cols` columns, at least one block; `out` has room for 8 floats a group.
 #[target_feature(enable = "neon")]
 unsafe fn gemv<D: RowDot, B: Block>(
     weights: *const u8,
@@ -188,6 +188,10 @@ unsafe fn gemv<D: RowDot, B: Block>(
 ) {
     let n_blocks = cols / B::ELEMENTS;
     debug_assert!(x.qs.len() >= cols, "the activations have all blocks");
+    debug_assert!(n_blocks > 0, "a row has at least one block");
+    // Without this the compiler turns the case of empty rows into a call of memset.
+    // SAFETY: the caller's promise.
+    unsafe { std::hint::assert_unchecked(n_blocks > 0) };
     let mut block = weights;
     for group_idx in 0..n_groups {
         let mut sums = [vdupq_n_f32(0.0); 2];
