@@ -72,6 +72,11 @@ pub const TABLE: &[KernelInfo] = &[
         prepare: |unit, pool, isa| stream::prepare(Operation::TriadNt, unit, pool, isa),
     },
     KernelInfo {
+        name: "gemv_f16",
+        summary: "matrix in half precision times vector",
+        prepare: |unit, pool, isa| gemv::prepare(Format::F16, unit, pool, isa),
+    },
+    KernelInfo {
         name: "gemv_q4_0",
         summary: "matrix in Q4_0 times vector",
         prepare: |unit, pool, isa| gemv::prepare(Format::Q4_0, unit, pool, isa),

@@ -82,11 +82,16 @@ pub fn silu(x: f32) -> f32 {
 
 /// A vector of activations, quantised to 8 bits once per product and shared by all rows.
 ///
-/// Shape: `cols` elements in blocks of `block_elements`, each with one scale; x = scale * q.
+/// Shape: `cols` elements in blocks of `block_elements`, each with one scale; x = scale * q. In blocks of one element
+/// they stay floats.
 #[derive(Debug, Clone)]
 pub struct Activations {
-    /// Elements of one block: 32 for Q4_0 and Q8_0 weights, 256 for the K formats.
+    /// Elements.
+    pub cols: usize,
+    /// Elements of one block: 1 for weights that are floats, 256 for the K formats, 32 for the others.
     pub block_elements: usize,
+    /// The elements as they are, in blocks of one; empty otherwise, as the other fields are then.
+    pub floats: Vec<f32>,
     /// Quantised elements.
     pub qs: Vec<i8>,
     /// One scale per block.
@@ -106,21 +111,31 @@ impl Activations {
     /// When `cols` is no multiple of the block.
     pub fn new(cols: usize, block_elements: usize) -> Activations {
         assert_eq!(cols % block_elements, 0, "columns must be whole blocks");
+        let (n_floats, n_quantised) = if block_elements == 1 {
+            (cols, 0)
+        } else {
+            (0, cols)
+        };
         Activations {
+            cols,
             block_elements,
-            qs: vec![0; cols],
-            scales: vec![0.0; cols / block_elements],
-            sums16: vec![0; cols / 16],
-            sums32: vec![0; cols / 32],
+            floats: vec![0.0; n_floats],
+            qs: vec![0; n_quantised],
+            scales: vec![0.0; n_quantised / block_elements],
+            sums16: vec![0; n_quantised / 16],
+            sums32: vec![0; n_quantised / 32],
         }
     }
 
-    /// Quantises `x`: the largest magnitude of a block becomes 127.
+    /// Quantises `x`: the largest magnitude of a block becomes 127. In blocks of one, copies it.
     ///
     /// # Panics
     /// When the lengths differ.
     pub fn quantise(&mut self, x: &[f32]) {
-        assert_eq!(x.len(), self.qs.len(), "as many elements as the buffer has");
+        assert_eq!(x.len(), self.cols, "as many elements as the buffer has");
+        if self.block_elements == 1 {
+            return copy(&mut self.floats, x);
+        }
         let blocks = x
             .chunks_exact(self.block_elements)
             .zip(self.qs.chunks_exact_mut(self.block_elements));

@@ -273,9 +273,12 @@ mod tests {
             simd::scalar().gemv(format, &group, cols, &activations, &mut out);
             for (row, out) in file_rows.iter().zip(out) {
                 let weights = format.dequantise(row);
-                let exact = |idx: usize| {
-                    f64::from(activations.qs[idx])
-                        * f64::from(activations.scales[idx / activations.block_elements])
+                let exact = |idx: usize| match activations.floats.get(idx) {
+                    Some(float) => f64::from(*float),
+                    None => {
+                        f64::from(activations.qs[idx])
+                            * f64::from(activations.scales[idx / activations.block_elements])
+                    }
                 };
                 let terms: Vec<f64> = weights
                     .iter()

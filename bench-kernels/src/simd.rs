@@ -46,6 +46,7 @@ pub struct NonTemporal {
 
 /// The matrix products of one variant, format by format.
 struct Products {
+    f16: GemvFn,
     q4_0: GemvFn,
     q5_0: GemvFn,
     q8_0: GemvFn,
@@ -210,13 +211,14 @@ impl Isa {
             out.len() * format.row_bytes(cols),
             "weights fill the shape"
         );
-        assert_eq!(x.qs.len(), cols, "one activation per column");
+        assert_eq!(x.cols, cols, "one activation per column");
         assert_eq!(
             x.block_elements,
             format.activation_block(),
             "activations are quantised for this format"
         );
         let gemv = match format {
+            Format::F16 => self.products.f16,
             Format::Q4_0 => self.products.q4_0,
             Format::Q5_0 => self.products.q5_0,
             Format::Q8_0 => self.products.q8_0,

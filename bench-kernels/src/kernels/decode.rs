@@ -198,7 +198,7 @@ fn quantise<'a>(
         let wanted = matrices
             .clone()
             .any(|matrix| matrix.format.activation_block() == activations.block_elements);
-        if wanted && activations.qs.len() == x.len() {
+        if wanted && activations.cols == x.len() {
             activations.quantise(x);
         }
     }
@@ -208,7 +208,7 @@ fn quantise<'a>(
 fn input_of<'a>(activations: &'a [Activations], matrix: &Matrix) -> &'a Activations {
     activations
         .iter()
-        .find(|x| x.qs.len() == matrix.cols && x.block_elements == matrix.format.activation_block())
+        .find(|x| x.cols == matrix.cols && x.block_elements == matrix.format.activation_block())
         .expect("the plan lists the input shape of every matrix")
 }
 

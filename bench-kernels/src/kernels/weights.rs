@@ -17,6 +17,10 @@ pub const GROUP_ROWS: usize = 8;
 /// A block format of weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
+    /// Half-precision floats; a block is 8 elements, 16 bytes, so that a vector holds what one row adds at a time.
+    ///
+    /// Group of 128 bytes: the 16 bytes of each row. A row has eight running sums, one for every eighth column.
+    F16,
     /// 32 elements, 18 bytes: f16 d, 16 bytes of nibbles; x = d * (q - 8).
     ///
     /// Group of 144 bytes: d of 8 rows; then 4 vectors, vector c with chunk c in the low nibbles and chunk 4+c in the
@@ -74,7 +78,8 @@ pub const IQ4_NL_VALUES: [i8; 16] = [
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 9] = [
+    pub const ALL: [Format; 10] = [
+        Format::F16,
         Format::Q4_0,
         Format::Q5_0,
         Format::Q8_0,
@@ -94,6 +99,7 @@ impl Format {
     /// Stable id, as in the tensor lists.
     pub fn id(self) -> &'static str {
         match self {
+            Format::F16 => "f16",
             Format::Q4_0 => "q4_0",
             Format::Q5_0 => "q5_0",
             Format::Q8_0 => "q8_0",
@@ -109,6 +115,7 @@ impl Format {
     /// Elements of one block of one row.
     pub fn block_elements(self) -> usize {
         match self {
+            Format::F16 => 8,
             Format::Q4_0 | Format::Q5_0 | Format::Q8_0 | Format::Iq4Nl => 32,
             Format::Q2K | Format::Q3K | Format::Q4K | Format::Q5K | Format::Q6K => 256,
         }
@@ -117,6 +124,7 @@ impl Format {
     /// Bytes of one block of one row.
     pub fn block_bytes(self) -> usize {
         match self {
+            Format::F16 => 16,
             Format::Q4_0 | Format::Iq4Nl => 18,
             Format::Q5_0 => 22,
             Format::Q8_0 => 34,
@@ -128,9 +136,12 @@ impl Format {
         }
     }
 
-    /// Elements that share a scale in the activations this format is multiplied with.
+    /// Elements that share a scale in the activations this format is multiplied with; 1 where they stay floats.
     pub fn activation_block(self) -> usize {
-        self.block_elements()
+        match self {
+            Format::F16 => 1,
+            _ => self.block_elements(),
+        }
     }
 
     /// Bytes of one row of `cols` elements, a multiple of [`Format::block_elements`].
@@ -139,13 +150,14 @@ impl Format {
     }
 
     /// Top bytes of the half-precision numbers a block of a group begins with, without sign and two mantissa bits: d
-    /// of every row and, where there is one, dmin of every row.
+    /// of every row and, where there is one, dmin of every row; in F16 the whole block.
     ///
     /// They give synthetic weights a magnitude of about 0.1 and a mean near zero, as a model has them: 2^-8 for four
     /// bits, less where an 8-bit value or a scale comes on top, and dmin as much larger than d as the mean of
     /// scale * q is larger than that of the minimum.
     fn exponents(self) -> &'static [u8] {
         match self {
+            Format::F16 => &[0x28; 8],
             Format::Q4_0 => &[0x1c],
             Format::Q5_0 => &[0x18],
             Format::Q8_0 | Format::Iq4Nl | Format::Q3K => &[0x0c],
@@ -177,8 +189,10 @@ impl Format {
                 .chunks_exact_mut(2 * GROUP_ROWS)
                 .zip(self.exponents())
             {
+                // Scales are positive, weights are not.
+                let kept = if self == Format::F16 { 0x83 } else { 3 };
                 for half in scales.chunks_exact_mut(2) {
-                    half[1] = exponent | (half[1] & 3);
+                    half[1] = exponent | (half[1] & kept);
                 }
             }
             if self == Format::Q8_0 {

@@ -8,9 +8,10 @@ fn f16(bytes: &[u8]) -> f32 {
 }
 
 impl Format {
-    /// Where d and, if there is one, dmin lie in a block as a file stores it.
+    /// Where d and, if there is one, dmin lie in a block as a file stores it; in F16 where the elements lie.
     pub fn file_scales_at(self) -> &'static [usize] {
         match self {
+            Format::F16 => &[0, 2, 4, 6, 8, 10, 12, 14],
             Format::Q4_0 | Format::Q5_0 | Format::Q8_0 | Format::Iq4Nl => &[0],
             Format::Q2K => &[80, 82],
             Format::Q3K => &[108],
@@ -35,6 +36,9 @@ impl Format {
     }
 
     fn interleave_block(self, blocks: [&[u8]; GROUP_ROWS]) -> Vec<u8> {
+        if self == Format::F16 {
+            return blocks.concat();
+        }
         let mut group = Vec::new();
         for at in self.file_scales_at() {
             group.extend(blocks.iter().flat_map(|block| block[*at..at + 2].to_vec()));
@@ -54,6 +58,7 @@ impl Format {
             }
         };
         match self {
+            Format::F16 => unreachable!("the rows of a block follow each other"),
             Format::Q4_0 | Format::Iq4Nl => vectors(&mut group, 2, 4),
             Format::Q8_0 => vectors(&mut group, 2, 8),
             Format::Q5_0 => {
@@ -139,6 +144,7 @@ impl Format {
         let paired =
             |at: usize, sub_block: usize| block[at + sub_block / 2 * 16 + row * 2 + sub_block % 2];
         match self {
+            Format::F16 => f16(&block[row * 16 + element * 2..]),
             Format::Q4_0 => d * (f32::from(nibble(byte(16 + chunk % 4 * 32), chunk >= 4)) - 8.0),
             Format::Iq4Nl => {
                 let q = nibble(byte(16 + chunk % 4 * 32), chunk >= 4);
@@ -207,6 +213,7 @@ impl Format {
         let two_bits =
             |qs: &[u8]| qs[element / 128 * 32 + element % 32] >> (element / 32 % 4 * 2) & 3;
         match self {
+            Format::F16 => f16(&block[element * 2..]),
             Format::Q4_0 => d * (f32::from(nibble(block[2 + element % 16], element >= 16)) - 8.0),
             Format::Iq4Nl => {
                 let q = nibble(block[2 + element % 16], element >= 16);

@@ -2,9 +2,10 @@
 
 use crate::kernels::weights::{GROUP_ROWS, IQ4_NL_VALUES};
 use crate::numeric::{Activations, f16_to_f32};
-use crate::simd::Products;
+use crate::simd::{Products, sum_lanes};
 
 pub const PRODUCTS: Products = Products {
+    f16: gemv_f16,
     q4_0: gemv::<Q4_0>,
     q5_0: gemv::<Q5_0>,
     q8_0: gemv::<Q8_0>,
@@ -55,6 +56,35 @@ unsafe fn gemv<B: Block>(
             B::add(&mut sums, block, x, block_idx);
         }
         out.copy_from_slice(&sums);
+    }
+}
+
+/// Pseudo-code: for every row eight running sums, `sums[c % 8] += w[c] * x[c]`, added up at the end.
+///
+/// # Safety
+/// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
+unsafe fn gemv_f16(
+    weights: *const u8,
+    n_groups: usize,
+    cols: usize,
+    x: &Activations,
+    out: *mut f32,
+) {
+    const LANES: usize = 8;
+    for group_idx in 0..n_groups {
+        for row in 0..GROUP_ROWS {
+            let mut sums = [0.0f32; LANES];
+            for (block_idx, x) in x.floats[..cols].chunks_exact(LANES).enumerate() {
+                let at = ((group_idx * cols / LANES + block_idx) * GROUP_ROWS + row) * LANES * 2;
+                // SAFETY: the caller's promise.
+                let halves = unsafe { std::slice::from_raw_parts(weights.add(at), LANES * 2) };
+                for (lane, x) in x.iter().enumerate() {
+                    sums[lane] += half(halves, lane) * x;
+                }
+            }
+            // SAFETY: the caller's promise.
+            unsafe { *out.add(group_idx * GROUP_ROWS + row) = sum_lanes(sums) };
+        }
     }
 }
 
