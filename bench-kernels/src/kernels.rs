@@ -72,14 +72,49 @@ pub const TABLE: &[KernelInfo] = &[
         prepare: |unit, pool, isa| stream::prepare(Operation::TriadNt, unit, pool, isa),
     },
     KernelInfo {
+        name: "gemv_f16",
+        summary: "matrix in half precision times vector",
+        prepare: |unit, pool, isa| gemv::prepare(Format::F16, unit, pool, isa),
+    },
+    KernelInfo {
         name: "gemv_q4_0",
         summary: "matrix in Q4_0 times vector",
         prepare: |unit, pool, isa| gemv::prepare(Format::Q4_0, unit, pool, isa),
     },
     KernelInfo {
+        name: "gemv_q5_0",
+        summary: "matrix in Q5_0 times vector",
+        prepare: |unit, pool, isa| gemv::prepare(Format::Q5_0, unit, pool, isa),
+    },
+    KernelInfo {
         name: "gemv_q8_0",
         summary: "matrix in Q8_0 times vector",
         prepare: |unit, pool, isa| gemv::prepare(Format::Q8_0, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemv_iq4_nl",
+        summary: "matrix in IQ4_NL times vector",
+        prepare: |unit, pool, isa| gemv::prepare(Format::Iq4Nl, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemv_q2_k",
+        summary: "matrix in Q2_K times vector",
+        prepare: |unit, pool, isa| gemv::prepare(Format::Q2K, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemv_q3_k",
+        summary: "matrix in Q3_K times vector",
+        prepare: |unit, pool, isa| gemv::prepare(Format::Q3K, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemv_q4_k",
+        summary: "matrix in Q4_K times vector",
+        prepare: |unit, pool, isa| gemv::prepare(Format::Q4K, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemv_q5_k",
+        summary: "matrix in Q5_K times vector",
+        prepare: |unit, pool, isa| gemv::prepare(Format::Q5K, unit, pool, isa),
     },
     KernelInfo {
         name: "gemv_q6_k",

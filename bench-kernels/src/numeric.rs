@@ -1,6 +1,8 @@
 //! Numbers the kernels share: half precision, quantised activations, deterministic noise, transcendental functions.
 //!
-//! Nothing here calls libm: timed regions must run our own code on every board.
+//! Nothing here calls libm, memcpy or memset: timed regions must run our own code on every board.
+
+use std::hint::black_box;
 
 /// Converts IEEE half precision to single precision; exact.
 pub fn f16_to_f32(bits: u16) -> f32 {
@@ -80,17 +82,26 @@ pub fn silu(x: f32) -> f32 {
 
 /// A vector of activations, quantised to 8 bits once per product and shared by all rows.
 ///
-/// Shape: `cols` elements in blocks of `block_elements`, each with one scale; x = scale * q.
+/// Shape: `cols` elements in blocks of `block_elements`, each with one scale; x = scale * q. In blocks of one element
+/// they stay floats.
 #[derive(Debug, Clone)]
 pub struct Activations {
-    /// Elements of one block: 32 for Q4_0 and Q8_0 weights, 256 for the K formats.
+    /// Elements.
+    pub cols: usize,
+    /// Elements of one block: 1 for weights that are floats, 256 for the K formats, 32 for the others.
     pub block_elements: usize,
+    /// The elements as they are, in blocks of one; empty otherwise, as the other fields are then.
+    pub floats: Vec<f32>,
     /// Quantised elements.
     pub qs: Vec<i8>,
     /// One scale per block.
     pub scales: Vec<f32>,
-    /// Sum of the quantised elements of every 16: the formats with an offset subtract it from the product.
-    pub sums16: Vec<i32>,
+    /// Sum of the quantised elements of every 16: the formats with an offset or minima subtract it from the product.
+    ///
+    /// In 16 bits, so that two neighbours are multiplied and added in one instruction.
+    pub sums16: Vec<i16>,
+    /// The same of every 32.
+    pub sums32: Vec<i16>,
 }
 
 impl Activations {
@@ -100,20 +111,31 @@ impl Activations {
     /// When `cols` is no multiple of the block.
     pub fn new(cols: usize, block_elements: usize) -> Activations {
         assert_eq!(cols % block_elements, 0, "columns must be whole blocks");
+        let (n_floats, n_quantised) = if block_elements == 1 {
+            (cols, 0)
+        } else {
+            (0, cols)
+        };
         Activations {
+            cols,
             block_elements,
-            qs: vec![0; cols],
-            scales: vec![0.0; cols / block_elements],
-            sums16: vec![0; cols / 16],
+            floats: vec![0.0; n_floats],
+            qs: vec![0; n_quantised],
+            scales: vec![0.0; n_quantised / block_elements],
+            sums16: vec![0; n_quantised / 16],
+            sums32: vec![0; n_quantised / 32],
         }
     }
 
-    /// Quantises `x`: the largest magnitude of a block becomes 127.
+    /// Quantises `x`: the largest magnitude of a block becomes 127. In blocks of one, copies it.
     ///
     /// # Panics
     /// When the lengths differ.
     pub fn quantise(&mut self, x: &[f32]) {
-        assert_eq!(x.len(), self.qs.len(), "as many elements as the buffer has");
+        assert_eq!(x.len(), self.cols, "as many elements as the buffer has");
+        if self.block_elements == 1 {
+            return copy(&mut self.floats, x);
+        }
         let blocks = x
             .chunks_exact(self.block_elements)
             .zip(self.qs.chunks_exact_mut(self.block_elements));
@@ -128,9 +150,43 @@ impl Activations {
             }
         }
         for (sum, qs) in self.sums16.iter_mut().zip(self.qs.chunks_exact(16)) {
-            *sum = qs.iter().map(|&q| i32::from(q)).sum();
+            *sum = qs.iter().map(|&q| i16::from(q)).sum();
+        }
+        for (sum, halves) in self.sums32.iter_mut().zip(self.sums16.chunks_exact(2)) {
+            *sum = halves[0] + halves[1];
         }
     }
+}
+
+/// Elements that pass through [`black_box`] at a time: few enough to be moved in registers.
+const LANES: usize = 8;
+
+/// Copies `from` to `to`; both are equally long.
+///
+/// A plain loop would become a call of the C library's memcpy, and we would measure that.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn copy(to: &mut [f32], from: &[f32]) {
+    assert_eq!(to.len(), from.len(), "both are equally long");
+    let (to, to_rest) = to.as_chunks_mut::<LANES>();
+    let (from, from_rest) = from.as_chunks::<LANES>();
+    to.iter_mut()
+        .zip(from)
+        .for_each(|(to, from)| *to = black_box(*from));
+    to_rest
+        .iter_mut()
+        .zip(from_rest)
+        .for_each(|(to, from)| *to = black_box(*from));
+}
+
+/// Sets every element to zero, without memset.
+pub fn clear(out: &mut [f32]) {
+    let (chunks, rest) = out.as_chunks_mut::<LANES>();
+    chunks
+        .iter_mut()
+        .for_each(|chunk| *chunk = black_box([0.0; LANES]));
+    rest.iter_mut().for_each(|out| *out = black_box(0.0));
 }
 
 /// Eight running maxima, so that the compiler can use vectors.
@@ -190,6 +246,18 @@ mod tests {
     }
 
     #[test]
+    fn copy_and_clear_reach_every_element() {
+        for n in [0, 1, 7, 8, 9, 64, 100] {
+            let from: Vec<f32> = (0..n).map(|idx| idx as f32 + 1.0).collect();
+            let mut to = vec![-1.0; n];
+            copy(&mut to, &from);
+            assert_eq!(to, from);
+            clear(&mut to);
+            assert_eq!(to, vec![0.0; n]);
+        }
+    }
+
+    #[test]
     fn exp_is_close_to_the_library() {
         let mut x = -86.9f32;
         while x < 88.0 {
@@ -217,8 +285,12 @@ mod tests {
                 activations.sums16[3],
                 activations.qs[48..64]
                     .iter()
-                    .map(|&q| i32::from(q))
-                    .sum::<i32>()
+                    .map(|&q| i16::from(q))
+                    .sum::<i16>()
+            );
+            assert_eq!(
+                activations.sums32[1],
+                activations.sums16[2] + activations.sums16[3]
             );
         }
     }

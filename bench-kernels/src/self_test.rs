@@ -197,10 +197,12 @@ fn extremes(isa: &Isa, cases: &mut Cases) {
             (0xff, -1.0),
             (0x7f, -1.0),
             (0x81, 1.0),
+            (0x00, 1.0),
+            (0x00, -1.0),
         ] {
             let cols = format.block_elements();
             let mut weights = vec![fill; GROUP_ROWS * format.row_bytes(cols)];
-            for half in weights[..16].chunks_exact_mut(2) {
+            for half in weights[..format.scale_bytes()].chunks_exact_mut(2) {
                 half.copy_from_slice(&[0x00, 0x3c]);
             }
             let mut activations = Activations::new(cols, format.activation_block());
@@ -256,9 +258,10 @@ mod tests {
             let mut state = 21;
             rows.iter_mut()
                 .for_each(|byte| *byte = split_mix(&mut state) as u8);
-            let scale_at = if format == Format::Q6K { 208 } else { 0 };
             for block in rows.chunks_exact_mut(format.block_bytes()) {
-                block[scale_at + 1] = 0x1c | (block[scale_at + 1] & 0x83);
+                for at in format.file_scales_at() {
+                    block[at + 1] = 0x1c | (block[at + 1] & 0x83);
+                }
             }
             let file_rows: Vec<&[u8]> = rows.chunks_exact(format.row_bytes(cols)).collect();
             let group = format.interleave(file_rows.clone().try_into().unwrap());
@@ -270,9 +273,12 @@ mod tests {
             simd::scalar().gemv(format, &group, cols, &activations, &mut out);
             for (row, out) in file_rows.iter().zip(out) {
                 let weights = format.dequantise(row);
-                let exact = |idx: usize| {
-                    f64::from(activations.qs[idx])
-                        * f64::from(activations.scales[idx / activations.block_elements])
+                let exact = |idx: usize| match activations.floats.get(idx) {
+                    Some(float) => f64::from(*float),
+                    None => {
+                        f64::from(activations.qs[idx])
+                            * f64::from(activations.scales[idx / activations.block_elements])
+                    }
                 };
                 let terms: Vec<f64> = weights
                     .iter()

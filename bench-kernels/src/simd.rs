@@ -46,8 +46,15 @@ pub struct NonTemporal {
 
 /// The matrix products of one variant, format by format.
 struct Products {
+    f16: GemvFn,
     q4_0: GemvFn,
+    q5_0: GemvFn,
     q8_0: GemvFn,
+    iq4_nl: GemvFn,
+    q2_k: GemvFn,
+    q3_k: GemvFn,
+    q4_k: GemvFn,
+    q5_k: GemvFn,
     q6_k: GemvFn,
 }
 
@@ -185,7 +192,7 @@ impl Isa {
     /// Shape: `weights` holds `out.len() / 8` groups of 8 rows x `cols` columns in `format`.
     ///
     /// # Panics
-    /// When shapes, lengths or the activations' block do not fit the format.
+    /// When shapes, lengths or the activations' block do not fit the format, or rows are shorter than a block.
     pub fn gemv(
         &self,
         format: Format,
@@ -195,20 +202,31 @@ impl Isa {
         out: &mut [f32],
     ) {
         assert_eq!(out.len() % GROUP_ROWS, 0, "rows come in whole groups");
+        assert!(
+            cols >= format.block_elements(),
+            "a row has at least one block"
+        );
         assert_eq!(
             weights.len(),
             out.len() * format.row_bytes(cols),
             "weights fill the shape"
         );
-        assert_eq!(x.qs.len(), cols, "one activation per column");
+        assert_eq!(x.cols, cols, "one activation per column");
         assert_eq!(
             x.block_elements,
             format.activation_block(),
             "activations are quantised for this format"
         );
         let gemv = match format {
+            Format::F16 => self.products.f16,
             Format::Q4_0 => self.products.q4_0,
+            Format::Q5_0 => self.products.q5_0,
             Format::Q8_0 => self.products.q8_0,
+            Format::Iq4Nl => self.products.iq4_nl,
+            Format::Q2K => self.products.q2_k,
+            Format::Q3K => self.products.q3_k,
+            Format::Q4K => self.products.q4_k,
+            Format::Q5K => self.products.q5_k,
             Format::Q6K => self.products.q6_k,
         };
         // SAFETY: the token proves the CPU runs this variant; the assertions above tie all lengths together.

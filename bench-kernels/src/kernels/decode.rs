@@ -8,6 +8,8 @@
 //! 2. Norms and the quantisation of activations are done by every thread for itself: cheaper than a barrier.
 //! 3. Five barriers a layer separate the phases; two more with post-norms, one more where a KV cache is so long that
 //!    attention is split over positions.
+//! 4. The step neither allocates nor calls the C library's memcpy and memset: plain loops that the compiler would turn
+//!    into such calls are in [`numeric::copy`] and [`numeric::clear`].
 //!
 //! What differs between model families without moving other bytes (GELU for SiLU, soft caps, rotary scaling) is left
 //! out: the step moves the same bytes and multiplies the same matrices.
@@ -177,16 +179,20 @@ impl Scratch {
             share,
         }
     }
+}
 
-    /// Quantises `x` for every format among `matrices`.
-    fn quantise<'a>(&mut self, x: &[f32], matrices: impl Iterator<Item = &'a Matrix> + Clone) {
-        for activations in &mut self.activations {
-            let wanted = matrices
-                .clone()
-                .any(|matrix| matrix.format.activation_block() == activations.block_elements);
-            if wanted && activations.qs.len() == x.len() {
-                activations.quantise(x);
-            }
+/// Quantises `x` for every format among `matrices`.
+fn quantise<'a>(
+    activations: &mut [Activations],
+    x: &[f32],
+    matrices: impl Iterator<Item = &'a Matrix> + Clone,
+) {
+    for activations in activations {
+        let wanted = matrices
+            .clone()
+            .any(|matrix| matrix.format.activation_block() == activations.block_elements);
+        if wanted && activations.cols == x.len() {
+            activations.quantise(x);
         }
     }
 }
@@ -195,7 +201,7 @@ impl Scratch {
 fn input_of<'a>(activations: &'a [Activations], matrix: &Matrix) -> &'a Activations {
     activations
         .iter()
-        .find(|x| x.qs.len() == matrix.cols && x.block_elements == matrix.format.activation_block())
+        .find(|x| x.cols == matrix.cols && x.block_elements == matrix.format.activation_block())
         .expect("the plan lists the input shape of every matrix")
 }
 
@@ -208,12 +214,7 @@ impl Decode {
         let scratch = &mut *scratch;
         if thread_idx == 0 {
             // SAFETY: all other threads wait at the barrier below and touched nothing since the pool started the job.
-            let x = unsafe { self.x.write(0..self.x.len()) };
-            // A factor unknown to the compiler, or it would call memcpy.
-            let one = std::hint::black_box(1.0);
-            x.iter_mut()
-                .zip(&self.embedding)
-                .for_each(|(x, embedding)| *x = embedding * one);
+            numeric::copy(unsafe { self.x.write(0..self.x.len()) }, &self.embedding);
         }
         barrier.wait();
         for (layer_idx, layer) in self.plan.layers.iter().enumerate() {
@@ -255,9 +256,11 @@ impl Decode {
         // SAFETY: `x` was last written before the barrier above.
         let x = unsafe { self.x.read() };
         numeric::rms_norm(x, &self.plan.output_norm, &mut scratch.normed);
-        let normed = std::mem::take(&mut scratch.normed);
-        scratch.quantise(&normed, [&self.plan.output].into_iter());
-        scratch.normed = normed;
+        quantise(
+            &mut scratch.activations,
+            &scratch.normed,
+            [&self.plan.output].into_iter(),
+        );
         self.product_into(
             isa,
             thread_idx,
@@ -273,9 +276,11 @@ impl Decode {
         // SAFETY: `x` is written only between two later barriers.
         let x = unsafe { self.x.read() };
         numeric::rms_norm(x, &layer.attn_norm, &mut scratch.normed);
-        let normed = std::mem::take(&mut scratch.normed);
-        scratch.quantise(&normed, layer.qkv.iter().map(|(matrix, _)| matrix));
-        scratch.normed = normed;
+        quantise(
+            &mut scratch.activations,
+            &scratch.normed,
+            layer.qkv.iter().map(|(matrix, _)| matrix),
+        );
         for (matrix, first_row) in &layer.qkv {
             self.product_into(
                 isa,
@@ -386,7 +391,7 @@ impl Decode {
         post_norm: &Option<Vec<f32>>,
         barrier: &Barrier,
     ) {
-        scratch.quantise(input, [matrix].into_iter());
+        quantise(&mut scratch.activations, input, [matrix].into_iter());
         self.product_into(
             isa,
             thread_idx,
@@ -421,9 +426,11 @@ impl Decode {
         // SAFETY: `x` was last written before the last barrier.
         let x = unsafe { self.x.read() };
         numeric::rms_norm(x, &layer.ffn_norm, &mut scratch.normed);
-        let normed = std::mem::take(&mut scratch.normed);
-        scratch.quantise(&normed, [&layer.ffn_gate, &layer.ffn_up].into_iter());
-        scratch.normed = normed;
+        quantise(
+            &mut scratch.activations,
+            &scratch.normed,
+            [&layer.ffn_gate, &layer.ffn_up].into_iter(),
+        );
         let rows = layer.ffn_gate.rows_of(thread_idx, self.scratch.len());
         let [gate, up] = &mut scratch.rows;
         let (gate, up) = (&mut gate[..rows.len()], &mut up[..rows.len()]);
@@ -488,7 +495,7 @@ fn add_bias(head: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
             .zip(head)
             .zip(bias)
             .for_each(|((out, x), bias)| *out = x + bias),
-        None => out.iter_mut().zip(head).for_each(|(out, x)| *out = *x),
+        None => numeric::copy(out, head),
     }
 }
 

@@ -8,21 +8,31 @@
 //! bytes and close one of three vector ports, which takes away what the width gives (about 2.5 cycles for 64 bytes of
 //! Q4_0 against 2.7), and two groups in one vector make two streams of one.
 
-mod formats;
+mod blocks256;
+mod blocks32;
 
 use std::arch::x86_64::*;
 
 use crate::kernels::weights::GROUP_ROWS;
 use crate::numeric::Activations;
+use crate::simd::sum_lanes;
 
-pub(super) use self::formats::{Q4_0, Q6K, Q8_0};
+pub(super) use self::blocks32::{Iq4Nl, Q4_0, Q5_0, Q8_0};
+pub(super) use self::blocks256::{Q2K, Q3K, Q4K, Q5K, Q6K};
 
 /// The products of every format with one kind of [`Dot`], compiled for the instruction sets named.
 macro_rules! products {
     ($features:literal, $dot:ty) => {
         $crate::simd::Products {
+            f16: $crate::simd::rows256::gemv_f16,
             q4_0: $crate::simd::rows256::products!(@one $features, $dot, Q4_0),
+            q5_0: $crate::simd::rows256::products!(@one $features, $dot, Q5_0),
             q8_0: $crate::simd::rows256::products!(@one $features, $dot, Q8_0),
+            iq4_nl: $crate::simd::rows256::products!(@one $features, $dot, Iq4Nl),
+            q2_k: $crate::simd::rows256::products!(@one $features, $dot, Q2K),
+            q3_k: $crate::simd::rows256::products!(@one $features, $dot, Q3K),
+            q4_k: $crate::simd::rows256::products!(@one $features, $dot, Q4K),
+            q5_k: $crate::simd::rows256::products!(@one $features, $dot, Q5K),
             q6_k: $crate::simd::rows256::products!(@one $features, $dot, Q6K),
         }
     };
@@ -115,7 +125,7 @@ pub(super) trait Block {
 ///
 /// # Safety
 /// - The CPU has AVX2, F16C and what `D` needs.
-/// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
+/// - `weights` holds `n_groups` groups of `cols` columns, at least one block; `out` has room for 8 floats a group.
 #[inline(always)]
 pub(super) unsafe fn gemv<D: Dot, B: Block>(
     weights: *const u8,
@@ -126,6 +136,10 @@ pub(super) unsafe fn gemv<D: Dot, B: Block>(
 ) {
     let n_blocks = cols / B::ELEMENTS;
     debug_assert!(x.qs.len() >= cols, "the activations have all blocks");
+    debug_assert!(n_blocks > 0, "a row has at least one block");
+    // Without this the compiler turns the case of empty rows into a call of memset.
+    // SAFETY: the caller's promise.
+    unsafe { std::hint::assert_unchecked(n_blocks > 0) };
     let mut block = weights;
     for group_idx in 0..n_groups {
         // SAFETY: `block` walks over `n_groups * n_blocks` blocks, the activations have `n_blocks` of them, `out` 8
@@ -141,6 +155,46 @@ pub(super) unsafe fn gemv<D: Dot, B: Block>(
     }
 }
 
+/// The loop of half-precision weights: eight running sums a row, and every eight activations serve eight rows.
+///
+/// A fused multiply-add would round once where the reference rounds twice.
+///
+/// # Safety
+/// - The CPU has AVX2 and F16C.
+/// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
+#[target_feature(enable = "avx2,f16c")]
+pub(super) unsafe fn gemv_f16(
+    weights: *const u8,
+    n_groups: usize,
+    cols: usize,
+    x: &Activations,
+    out: *mut f32,
+) {
+    debug_assert!(x.floats.len() >= cols, "the activations have all columns");
+    let mut block = weights;
+    for group_idx in 0..n_groups {
+        let mut sums = [_mm256_setzero_ps(); GROUP_ROWS];
+        // SAFETY: `block` walks over `n_groups * cols / 8` blocks of 128 bytes, the activations have `cols` floats,
+        // `out` 8 a group: the caller's promise.
+        unsafe {
+            for col in (0..cols).step_by(8) {
+                prefetch::<2>(block);
+                let x = _mm256_loadu_ps(x.floats.as_ptr().add(col));
+                for (row, sum) in sums.iter_mut().enumerate() {
+                    let w = _mm256_cvtph_ps(_mm_loadu_si128(block.add(row * 16).cast()));
+                    *sum = _mm256_add_ps(*sum, _mm256_mul_ps(w, x));
+                }
+                block = block.add(16 * GROUP_ROWS);
+            }
+            for (row, sum) in sums.into_iter().enumerate() {
+                let mut lanes = [0.0f32; 8];
+                _mm256_storeu_ps(lanes.as_mut_ptr(), sum);
+                *out.add(group_idx * GROUP_ROWS + row) = sum_lanes(lanes);
+            }
+        }
+    }
+}
+
 /// Four consecutive activations in every lane.
 ///
 /// # Safety
@@ -149,6 +203,83 @@ pub(super) unsafe fn gemv<D: Dot, B: Block>(
 unsafe fn broadcast4(qs: *const i8) -> __m256i {
     // SAFETY: the caller's promise.
     unsafe { _mm256_set1_epi32(qs.cast::<i32>().read_unaligned()) }
+}
+
+/// How far ahead of the loads the weights are prefetched: hardware prefetchers stop at a 4 KiB page, the stream does
+/// not.
+const PREFETCH_BYTES: usize = 4096;
+
+/// # Safety
+/// - Prefetching any address is harmless, so `at` need not be valid.
+#[inline(always)]
+unsafe fn prefetch<const LINES: usize>(at: *const u8) {
+    for line in 0..LINES {
+        // SAFETY: a prefetch never faults.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(PREFETCH_BYTES + line * 64).cast());
+        }
+    }
+}
+
+/// `(d * x_scale) * products`: the term of one block.
+///
+/// # Safety
+/// - The CPU has AVX2 and F16C; `d` is valid for reads of 16 bytes.
+#[inline(always)]
+unsafe fn term(d: *const u8, x_scale: f32, products: __m256i) -> __m256 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let d = _mm256_cvtph_ps(_mm_loadu_si128(d.cast()));
+        let scale = _mm256_mul_ps(d, _mm256_set1_ps(x_scale));
+        _mm256_mul_ps(scale, _mm256_cvtepi32_ps(products))
+    }
+}
+
+/// # Safety
+/// - The CPU has AVX2; `at` is valid for reads of 32 bytes.
+#[inline(always)]
+unsafe fn load(at: *const u8) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm256_loadu_si256(at.cast()) }
+}
+
+/// Scale of a block of activations.
+///
+/// # Safety
+/// - `x` has a block of that index.
+#[inline(always)]
+unsafe fn scale_of(x: &Activations, block_idx: usize) -> f32 {
+    debug_assert!(block_idx < x.scales.len(), "the block exists");
+    // SAFETY: the caller's promise.
+    unsafe { *x.scales.as_ptr().add(block_idx) }
+}
+
+/// Sum of the activations of a block of 32.
+///
+/// # Safety
+/// - `x` is in blocks of 32 and has one of that index.
+#[inline(always)]
+unsafe fn sum32(x: &Activations, block_idx: usize) -> i32 {
+    debug_assert!(block_idx < x.sums32.len(), "the block exists");
+    // SAFETY: the caller's promise.
+    i32::from(unsafe { *x.sums32.as_ptr().add(block_idx) })
+}
+
+/// Bytes shifted inside 16-bit lanes, to the left by `left` bits or to the right by `-left`; the bits that cross into a
+/// neighbour are for the caller to mask off.
+///
+/// # Safety
+/// - The CPU has AVX2.
+#[inline(always)]
+unsafe fn shifted(bytes: __m256i, left: i32) -> __m256i {
+    // A constant count becomes an immediate once this is inlined.
+    // SAFETY: the caller's promise.
+    unsafe {
+        match left {
+            0.. => _mm256_sll_epi16(bytes, _mm_cvtsi32_si128(left)),
+            _ => _mm256_srl_epi16(bytes, _mm_cvtsi32_si128(-left)),
+        }
+    }
 }
 
 /// AVX2: two products are added in 16 bits, with saturation that the formats' small numbers never reach.

@@ -149,8 +149,6 @@ pub fn piece(
             scores[head_idx * CHUNK + position] = isa.dot_f16(key, query) * scale;
         }
     }
-    // Unknown to the compiler, or it would call memset.
-    let zero = std::hint::black_box(0.0);
     for (scores, out) in scores
         .chunks_exact_mut(CHUNK)
         .zip(out.chunks_exact_mut(head_dim + N_EXTRA))
@@ -164,7 +162,7 @@ pub fn piece(
             *score = numeric::exp(*score - largest);
             sum += *score;
         }
-        out[..head_dim].iter_mut().for_each(|value| *value = zero);
+        numeric::clear(&mut out[..head_dim]);
         out[head_dim] = largest;
         out[head_dim + 1] = sum;
     }
@@ -194,8 +192,7 @@ pub fn combine<'a>(
         .clone()
         .map(|piece| weight(piece) * piece[head_dim + 1])
         .sum();
-    let zero = std::hint::black_box(0.0);
-    out.iter_mut().for_each(|value| *value = zero);
+    numeric::clear(out);
     for piece in pieces {
         let factor = weight(piece) / sum;
         out.iter_mut()

@@ -349,8 +349,8 @@ fn refuses_lists_that_do_not_fit_together() {
         "FfnDown",
     );
     check(
-        &|model| model.tensors[1].format = "q4_k".to_string(),
-        "q4_k",
+        &|model| model.tensors[1].format = "q4_1".to_string(),
+        "q4_1",
     );
     check(&|model| model.n_kv_heads = 3, "cannot be laid out");
     check(&|model| model.hidden = 512, "elements, not 512");

@@ -1,18 +1,33 @@
-//! Matrix products in 128-bit vectors: a group of eight rows is two of them.
+//! Matrix products in 128-bit vectors: a group of eight rows is two of them, one 32-bit lane per row.
+//!
+//! What a variant multiplies with is a [`RowDot`], how a format is unpacked is a [`Block`]; the loop over groups and
+//! blocks is written once.
+
+mod blocks256;
+mod blocks32;
 
 use std::arch::aarch64::*;
 use std::arch::asm;
 
+use self::blocks32::{Iq4Nl, Q4_0, Q5_0, Q8_0};
+use self::blocks256::{Q2K, Q3K, Q4K, Q5K, Q6K};
 use crate::kernels::weights::GROUP_ROWS;
 use crate::numeric::Activations;
-use crate::simd::Products;
+use crate::simd::{Products, sum_lanes};
 
 /// The products of every format with one kind of [`RowDot`].
 pub(super) const fn products<D: RowDot>() -> Products {
     Products {
-        q4_0: gemv_q4_0::<D>,
-        q8_0: gemv_q8_0::<D>,
-        q6_k: gemv_q6_k::<D>,
+        f16: gemv_f16,
+        q4_0: gemv::<D, Q4_0>,
+        q5_0: gemv::<D, Q5_0>,
+        q8_0: gemv::<D, Q8_0>,
+        iq4_nl: gemv::<D, Iq4Nl>,
+        q2_k: gemv::<D, Q2K>,
+        q3_k: gemv::<D, Q3K>,
+        q4_k: gemv::<D, Q4K>,
+        q5_k: gemv::<D, Q5K>,
+        q6_k: gemv::<D, Q6K>,
     }
 }
 
@@ -120,189 +135,162 @@ unsafe fn add_block(
     }
 }
 
-/// The reference's loop, with one 32-bit lane per row: no horizontal sums, every activation vector serves eight rows.
+/// `sums - (dmin * x_scale) * minima`, with the rounding of the reference.
 ///
 /// # Safety
-/// - The CPU has NEON and what `D` needs.
-/// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
-#[target_feature(enable = "neon")]
-unsafe fn gemv_q4_0<D: RowDot>(
-    weights: *const u8,
-    n_groups: usize,
-    cols: usize,
-    x: &Activations,
-    out: *mut f32,
-) {
-    const BLOCK_BYTES: usize = 144;
-    let n_blocks = cols / 32;
-    let low_mask = vdupq_n_u8(15);
-    let (qs, scales, sums16) = (x.qs.as_ptr(), x.scales.as_ptr(), x.sums16.as_ptr());
-    let mut block = weights;
-    for group_idx in 0..n_groups {
-        let mut sums = [vdupq_n_f32(0.0); 2];
-        for block_idx in 0..n_blocks {
-            // SAFETY: `block` walks over `n_groups * n_blocks` blocks of 144 bytes, the activations have `n_blocks`
-            // blocks, `out` 8 floats a group: the caller's promise.
-            unsafe {
-                prefetch::<2>(block);
-                let q = qs.add(block_idx * 32);
-                let offset = -8 * (*sums16.add(block_idx * 2) + *sums16.add(block_idx * 2 + 1));
-                let mut products = [vdupq_n_s32(offset); 2];
-                for chunk_idx in 0..4 {
-                    for (half, product) in products.iter_mut().enumerate() {
-                        let bytes = vld1q_u8(block.add(16 + chunk_idx * 32 + half * 16));
-                        let low = vreinterpretq_s8_u8(vandq_u8(bytes, low_mask));
-                        let high = vreinterpretq_s8_u8(vshrq_n_u8::<4>(bytes));
-                        *product = D::add(*product, low, q.add(chunk_idx * 4));
-                        *product = D::add(*product, high, q.add(16 + chunk_idx * 4));
-                    }
-                }
-                add_block(&mut sums, block, *scales.add(block_idx), products);
-                block = block.add(BLOCK_BYTES);
-            }
-        }
-        // SAFETY: as above.
-        unsafe { store(out.add(group_idx * GROUP_ROWS), sums) };
-    }
-}
-
-/// The reference's loop; see [`gemv_q4_0`].
-///
-/// # Safety
-/// - The CPU has NEON and what `D` needs.
-/// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
-#[target_feature(enable = "neon")]
-unsafe fn gemv_q8_0<D: RowDot>(
-    weights: *const u8,
-    n_groups: usize,
-    cols: usize,
-    x: &Activations,
-    out: *mut f32,
-) {
-    const BLOCK_BYTES: usize = 272;
-    let n_blocks = cols / 32;
-    let (qs, scales) = (x.qs.as_ptr(), x.scales.as_ptr());
-    let mut block = weights;
-    for group_idx in 0..n_groups {
-        let mut sums = [vdupq_n_f32(0.0); 2];
-        for block_idx in 0..n_blocks {
-            // SAFETY: `block` walks over `n_groups * n_blocks` blocks of 272 bytes, the activations have `n_blocks`
-            // blocks, `out` 8 floats a group: the caller's promise.
-            unsafe {
-                prefetch::<4>(block);
-                let q = qs.add(block_idx * 32);
-                let mut products = [vdupq_n_s32(0); 2];
-                for chunk_idx in 0..8 {
-                    for (half, product) in products.iter_mut().enumerate() {
-                        let w = vreinterpretq_s8_u8(vld1q_u8(
-                            block.add(16 + chunk_idx * 32 + half * 16),
-                        ));
-                        *product = D::add(*product, w, q.add(chunk_idx * 4));
-                    }
-                }
-                add_block(&mut sums, block, *scales.add(block_idx), products);
-                block = block.add(BLOCK_BYTES);
-            }
-        }
-        // SAFETY: as above.
-        unsafe { store(out.add(group_idx * GROUP_ROWS), sums) };
-    }
-}
-
-/// The reference's loop, with the signed value q - 32 formed first, so that no offset remains.
-///
-/// # Safety
-/// - The CPU has NEON and what `D` needs.
-/// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
-#[target_feature(enable = "neon")]
-unsafe fn gemv_q6_k<D: RowDot>(
-    weights: *const u8,
-    n_groups: usize,
-    cols: usize,
-    x: &Activations,
-    out: *mut f32,
-) {
-    const BLOCK_BYTES: usize = 1680;
-    let n_blocks = cols / 256;
-    let (qs, scales) = (x.qs.as_ptr(), x.scales.as_ptr());
-    let mut block = weights;
-    for group_idx in 0..n_groups {
-        let mut sums = [vdupq_n_f32(0.0); 2];
-        for block_idx in 0..n_blocks {
-            // SAFETY: `block` walks over `n_groups * n_blocks` blocks of 1680 bytes, the activations have `n_blocks`
-            // blocks, `out` 8 floats a group: the caller's promise.
-            unsafe {
-                let q = qs.add(block_idx * 256);
-                let mut products = [vdupq_n_s32(0); 2];
-                for step in 0..4 {
-                    prefetch::<7>(block.add(step * 420));
-                    for (half, product) in products.iter_mut().enumerate() {
-                        let quarters = q6_k_sub_blocks::<D>(block, q, step, half);
-                        for (quarter, sum) in quarters.into_iter().enumerate() {
-                            let scale = vld1_s8(block.add(16 + (quarter * 4 + step) * 8).cast());
-                            let scale = vmovl_s8(scale);
-                            let scale = match half {
-                                0 => vmovl_s16(vget_low_s16(scale)),
-                                _ => vmovl_high_s16(scale),
-                            };
-                            *product = vmlaq_s32(*product, sum, scale);
-                        }
-                    }
-                }
-                add_block(&mut sums, block, *scales.add(block_idx), products);
-                block = block.add(BLOCK_BYTES);
-            }
-        }
-        // SAFETY: as above.
-        unsafe { store(out.add(group_idx * GROUP_ROWS), sums) };
-    }
-}
-
-/// Unscaled products of sub-block `step` of each quarter of a Q6_K block, for rows `half * 4 ..`.
-///
-/// # Safety
-/// - The CPU has NEON and what `D` needs; `block` holds 1680 bytes, `q` 256 activations; `step < 4`, `half < 2`.
+/// - The CPU has NEON; `dmin` is valid for reads of 16 bytes.
 #[inline(always)]
-unsafe fn q6_k_sub_blocks<D: RowDot>(
-    block: *const u8,
-    q: *const i8,
-    step: usize,
-    half: usize,
-) -> [int32x4_t; 4] {
-    // SAFETY: all offsets lie inside the block for `step < 4` and `half < 2`; NEON as promised.
-    unsafe {
-        let (low, high) = (
-            block.add(144 + half * 16),
-            block.add(144 + 1024 + half * 16),
-        );
-        let (low_mask, high_mask, bias) = (vdupq_n_u8(15), vdupq_n_u8(0x30), vdupq_n_s8(32));
-        let mut sums = [vdupq_n_s32(0); 4];
-        for chunk_idx in step * 4..step * 4 + 4 {
-            let bits = vld1q_u8(high.add(chunk_idx * 32));
-            let even = vld1q_u8(low.add(chunk_idx * 32));
-            let odd = vld1q_u8(low.add((chunk_idx + 16) * 32));
-            let values = [
-                vorrq_u8(
-                    vandq_u8(even, low_mask),
-                    vandq_u8(vshlq_n_u8::<4>(bits), high_mask),
-                ),
-                vorrq_u8(
-                    vandq_u8(odd, low_mask),
-                    vandq_u8(vshlq_n_u8::<2>(bits), high_mask),
-                ),
-                vorrq_u8(vshrq_n_u8::<4>(even), vandq_u8(bits, high_mask)),
-                vorrq_u8(
-                    vshrq_n_u8::<4>(odd),
-                    vandq_u8(vshrq_n_u8::<2>(bits), high_mask),
-                ),
-            ];
-            for (quarter, (sum, value)) in sums.iter_mut().zip(values).enumerate() {
-                let value = vsubq_s8(vreinterpretq_s8_u8(value), bias);
-                *sum = D::add(*sum, value, q.add((quarter * 16 + chunk_idx) * 4));
+unsafe fn subtract_block(
+    sums: &mut [float32x4_t; 2],
+    dmin: *const u8,
+    x_scale: f32,
+    minima: [int32x4_t; 2],
+) {
+    for half in 0..2 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let scale = vmulq_n_f32(load_f16x4(dmin.add(half * 8)), x_scale);
+            sums[half] = vsubq_f32(sums[half], vmulq_f32(scale, vcvtq_f32_s32(minima[half])));
+        }
+    }
+}
+
+/// A format: how a block of a group is multiplied.
+trait Block {
+    /// Elements of one block of a row.
+    const ELEMENTS: usize;
+    /// Bytes of one block of a group.
+    const GROUP_BYTES: usize;
+
+    /// Adds block `block_idx` of a row to the sums of a group, with the rounding of the reference.
+    ///
+    /// # Safety
+    /// - The CPU has NEON and what `D` needs; `block` holds a block of the group, `x` has a block of that index.
+    unsafe fn add<D: RowDot>(
+        sums: &mut [float32x4_t; 2],
+        block: *const u8,
+        x: &Activations,
+        block_idx: usize,
+    );
+}
+
+/// The loop of every product.
+///
+/// # Safety
+/// - The CPU has NEON and what `D` needs.
+/// - `weights` holds `n_groups` groups of `cols` columns, at least one block; `out` has room for 8 floats a group.
+#[target_feature(enable = "neon")]
+unsafe fn gemv<D: RowDot, B: Block>(
+    weights: *const u8,
+    n_groups: usize,
+    cols: usize,
+    x: &Activations,
+    out: *mut f32,
+) {
+    let n_blocks = cols / B::ELEMENTS;
+    debug_assert!(x.qs.len() >= cols, "the activations have all blocks");
+    debug_assert!(n_blocks > 0, "a row has at least one block");
+    // Without this the compiler turns the case of empty rows into a call of memset.
+    // SAFETY: the caller's promise.
+    unsafe { std::hint::assert_unchecked(n_blocks > 0) };
+    let mut block = weights;
+    for group_idx in 0..n_groups {
+        let mut sums = [vdupq_n_f32(0.0); 2];
+        // SAFETY: `block` walks over `n_groups * n_blocks` blocks, the activations have `n_blocks` of them, `out` 8
+        // floats a group: the caller's promise.
+        unsafe {
+            for block_idx in 0..n_blocks {
+                B::add::<D>(&mut sums, block, x, block_idx);
+                block = block.add(B::GROUP_BYTES);
+            }
+            store(out.add(group_idx * GROUP_ROWS), sums);
+        }
+    }
+}
+
+/// The loop of half-precision weights: eight running sums a row, and every eight activations serve eight rows.
+///
+/// A fused multiply-add would round once where the reference rounds twice.
+///
+/// # Safety
+/// - The CPU has NEON.
+/// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
+#[target_feature(enable = "neon")]
+unsafe fn gemv_f16(
+    weights: *const u8,
+    n_groups: usize,
+    cols: usize,
+    x: &Activations,
+    out: *mut f32,
+) {
+    debug_assert!(x.floats.len() >= cols, "the activations have all columns");
+    let mut block = weights;
+    for group_idx in 0..n_groups {
+        let mut sums = [[vdupq_n_f32(0.0); 2]; GROUP_ROWS];
+        // SAFETY: `block` walks over `n_groups * cols / 8` blocks of 128 bytes, the activations have `cols` floats,
+        // `out` 8 a group: the caller's promise.
+        unsafe {
+            for col in (0..cols).step_by(8) {
+                prefetch::<2>(block);
+                let x = x.floats.as_ptr().add(col);
+                let x = [vld1q_f32(x), vld1q_f32(x.add(4))];
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    for half in 0..2 {
+                        let w = load_f16x4(block.add(row * 16 + half * 8));
+                        sums[half] = vaddq_f32(sums[half], vmulq_f32(w, x[half]));
+                    }
+                }
+                block = block.add(16 * GROUP_ROWS);
+            }
+            for (row, sums) in sums.into_iter().enumerate() {
+                let mut lanes = [0.0f32; 8];
+                store(lanes.as_mut_ptr(), sums);
+                *out.add(group_idx * GROUP_ROWS + row) = sum_lanes(lanes);
             }
         }
-        sums
     }
+}
+
+/// Both halves of a vector of 32 bytes: rows 0 .. 3 and 4 .. 7.
+///
+/// # Safety
+/// - The CPU has NEON; `at` is valid for reads of 32 bytes.
+#[inline(always)]
+unsafe fn load(at: *const u8) -> [uint8x16_t; 2] {
+    // SAFETY: the caller's promise.
+    unsafe { [vld1q_u8(at), vld1q_u8(at.add(16))] }
+}
+
+/// Bytes shifted to the left by `left` bits or to the right by `-left`.
+///
+/// # Safety
+/// - The CPU has NEON.
+#[inline(always)]
+unsafe fn shifted(bytes: uint8x16_t, left: i8) -> uint8x16_t {
+    // SAFETY: the caller's promise.
+    unsafe { vshlq_u8(bytes, vdupq_n_s8(left)) }
+}
+
+/// Scale of a block of activations.
+///
+/// # Safety
+/// - `x` has a block of that index.
+#[inline(always)]
+unsafe fn scale_of(x: &Activations, block_idx: usize) -> f32 {
+    debug_assert!(block_idx < x.scales.len(), "the block exists");
+    // SAFETY: the caller's promise.
+    unsafe { *x.scales.as_ptr().add(block_idx) }
+}
+
+/// Sum of the activations of a block of 32.
+///
+/// # Safety
+/// - `x` is in blocks of 32 and has one of that index.
+#[inline(always)]
+unsafe fn sum32(x: &Activations, block_idx: usize) -> i32 {
+    debug_assert!(block_idx < x.sums32.len(), "the block exists");
+    // SAFETY: the caller's promise.
+    i32::from(unsafe { *x.sums32.as_ptr().add(block_idx) })
 }
 
 /// # Safety
