@@ -88,6 +88,15 @@ fn logits(decode: &Decode, pool: &Pool) -> Vec<f32> {
 }
 
 fn build_with(variation: Variation, n_threads: usize, isa: &'static Isa) -> (Decode, Pool) {
+    build_model(&model(variation), variation.depth, n_threads, isa)
+}
+
+fn build_model(
+    model: &DecodeModel,
+    depth: u64,
+    n_threads: usize,
+    isa: &'static Isa,
+) -> (Decode, Pool) {
     let cpus = affinity::allowed_cpus();
     let pool = Pool::new(
         &(0..n_threads)
@@ -95,7 +104,7 @@ fn build_with(variation: Variation, n_threads: usize, isa: &'static Isa) -> (Dec
             .collect::<Vec<u32>>(),
     )
     .unwrap();
-    let decode = build(&model(variation), variation.depth, &pool, isa).unwrap();
+    let decode = build(model, depth, &pool, isa).unwrap();
     (decode, pool)
 }
 
@@ -259,24 +268,41 @@ const VARIATIONS: [Variation; 5] = [
     },
 ];
 
+/// Largest difference of a logit from the plain implementation, as a share of the largest logit.
+fn relative_difference(decode: &Decode, pool: &Pool) -> f32 {
+    let (output, expected) = (logits(decode, pool), plain(decode));
+    let largest = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+    let difference = output
+        .iter()
+        .zip(&expected)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max);
+    difference / largest
+}
+
 #[test]
 fn step_is_close_to_plain_floats() {
     for variation in VARIATIONS {
         let (decode, pool) = build_with(variation, 2, simd::best());
-        let (output, expected) = (logits(&decode, &pool), plain(&decode));
-        let largest = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
-        let difference = output
-            .iter()
-            .zip(&expected)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f32::max);
+        let difference = relative_difference(&decode, &pool);
         // Activations are rounded to 8 bits before each of nine products in a row: half a step is 0.4 % of the
         // largest element, and 256 independent roundings average out to a few per cent of the largest logit.
-        assert!(
-            difference < 0.05 * largest,
-            "depth {}: {difference} of {largest}",
-            variation.depth
-        );
+        assert!(difference < 0.05, "depth {}: {difference}", variation.depth);
+    }
+}
+
+#[test]
+fn step_takes_every_format() {
+    for format in Format::ALL {
+        let mut model = model(Variation::default());
+        for tensor in model.tensors.iter_mut().filter(|tensor| tensor.rows > 1) {
+            tensor.format = format.id().to_string();
+        }
+        let (decode, pool) = build_model(&model, 5, 2, simd::best());
+        let difference = relative_difference(&decode, &pool);
+        // As above; half-precision weights meet the activations unrounded.
+        let tolerance = if format == Format::F16 { 1e-4 } else { 0.05 };
+        assert!(difference < tolerance, "{}: {difference}", format.id());
     }
 }
 

@@ -31,13 +31,13 @@ pub(super) const fn products<D: RowDot>() -> Products {
     }
 }
 
-/// Products of 4 rows x 4 weights with 4 activations each, summed into one lane per row.
+/// Products of 4 rows x 16 weights with 16 activations, summed into one lane per row.
 pub(super) trait RowDot {
-    /// Adds to `sum[r]` the dot product of `w[4r..4r+4]` and the four activations at `qs`.
+    /// Adds to `sum[r]` the dot products of `w[c][4r..4r+4]` and `x[4c..4c+4]` for the chunks c = 0 .. 3.
     ///
     /// # Safety
-    /// - The CPU has the instructions of the implementor; `qs` is valid for reads of 4 bytes.
-    unsafe fn add(sum: int32x4_t, w: int8x16_t, qs: *const i8) -> int32x4_t;
+    /// - The CPU has the instructions of the implementor.
+    unsafe fn add(sum: int32x4_t, w: [int8x16_t; 4], x: int8x16_t) -> int32x4_t;
 }
 
 /// Widening multiplies: any ARMv8.
@@ -45,38 +45,62 @@ pub(super) struct Widening;
 
 impl RowDot for Widening {
     #[inline(always)]
-    unsafe fn add(sum: int32x4_t, w: int8x16_t, qs: *const i8) -> int32x4_t {
-        // SAFETY: every aarch64 CPU this crate runs on has NEON (checked in `detect_all`); `qs` as promised.
+    unsafe fn add(sum: int32x4_t, w: [int8x16_t; 4], x: int8x16_t) -> int32x4_t {
+        // SAFETY: every aarch64 CPU this crate runs on has NEON (checked in `detect_all`).
         unsafe {
-            let x = vreinterpretq_s8_s32(vdupq_n_s32(qs.cast::<i32>().read_unaligned()));
-            let low = vmull_s8(vget_low_s8(w), vget_low_s8(x));
-            let high = vmull_high_s8(w, x);
-            // Pairs, then pairs of pairs: four products of one row end in its lane.
-            vaddq_s32(sum, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)))
+            let lanes = vreinterpretq_s32_s8(x);
+            let x = [
+                vdupq_laneq_s32::<0>(lanes),
+                vdupq_laneq_s32::<1>(lanes),
+                vdupq_laneq_s32::<2>(lanes),
+                vdupq_laneq_s32::<3>(lanes),
+            ];
+            let mut sum = sum;
+            for (w, x) in w.into_iter().zip(x.map(|x| vreinterpretq_s8_s32(x))) {
+                let low = vmull_s8(vget_low_s8(w), vget_low_s8(x));
+                let high = vmull_high_s8(w, x);
+                // Pairs, then pairs of pairs: four products of one row end in its lane.
+                sum = vaddq_s32(sum, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)));
+            }
+            sum
         }
     }
 }
 
-/// One SDOT instruction; its intrinsic is not stable in Rust 1.95.
+/// SDOT with four of the activations in one register; its intrinsic is not stable in Rust 1.95.
 pub(super) struct Dotprod;
 
 impl RowDot for Dotprod {
     #[inline(always)]
-    unsafe fn add(mut sum: int32x4_t, w: int8x16_t, qs: *const i8) -> int32x4_t {
-        // SAFETY: `NEON_DOTPROD` is handed out only after dotprod was detected; `qs` as promised.
+    unsafe fn add(sum: int32x4_t, w: [int8x16_t; 4], x: int8x16_t) -> int32x4_t {
+        // One statement each, so that the compiler may mix those of independent sums.
+        // SAFETY: `NEON_DOTPROD` is handed out only after dotprod was detected.
         unsafe {
-            let x = vreinterpretq_s8_s32(vdupq_n_s32(qs.cast::<i32>().read_unaligned()));
-            asm!(
-                ".arch_extension dotprod",
-                "sdot {sum:v}.4s, {w:v}.16b, {x:v}.16b",
-                sum = inout(vreg) sum,
-                w = in(vreg) w,
-                x = in(vreg) x,
-                options(pure, nomem, nostack, preserves_flags),
-            );
+            let sum = sdot::<0>(sum, w[0], x);
+            let sum = sdot::<1>(sum, w[1], x);
+            let sum = sdot::<2>(sum, w[2], x);
+            sdot::<3>(sum, w[3], x)
         }
-        sum
     }
+}
+
+/// # Safety
+/// - The CPU has the dot-product instructions; `LANE < 4`.
+#[inline(always)]
+unsafe fn sdot<const LANE: usize>(mut sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            ".arch_extension dotprod",
+            "sdot {sum:v}.4s, {w:v}.16b, {x:v}.4b[{lane}]",
+            sum = inout(vreg) sum,
+            w = in(vreg) w,
+            x = in(vreg) x,
+            lane = const LANE,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    sum
 }
 
 /// How far ahead of the loads the weights are prefetched: small cores' prefetchers stop at a 4 KiB page.
@@ -251,14 +275,55 @@ unsafe fn gemv_f16(
     }
 }
 
-/// Both halves of a vector of 32 bytes: rows 0 .. 3 and 4 .. 7.
+/// Rows `half * 4 ..` of four consecutive vectors.
 ///
 /// # Safety
-/// - The CPU has NEON; `at` is valid for reads of 32 bytes.
+/// - The CPU has NEON; `vectors` is valid for reads of 128 bytes; `half < 2`.
 #[inline(always)]
-unsafe fn load(at: *const u8) -> [uint8x16_t; 2] {
+unsafe fn load4(vectors: *const u8, half: usize) -> [uint8x16_t; 4] {
     // SAFETY: the caller's promise.
-    unsafe { [vld1q_u8(at), vld1q_u8(at.add(16))] }
+    [0, 1, 2, 3].map(|chunk_idx| unsafe { vld1q_u8(vectors.add(chunk_idx * 32 + half * 16)) })
+}
+
+/// The low nibbles of four vectors, and the high ones.
+///
+/// # Safety
+/// - The CPU has NEON.
+#[inline(always)]
+unsafe fn nibbles(bytes: [uint8x16_t; 4]) -> [[uint8x16_t; 4]; 2] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        [
+            bytes.map(|bytes| vandq_u8(bytes, vdupq_n_u8(15))),
+            bytes.map(|bytes| vshrq_n_u8::<4>(bytes)),
+        ]
+    }
+}
+
+/// Each value with the bit of `mask` that `bits`, shifted to the left by `left`, has for it.
+///
+/// # Safety
+/// - The CPU has NEON.
+#[inline(always)]
+unsafe fn with_bit(
+    values: [uint8x16_t; 4],
+    bits: [uint8x16_t; 4],
+    left: [i8; 4],
+    mask: u8,
+) -> [int8x16_t; 4] {
+    // SAFETY: the caller's promise.
+    [0, 1, 2, 3].map(|idx| unsafe {
+        let bit = vandq_u8(shifted(bits[idx], left[idx]), vdupq_n_u8(mask));
+        vreinterpretq_s8_u8(vorrq_u8(values[idx], bit))
+    })
+}
+
+/// # Safety
+/// - The CPU has NEON.
+#[inline(always)]
+unsafe fn signed(values: [uint8x16_t; 4]) -> [int8x16_t; 4] {
+    // SAFETY: the caller's promise.
+    values.map(|value| unsafe { vreinterpretq_s8_u8(value) })
 }
 
 /// Bytes shifted to the left by `left` bits or to the right by `-left`.

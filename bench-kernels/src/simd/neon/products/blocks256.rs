@@ -5,7 +5,10 @@
 
 use std::arch::aarch64::*;
 
-use super::{Block, RowDot, add_block, load, prefetch, scale_of, shifted, subtract_block};
+use super::{
+    Block, RowDot, add_block, load4, nibbles, prefetch, scale_of, shifted, signed, subtract_block,
+    with_bit,
+};
 use crate::numeric::Activations;
 
 /// A run of 16 bytes, two for each row, as 16-bit numbers; one vector for four rows.
@@ -67,6 +70,18 @@ unsafe fn shifted16(numbers: int16x8_t, left: i16) -> int16x8_t {
     }
 }
 
+/// Two bits of four vectors, those of one run of 32 elements, for rows `half * 4 ..`.
+///
+/// # Safety
+/// - The CPU has NEON; `vectors` is valid for reads of 128 bytes; `half < 2`, `run < 4`.
+#[inline(always)]
+unsafe fn two_bits(vectors: *const u8, half: usize, run: usize) -> [uint8x16_t; 4] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        load4(vectors, half).map(|bytes| vandq_u8(shifted(bytes, run as i8 * -2), vdupq_n_u8(3)))
+    }
+}
+
 /// Two bits of four runs of 32 elements lie in every byte.
 pub struct Q2K;
 
@@ -90,16 +105,14 @@ impl Block for Q2K {
                 let sums16 = x.sums16.as_ptr().add(block_idx * 16 + half * 8);
                 for run in 0..4 {
                     let pairs = paired(block.add(32 + (half * 4 + run) * 16));
-                    let mut dots = [[vdupq_n_s32(0); 2]; 2];
-                    for chunk_idx in 0..8 {
-                        let vectors = load(block.add(160 + (half * 8 + chunk_idx) * 32));
-                        for (dots, bytes) in dots.iter_mut().zip(vectors) {
-                            let value = shifted(bytes, run as i8 * -2);
-                            let value = vreinterpretq_s8_u8(vandq_u8(value, vdupq_n_u8(3)));
-                            let dot = &mut dots[chunk_idx / 4];
-                            *dot = D::add(*dot, value, q.add(run * 32 + chunk_idx * 4));
-                        }
-                    }
+                    let vectors = block.add(160 + half * 256);
+                    let dots = [0, 1].map(|rows| {
+                        [0, 1].map(|parity| {
+                            let values = two_bits(vectors.add(parity * 128), rows, run);
+                            let x = vld1q_s8(q.add(run * 32 + parity * 16));
+                            D::add(vdupq_n_s32(0), signed(values), x)
+                        })
+                    });
                     for rows in 0..2 {
                         let minimum = shifted16(pairs[rows], -4);
                         minima[rows] = add_pair_product(minima[rows], minimum, sums16.add(run * 2));
@@ -141,19 +154,16 @@ impl Block for Q3K {
                 for run in 0..4 {
                     let low_scales = paired(block.add(16 + run * 16));
                     let high_scales = paired(block.add(80 + run % 2 * 16));
-                    let mut dots = [[vdupq_n_s32(0); 2]; 2];
-                    for chunk_idx in 0..8 {
-                        let vectors = load(block.add(368 + (half * 8 + chunk_idx) * 32));
-                        let third = load(block.add(112 + chunk_idx * 32));
-                        for ((dots, bytes), third) in dots.iter_mut().zip(vectors).zip(third) {
-                            let low = vandq_u8(shifted(bytes, run as i8 * -2), vdupq_n_u8(3));
-                            let third = shifted(third, 2 - (half * 4 + run) as i8);
-                            let value = vorrq_u8(low, vandq_u8(third, vdupq_n_u8(4)));
-                            let dot = &mut dots[chunk_idx / 4];
-                            let at = q.add(run * 32 + chunk_idx * 4);
-                            *dot = D::add(*dot, vreinterpretq_s8_u8(value), at);
-                        }
-                    }
+                    let vectors = block.add(368 + half * 256);
+                    let dots = [0, 1].map(|rows| {
+                        [0, 1].map(|parity| {
+                            let values = two_bits(vectors.add(parity * 128), rows, run);
+                            let third = load4(block.add(112 + parity * 128), rows);
+                            let left = 2 - (half * 4 + run) as i8;
+                            let x = vld1q_s8(q.add(run * 32 + parity * 16));
+                            D::add(vdupq_n_s32(0), with_bit(values, third, [left; 4], 4), x)
+                        })
+                    });
                     for rows in 0..2 {
                         let low = shifted16(low_scales[rows], half as i16 * -4);
                         let high =
@@ -235,13 +245,14 @@ unsafe fn add_k<D: RowDot, const FIFTH: bool>(
             let sums32 = x.sums32.as_ptr().add(block_idx * 8 + step * 2);
             let bytes = paired(block.add(32 + step * 16));
             let high_minima = paired(block.add(96 + step % 2 * 16));
-            let dots = if FIFTH {
+            let vectors = if FIFTH {
                 prefetch::<6>(block.add(step * 352));
-                q5_k_dots::<D>(block, q, step)
+                block.add(384 + step * 256)
             } else {
                 prefetch::<5>(block.add(step * 288));
-                q4_k_dots::<D>(block.add(128 + step * 256), q)
+                block.add(128 + step * 256)
             };
+            let dots = k_dots::<D, FIFTH>(vectors, block.add(128), q, step);
             for rows in 0..2 {
                 let high = shifted16(high_minima[rows], if step < 2 { 2 } else { -2 });
                 let minimum =
@@ -259,51 +270,35 @@ unsafe fn add_k<D: RowDot, const FIFTH: bool>(
     }
 }
 
-/// Unscaled products of two sub-blocks of Q4_K for four rows each: the low nibbles of eight vectors, and the high ones.
+/// Unscaled products of sub-blocks `2 * step` and `2 * step + 1` of Q4_K or Q5_K, for four rows each.
 ///
 /// # Safety
-/// - The CPU has NEON and what `D` needs; `vectors` is valid for reads of 256 bytes, `q` of 64.
+/// - The CPU has NEON and what `D` needs; `vectors` and `fifth` are valid for reads of 256 bytes, `q` of 64; `step < 4`.
 #[inline(always)]
-unsafe fn q4_k_dots<D: RowDot>(vectors: *const u8, q: *const i8) -> [[int32x4_t; 2]; 2] {
+unsafe fn k_dots<D: RowDot, const FIFTH: bool>(
+    vectors: *const u8,
+    fifth: *const u8,
+    q: *const i8,
+    step: usize,
+) -> [[int32x4_t; 2]; 2] {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut dots = [[vdupq_n_s32(0); 2]; 2];
-        for chunk_idx in 0..8 {
-            let vectors = load(vectors.add(chunk_idx * 32));
-            for (dots, bytes) in dots.iter_mut().zip(vectors) {
-                let low = vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(15)));
-                let high = vreinterpretq_s8_u8(vshrq_n_u8::<4>(bytes));
-                dots[0] = D::add(dots[0], low, q.add(chunk_idx * 4));
-                dots[1] = D::add(dots[1], high, q.add(32 + chunk_idx * 4));
-            }
-        }
-        dots
-    }
-}
-
-/// The same of sub-blocks `2 * step` and `2 * step + 1` of Q5_K.
-///
-/// # Safety
-/// - The CPU has NEON and what `D` needs; `block` is valid for reads of 1408 bytes, `q` of 64; `step < 4`.
-#[inline(always)]
-unsafe fn q5_k_dots<D: RowDot>(block: *const u8, q: *const i8, step: usize) -> [[int32x4_t; 2]; 2] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut dots = [[vdupq_n_s32(0); 2]; 2];
-        for chunk_idx in 0..8 {
-            let vectors = load(block.add(384 + (step * 8 + chunk_idx) * 32));
-            let fifth = load(block.add(128 + chunk_idx * 32));
-            for ((dots, bytes), fifth) in dots.iter_mut().zip(vectors).zip(fifth) {
-                let nibbles = [vandq_u8(bytes, vdupq_n_u8(15)), vshrq_n_u8::<4>(bytes)];
-                for (which, nibbles) in nibbles.into_iter().enumerate() {
-                    let bit = shifted(fifth, 4 - (step * 2 + which) as i8);
-                    let value = vorrq_u8(nibbles, vandq_u8(bit, vdupq_n_u8(16)));
-                    let at = q.add(which * 32 + chunk_idx * 4);
-                    dots[which] = D::add(dots[which], vreinterpretq_s8_u8(value), at);
+        [0, 1].map(|half| {
+            let mut dots = [vdupq_n_s32(0); 2];
+            for part in 0..2 {
+                let nibbles = nibbles(load4(vectors.add(part * 128), half));
+                for (which, (dot, nibbles)) in dots.iter_mut().zip(nibbles).enumerate() {
+                    let values = if FIFTH {
+                        let bits = load4(fifth.add(part * 128), half);
+                        with_bit(nibbles, bits, [4 - (step * 2 + which) as i8; 4], 16)
+                    } else {
+                        signed(nibbles)
+                    };
+                    *dot = D::add(*dot, values, vld1q_s8(q.add(which * 32 + part * 16)));
                 }
             }
-        }
-        dots
+            dots
+        })
     }
 }
 
@@ -362,31 +357,23 @@ unsafe fn q6_k_sub_blocks<D: RowDot>(
             block.add(144 + half * 16),
             block.add(144 + 1024 + half * 16),
         );
-        let (low_mask, high_mask, bias) = (vdupq_n_u8(15), vdupq_n_u8(0x30), vdupq_n_s8(32));
+        let bits = load4(high.add(step * 128), 0);
+        let even = nibbles(load4(low.add(step * 128), 0));
+        let odd = nibbles(load4(low.add((step + 4) * 128), 0));
+        let quarters = [
+            (even[0], bits.map(|bits| vshlq_n_u8::<4>(bits))),
+            (odd[0], bits.map(|bits| vshlq_n_u8::<2>(bits))),
+            (even[1], bits),
+            (odd[1], bits.map(|bits| vshrq_n_u8::<2>(bits))),
+        ];
         let mut sums = [vdupq_n_s32(0); 4];
-        for chunk_idx in step * 4..step * 4 + 4 {
-            let bits = vld1q_u8(high.add(chunk_idx * 32));
-            let even = vld1q_u8(low.add(chunk_idx * 32));
-            let odd = vld1q_u8(low.add((chunk_idx + 16) * 32));
-            let values = [
-                vorrq_u8(
-                    vandq_u8(even, low_mask),
-                    vandq_u8(vshlq_n_u8::<4>(bits), high_mask),
-                ),
-                vorrq_u8(
-                    vandq_u8(odd, low_mask),
-                    vandq_u8(vshlq_n_u8::<2>(bits), high_mask),
-                ),
-                vorrq_u8(vshrq_n_u8::<4>(even), vandq_u8(bits, high_mask)),
-                vorrq_u8(
-                    vshrq_n_u8::<4>(odd),
-                    vandq_u8(vshrq_n_u8::<2>(bits), high_mask),
-                ),
-            ];
-            for (quarter, (sum, value)) in sums.iter_mut().zip(values).enumerate() {
-                let value = vsubq_s8(vreinterpretq_s8_u8(value), bias);
-                *sum = D::add(*sum, value, q.add((quarter * 16 + chunk_idx) * 4));
-            }
+        for (quarter, (sum, (nibbles, bits))) in sums.iter_mut().zip(quarters).enumerate() {
+            let values = [0, 1, 2, 3].map(|idx| {
+                let value = vorrq_u8(nibbles[idx], vandq_u8(bits[idx], vdupq_n_u8(0x30)));
+                vsubq_s8(vreinterpretq_s8_u8(value), vdupq_n_s8(32))
+            });
+            let x = vld1q_s8(q.add(quarter * 64 + step * 16));
+            *sum = D::add(*sum, values, x);
         }
         sums
     }

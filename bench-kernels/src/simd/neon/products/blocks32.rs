@@ -2,7 +2,9 @@
 
 use std::arch::aarch64::*;
 
-use super::{Block, RowDot, add_block, load, prefetch, scale_of, shifted, sum32};
+use super::{
+    Block, RowDot, add_block, load4, nibbles, prefetch, scale_of, signed, sum32, with_bit,
+};
 use crate::kernels::weights::IQ4_NL_VALUES;
 use crate::numeric::Activations;
 
@@ -25,14 +27,10 @@ impl Block for Q4_0 {
             prefetch::<2>(block);
             let q = x.qs.as_ptr().add(block_idx * 32);
             let mut products = [vdupq_n_s32(-8 * sum32(x, block_idx)); 2];
-            for chunk_idx in 0..4 {
-                let vectors = load(block.add(16 + chunk_idx * 32));
-                for (product, bytes) in products.iter_mut().zip(vectors) {
-                    let low = vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(15)));
-                    let high = vreinterpretq_s8_u8(vshrq_n_u8::<4>(bytes));
-                    *product = D::add(*product, low, q.add(chunk_idx * 4));
-                    *product = D::add(*product, high, q.add(16 + chunk_idx * 4));
-                }
+            for (half, product) in products.iter_mut().enumerate() {
+                let [low, high] = nibbles(load4(block.add(16), half));
+                *product = D::add(*product, signed(low), vld1q_s8(q));
+                *product = D::add(*product, signed(high), vld1q_s8(q.add(16)));
             }
             add_block(sums, block, scale_of(x, block_idx), products);
         }
@@ -57,19 +55,14 @@ impl Block for Q5_0 {
         unsafe {
             prefetch::<3>(block);
             let q = x.qs.as_ptr().add(block_idx * 32);
-            let fifth = load(block.add(16));
             let mut products = [vdupq_n_s32(-16 * sum32(x, block_idx)); 2];
-            for chunk_idx in 0..4 {
-                let vectors = load(block.add(48 + chunk_idx * 32));
-                for ((product, bytes), fifth) in products.iter_mut().zip(vectors).zip(fifth) {
-                    let nibbles = [vandq_u8(bytes, vdupq_n_u8(15)), vshrq_n_u8::<4>(bytes)];
-                    for (which, nibbles) in nibbles.into_iter().enumerate() {
-                        let bit = shifted(fifth, 4 - 4 * which as i8 - chunk_idx as i8);
-                        let value = vorrq_u8(nibbles, vandq_u8(bit, vdupq_n_u8(16)));
-                        let at = q.add(16 * which + chunk_idx * 4);
-                        *product = D::add(*product, vreinterpretq_s8_u8(value), at);
-                    }
-                }
+            for (half, product) in products.iter_mut().enumerate() {
+                let fifth = [vld1q_u8(block.add(16 + half * 16)); 4];
+                let [low, high] = nibbles(load4(block.add(48), half));
+                let low = with_bit(low, fifth, [4, 3, 2, 1], 16);
+                let high = with_bit(high, fifth, [0, -1, -2, -3], 16);
+                *product = D::add(*product, low, vld1q_s8(q));
+                *product = D::add(*product, high, vld1q_s8(q.add(16)));
             }
             add_block(sums, block, scale_of(x, block_idx), products);
         }
@@ -95,11 +88,10 @@ impl Block for Q8_0 {
             prefetch::<4>(block);
             let q = x.qs.as_ptr().add(block_idx * 32);
             let mut products = [vdupq_n_s32(0); 2];
-            for chunk_idx in 0..8 {
-                let vectors = load(block.add(16 + chunk_idx * 32));
-                for (product, bytes) in products.iter_mut().zip(vectors) {
-                    *product = D::add(*product, vreinterpretq_s8_u8(bytes), q.add(chunk_idx * 4));
-                }
+            for (half, product) in products.iter_mut().enumerate() {
+                let (first, second) = (load4(block.add(16), half), load4(block.add(144), half));
+                *product = D::add(*product, signed(first), vld1q_s8(q));
+                *product = D::add(*product, signed(second), vld1q_s8(q.add(16)));
             }
             add_block(sums, block, scale_of(x, block_idx), products);
         }
@@ -126,14 +118,11 @@ impl Block for Iq4Nl {
             let q = x.qs.as_ptr().add(block_idx * 32);
             let table = vld1q_s8(IQ4_NL_VALUES.as_ptr());
             let mut products = [vdupq_n_s32(0); 2];
-            for chunk_idx in 0..4 {
-                let vectors = load(block.add(16 + chunk_idx * 32));
-                for (product, bytes) in products.iter_mut().zip(vectors) {
-                    let low = vqtbl1q_s8(table, vandq_u8(bytes, vdupq_n_u8(15)));
-                    let high = vqtbl1q_s8(table, vshrq_n_u8::<4>(bytes));
-                    *product = D::add(*product, low, q.add(chunk_idx * 4));
-                    *product = D::add(*product, high, q.add(16 + chunk_idx * 4));
-                }
+            for (half, product) in products.iter_mut().enumerate() {
+                let values = nibbles(load4(block.add(16), half))
+                    .map(|nibbles| nibbles.map(|nibbles| vqtbl1q_s8(table, nibbles)));
+                *product = D::add(*product, values[0], vld1q_s8(q));
+                *product = D::add(*product, values[1], vld1q_s8(q.add(16)));
             }
             add_block(sums, block, scale_of(x, block_idx), products);
         }
