@@ -80,6 +80,12 @@ pub(super) trait Dot {
     /// - As for [`Dot::add`].
     unsafe fn add_signed(products: __m256i, w: __m256i, qs: *const i8) -> __m256i;
 
+    /// Two running sums that together hold no more products than one may.
+    ///
+    /// # Safety
+    /// - The CPU has the instructions of the implementor.
+    unsafe fn join(a: __m256i, b: __m256i) -> __m256i;
+
     /// Running sums added to one 32-bit sum per row.
     ///
     /// # Safety
@@ -329,6 +335,12 @@ impl Dot for Maddubs {
     }
 
     #[inline(always)]
+    unsafe fn join(a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_add_epi16(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn total<const N: usize>(sums: [__m256i; N]) -> __m256i {
         // SAFETY: the caller's promise.
         unsafe {
@@ -382,6 +394,12 @@ macro_rules! dpbusd {
                     let unsigned = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
                     $intrinsic(products, unsigned, broadcast4(qs))
                 }
+            }
+
+            #[inline(always)]
+            unsafe fn join(a: __m256i, b: __m256i) -> __m256i {
+                // SAFETY: the caller's promise.
+                unsafe { _mm256_add_epi32(a, b) }
             }
 
             #[inline(always)]

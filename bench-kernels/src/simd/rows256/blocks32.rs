@@ -32,7 +32,8 @@ impl Block for Q4_0 {
                 high = D::add(high, field::<D>(bytes, 4, 15), q.add(16 + chunk_idx * 4));
             }
             let offset = _mm256_set1_epi32(8 * sum32(x, block_idx));
-            let products = _mm256_sub_epi32(D::total([low, field_sum::<D>(high, 4)]), offset);
+            let products =
+                _mm256_sub_epi32(D::total([D::join(low, field_sum::<D>(high, 4))]), offset);
             _mm256_add_ps(sums, term(block, scale_of(x, block_idx), products))
         }
     }
