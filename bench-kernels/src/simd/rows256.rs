@@ -65,6 +65,9 @@ pub(super) trait Dot {
     /// What [`Dot::add_signed`] adds too much for every activation, because it made the weights unsigned.
     const SIGNED_OFFSET: i32;
 
+    /// Whether its sums are wide enough for fields of a byte that stay where they are, as [`field`] leaves them then.
+    const FIELDS_STAY: bool;
+
     /// Adds the products of the unsigned bytes `w` and the four activations at `qs` to a running sum.
     ///
     /// # Safety
@@ -77,28 +80,22 @@ pub(super) trait Dot {
     /// - As for [`Dot::add`].
     unsafe fn add_signed(products: __m256i, w: __m256i, qs: *const i8) -> __m256i;
 
-    /// The high nibbles of bytes, in a form whose running sum goes through [`Dot::high_sum`].
+    /// Two running sums that together hold no more products than one may.
     ///
     /// # Safety
     /// - The CPU has the instructions of the implementor.
-    unsafe fn high_nibbles(bytes: __m256i) -> __m256i;
-
-    /// The running sum of high nibbles as if they had been low ones.
-    ///
-    /// # Safety
-    /// - As for [`Dot::high_nibbles`].
-    unsafe fn high_sum(sum: __m256i) -> __m256i;
+    unsafe fn join(a: __m256i, b: __m256i) -> __m256i;
 
     /// Running sums added to one 32-bit sum per row.
     ///
     /// # Safety
-    /// - As for [`Dot::high_nibbles`].
+    /// - The CPU has the instructions of the implementor.
     unsafe fn total<const N: usize>(sums: [__m256i; N]) -> __m256i;
 
     /// `scale * (sums + offset)` in 32 bits; `scale` is a signed 16-bit value in every 32-bit lane.
     ///
     /// # Safety
-    /// - As for [`Dot::high_nibbles`].
+    /// - As for [`Dot::total`].
     unsafe fn scaled<const N: usize>(sums: [__m256i; N], scale: __m256i, offset: i32) -> __m256i;
 }
 
@@ -282,11 +279,43 @@ unsafe fn shifted(bytes: __m256i, left: i32) -> __m256i {
     }
 }
 
+/// The field of every byte that begins at bit `right` and has the bits of `mask`, for a running sum that goes through
+/// [`field_sum`] in the end.
+///
+/// # Safety
+/// - The CPU has AVX2.
+#[inline(always)]
+unsafe fn field<D: Dot>(bytes: __m256i, right: i32, mask: u8) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match D::FIELDS_STAY {
+            true => _mm256_and_si256(bytes, _mm256_set1_epi8((mask << right) as i8)),
+            false => _mm256_and_si256(shifted(bytes, -right), _mm256_set1_epi8(mask as i8)),
+        }
+    }
+}
+
+/// A running sum of fields as if they had begun at bit 0.
+///
+/// # Safety
+/// - The CPU has AVX2.
+#[inline(always)]
+unsafe fn field_sum<D: Dot>(sum: __m256i, right: i32) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match D::FIELDS_STAY {
+            true => _mm256_sra_epi32(sum, _mm_cvtsi32_si128(right)),
+            false => sum,
+        }
+    }
+}
+
 /// AVX2: two products are added in 16 bits, with saturation that the formats' small numbers never reach.
 pub(super) struct Maddubs;
 
 impl Dot for Maddubs {
     const SIGNED_OFFSET: i32 = 0;
+    const FIELDS_STAY: bool = false;
 
     #[inline(always)]
     unsafe fn add(sum: __m256i, w: __m256i, qs: *const i8) -> __m256i {
@@ -306,14 +335,9 @@ impl Dot for Maddubs {
     }
 
     #[inline(always)]
-    unsafe fn high_nibbles(bytes: __m256i) -> __m256i {
+    unsafe fn join(a: __m256i, b: __m256i) -> __m256i {
         // SAFETY: the caller's promise.
-        unsafe { _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15)) }
-    }
-
-    #[inline(always)]
-    unsafe fn high_sum(sum: __m256i) -> __m256i {
-        sum
+        unsafe { _mm256_add_epi16(a, b) }
     }
 
     #[inline(always)]
@@ -347,7 +371,7 @@ impl Dot for Maddubs {
 
 /// VPDPBUSD in either encoding: four products are added to a 32-bit lane, without saturation.
 /// 1. Signed weights become unsigned by flipping the top bit, which adds 128 to each.
-/// 2. High nibbles stay where they are, sixteen times too large: one shift of the sum for one of every vector.
+/// 2. Fields of a byte stay where they are, 2^n times too large: one shift of the sum for one of every vector.
 macro_rules! dpbusd {
     ($(#[$doc:meta])* $name:ident, $intrinsic:ident) => {
         $(#[$doc])*
@@ -355,6 +379,7 @@ macro_rules! dpbusd {
 
         impl Dot for $name {
             const SIGNED_OFFSET: i32 = 128;
+            const FIELDS_STAY: bool = true;
 
             #[inline(always)]
             unsafe fn add(sum: __m256i, w: __m256i, qs: *const i8) -> __m256i {
@@ -372,15 +397,9 @@ macro_rules! dpbusd {
             }
 
             #[inline(always)]
-            unsafe fn high_nibbles(bytes: __m256i) -> __m256i {
+            unsafe fn join(a: __m256i, b: __m256i) -> __m256i {
                 // SAFETY: the caller's promise.
-                unsafe { _mm256_and_si256(bytes, _mm256_set1_epi8(-16)) }
-            }
-
-            #[inline(always)]
-            unsafe fn high_sum(sum: __m256i) -> __m256i {
-                // SAFETY: the caller's promise.
-                unsafe { _mm256_srai_epi32(sum, 4) }
+                unsafe { _mm256_add_epi32(a, b) }
             }
 
             #[inline(always)]

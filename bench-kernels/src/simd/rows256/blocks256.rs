@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Block, Dot, load, prefetch, scale_of, shifted, term};
+use super::{Block, Dot, field, field_sum, load, prefetch, scale_of, shifted, term};
 use crate::numeric::Activations;
 
 /// A run of 16 bytes, two for each row, as 16-bit halves of the lanes.
@@ -81,12 +81,12 @@ impl Block for Q2K {
                     for chunk_idx in parity * 4..parity * 4 + 4 {
                         let bytes = load(block.add(160 + (half * 8 + chunk_idx) * 32));
                         for (run, dot) in dots.iter_mut().enumerate() {
-                            let value = shifted(bytes, run as i32 * -2);
-                            let value = _mm256_and_si256(value, _mm256_set1_epi8(3));
+                            let value = field::<D>(bytes, run as i32 * 2, 3);
                             *dot = D::add(*dot, value, q.add(run * 32 + chunk_idx * 4));
                         }
                     }
-                    for (dot, scales) in dots.into_iter().zip(scales) {
+                    for (run, (dot, scales)) in dots.into_iter().zip(scales).enumerate() {
+                        let dot = field_sum::<D>(dot, run as i32 * 2);
                         let product = D::scaled([dot], scales[parity], 0);
                         products = _mm256_add_epi32(products, product);
                     }
@@ -156,20 +156,31 @@ unsafe fn q3_k_half<D: Dot, const HALF: usize>(
                 let bytes = load(block.add(368 + (HALF * 8 + chunk_idx) * 32));
                 let third = load(block.add(112 + chunk_idx * 32));
                 for (run, dot) in dots.iter_mut().enumerate() {
-                    let low = shifted(bytes, run as i32 * -2);
-                    let high = shifted(third, 2 - (HALF * 4 + run) as i32);
+                    let right = three_bits_at::<D>(run);
+                    let low = shifted(bytes, right - run as i32 * 2);
+                    let high = shifted(third, right + 2 - (HALF * 4 + run) as i32);
                     let value = _mm256_or_si256(
-                        _mm256_and_si256(low, _mm256_set1_epi8(3)),
-                        _mm256_and_si256(high, _mm256_set1_epi8(4)),
+                        _mm256_and_si256(low, _mm256_set1_epi8(3 << right)),
+                        _mm256_and_si256(high, _mm256_set1_epi8(4 << right)),
                     );
                     *dot = D::add(*dot, value, q.add(run * 32 + chunk_idx * 4));
                 }
             }
-            for (dot, scales) in dots.into_iter().zip(scales) {
+            for (run, (dot, scales)) in dots.into_iter().zip(scales).enumerate() {
+                let dot = field_sum::<D>(dot, three_bits_at::<D>(run));
                 products = _mm256_add_epi32(products, D::scaled([dot], scales[parity], 0));
             }
         }
         _mm256_sub_epi32(products, _mm256_slli_epi32(offsets, 2))
+    }
+}
+
+/// Where the three bits of a run are put together: where the low two are, as long as the third fits on top.
+#[inline(always)]
+fn three_bits_at<D: Dot>(run: usize) -> i32 {
+    match run {
+        0..3 if D::FIELDS_STAY => run as i32 * 2,
+        _ => 0,
     }
 }
 
@@ -270,7 +281,7 @@ unsafe fn k_step<D: Dot, const FIFTH: bool, const STEP: usize>(
             let (low, high) = q4_k_dots::<D>(block.add(128 + STEP * 256), q);
             (
                 D::scaled([low], scales[0], 0),
-                D::scaled([D::high_sum(high)], scales[1], 0),
+                D::scaled([field_sum::<D>(high, 4)], scales[1], 0),
             )
         };
         [
@@ -296,7 +307,7 @@ unsafe fn q4_k_dots<D: Dot>(vectors: *const u8, q: *const i8) -> (__m256i, __m25
             let bytes = load(vectors.add(chunk_idx * 32));
             let nibbles = _mm256_and_si256(bytes, _mm256_set1_epi8(15));
             low = D::add(low, nibbles, q.add(chunk_idx * 4));
-            high = D::add(high, D::high_nibbles(bytes), q.add(32 + chunk_idx * 4));
+            high = D::add(high, field::<D>(bytes, 4, 15), q.add(32 + chunk_idx * 4));
         }
     }
     (low, high)

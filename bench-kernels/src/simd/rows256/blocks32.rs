@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Block, Dot, load, prefetch, scale_of, shifted, sum32, term};
+use super::{Block, Dot, field, field_sum, load, prefetch, scale_of, shifted, sum32, term};
 use crate::kernels::weights::IQ4_NL_VALUES;
 use crate::numeric::Activations;
 
@@ -29,10 +29,11 @@ impl Block for Q4_0 {
                 let bytes = load(block.add(16 + chunk_idx * 32));
                 let nibbles = _mm256_and_si256(bytes, _mm256_set1_epi8(15));
                 low = D::add(low, nibbles, q.add(chunk_idx * 4));
-                high = D::add(high, D::high_nibbles(bytes), q.add(16 + chunk_idx * 4));
+                high = D::add(high, field::<D>(bytes, 4, 15), q.add(16 + chunk_idx * 4));
             }
             let offset = _mm256_set1_epi32(8 * sum32(x, block_idx));
-            let products = _mm256_sub_epi32(D::total([low, D::high_sum(high)]), offset);
+            let products =
+                _mm256_sub_epi32(D::total([D::join(low, field_sum::<D>(high, 4))]), offset);
             _mm256_add_ps(sums, term(block, scale_of(x, block_idx), products))
         }
     }

@@ -137,14 +137,15 @@ fn add_scaled(
     }
 }
 
-/// `(q - offset) * x` over the 32 elements of a block of nibbles at `at`, their values given by lane, chunk and nibble.
+/// `value * x - offset` over the 32 elements of a block of nibbles at `at`, the values by lane, chunk and nibble.
 fn nibble_products(
     block: &[u8],
     at: usize,
     qs: &[i8],
+    offset: i32,
     value: impl Fn(usize, usize, u8) -> i32,
 ) -> [i32; GROUP_ROWS] {
-    let mut products = [0; GROUP_ROWS];
+    let mut products = [-offset; GROUP_ROWS];
     for chunk in 0..4 {
         let vector = &block[at + chunk * 32..][..32];
         add_chunk(&mut products, vector, &qs[chunk * 4..], |lane, byte| {
@@ -169,7 +170,8 @@ impl Block for Q4_0 {
 
     fn add(sums: &mut [f32; GROUP_ROWS], block: &[u8], x: &Activations, block_idx: usize) {
         let qs = &x.qs[block_idx * 32..][..32];
-        let products = nibble_products(block, 16, qs, |_, _, q| i32::from(q) - 8);
+        let offset = 8 * i32::from(x.sums32[block_idx]);
+        let products = nibble_products(block, 16, qs, offset, |_, _, q| i32::from(q));
         add_terms(sums, block, x.scales[block_idx], &products);
     }
 }
@@ -184,8 +186,9 @@ impl Block for Q5_0 {
     fn add(sums: &mut [f32; GROUP_ROWS], block: &[u8], x: &Activations, block_idx: usize) {
         let qs = &x.qs[block_idx * 32..][..32];
         let fifth = &block[16..48];
-        let products = nibble_products(block, 48, qs, |lane, chunk, q| {
-            i32::from(q | (fifth[lane] >> chunk & 1) << 4) - 16
+        let offset = 16 * i32::from(x.sums32[block_idx]);
+        let products = nibble_products(block, 48, qs, offset, |lane, chunk, q| {
+            i32::from(q | (fifth[lane] >> chunk & 1) << 4)
         });
         add_terms(sums, block, x.scales[block_idx], &products);
     }
@@ -217,7 +220,7 @@ impl Block for Iq4Nl {
 
     fn add(sums: &mut [f32; GROUP_ROWS], block: &[u8], x: &Activations, block_idx: usize) {
         let qs = &x.qs[block_idx * 32..][..32];
-        let products = nibble_products(block, 16, qs, |_, _, q| {
+        let products = nibble_products(block, 16, qs, 0, |_, _, q| {
             i32::from(IQ4_NL_VALUES[usize::from(q)])
         });
         add_terms(sums, block, x.scales[block_idx], &products);
