@@ -103,20 +103,9 @@ pub async fn measure(
             "{} units measured, {} skipped",
             counts.n_ok, counts.n_skipped
         ),
-        Some(reason) => format!("{}: {reason}", status_word(record.status)),
+        Some(reason) => format!("{}: {reason}", record.status.name()),
     });
     (record, counts)
-}
-
-/// A status as people read it.
-pub fn status_word(status: HostStatus) -> &'static str {
-    match status {
-        HostStatus::Ok => "ok",
-        HostStatus::Skipped => "skipped",
-        HostStatus::Unreachable => "unreachable",
-        HostStatus::Failed => "failed",
-        HostStatus::Interrupted => "interrupted",
-    }
 }
 
 /// Whether an emulator runs the host.

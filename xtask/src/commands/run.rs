@@ -17,9 +17,7 @@ use wildmatch::WildMatch;
 
 use crate::artifact::{self, TARGETS};
 use crate::exit::{self, ExitError};
-use crate::host::{
-    self, Machines, RunContext, UnitCounts, is_emulated, status_word, transport_name,
-};
+use crate::host::{self, Machines, RunContext, UnitCounts, is_emulated, transport_name};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::{Format, Global, plan as planning};
@@ -337,7 +335,7 @@ fn print_results(
                 json!({
                     "host": record.host,
                     "board": record.board,
-                    "status": status_word(record.status),
+                    "status": record.status.name(),
                     "units_ok": counts.n_ok,
                     "units_failed": counts.n_failed,
                     "units_skipped": counts.n_skipped,
@@ -364,7 +362,7 @@ fn print_results(
         table.add_row([
             record.host.clone(),
             record.board.clone().unwrap_or_else(|| "-".to_string()),
-            status_word(record.status).to_string(),
+            record.status.name().to_string(),
             counts.n_ok.to_string(),
             counts.n_failed.to_string(),
             counts.n_skipped.to_string(),
