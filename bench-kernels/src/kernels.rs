@@ -222,7 +222,11 @@ fn wrong_job(unit: &UnitSpec) -> NotReady {
     let job = match unit.job {
         Job::Stream { .. } => "stream",
         Job::Gemv { .. } => "gemv",
+        Job::Latency { .. } => "latency",
+        Job::Peak {} => "peak",
+        Job::Gemm { .. } => "gemm",
         Job::Decode { .. } => "decode",
+        Job::Prefill { .. } => "prefill",
     };
     NotReady::Failed(format!("kernel `{}` cannot do a `{job}` job", unit.kernel))
 }

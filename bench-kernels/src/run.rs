@@ -134,6 +134,7 @@ fn measure(unit: &UnitSpec, sink: &mut Sink, n_samples: &mut u32) -> Result<(), 
         check,
         huge_page_bytes: shape.huge_page_bytes,
         model: shape.model,
+        background_alone_bytes_per_s: None,
     }));
     if !check.passed {
         return Err(NotReady::Failed(format!(
@@ -157,6 +158,7 @@ fn sample(
         max_samples,
         budget_ms,
         precision_ppm,
+        ..
     } = unit.sampling;
     let iterations = iterations_per_sample(kernel, pool);
     let budget = Duration::from_millis(budget_ms);
@@ -183,6 +185,8 @@ fn sample(
             sample_idx,
             elapsed_ns: elapsed.as_nanos() as u64,
             iterations,
+            background_bytes: None,
+            state: None,
         }));
     }
     Ok(())

@@ -2,7 +2,8 @@
 
 use bench_inventory::{Inventory, Suite, SuiteUnit, SuiteWork, ThreadCount};
 use bench_protocol::{
-    CpuFacts, Facts, Job, PROTOCOL_VERSION, Residency, RunRequest, Sampling, UnitSpec,
+    CpuFacts, Facts, Job, KvFormat, PROTOCOL_VERSION, Pages, Residency, RunRequest, Sampling,
+    UnitSpec,
 };
 
 /// A working set in DRAM, all arrays together, is at least this many times the last-level caches together: a cache that
@@ -38,7 +39,9 @@ pub fn request(
                     kernel: suite_unit.kernel.clone(),
                     variant: None,
                     cpus: pick_cpus(&facts.cpus, n_threads),
+                    candidates: Vec::new(),
                     job,
+                    background: None,
                     sampling: if emulated {
                         suite.emulated.sampling
                     } else {
@@ -108,7 +111,9 @@ fn jobs(
 ) -> Vec<(String, Job)> {
     let working_set = |residency: Residency, asked: Option<u64>| match (emulated, residency) {
         (true, _) => suite.emulated.working_set_bytes,
-        (false, Residency::Dram) => asked.unwrap_or_else(|| dram_working_set_bytes(facts)),
+        (false, Residency::Dram | Residency::Sweep) => {
+            asked.unwrap_or_else(|| dram_working_set_bytes(facts))
+        }
         (false, Residency::Cache) => asked.unwrap_or(CACHE_BYTES_PER_THREAD * n_threads as u64),
     };
     match &unit.work {
@@ -122,6 +127,7 @@ fn jobs(
                 Job::Stream {
                     working_set_bytes,
                     residency: *residency,
+                    pages: Pages::Huge,
                 },
             )]
         }
@@ -161,6 +167,8 @@ fn jobs(
                     Job::Decode {
                         model: model.decode_model(*quant),
                         depth: *depth,
+                        n_generate: 1,
+                        kv_format: KvFormat::F16,
                     },
                 )
             };

@@ -14,11 +14,12 @@ pub use facts::{
     CacheFacts, CpuFacts, DramClock, Facts, MemoryFacts, SmbiosMemoryDevice, VariantFacts,
 };
 pub use message::{
-    Check, Convention, Done, Hello, Message, ModelRef, ParseError, Sample, UnitEnd, UnitReady,
-    UnitStatus, Work, parse_line,
+    Check, Convention, Done, Hello, Message, ModelRef, ParseError, Sample, SampleState, UnitEnd,
+    UnitReady, UnitStatus, Work, parse_line,
 };
 pub use request::{
-    DecodeModel, DecodeTensor, Job, Residency, RunRequest, Sampling, TensorRole, UnitSpec,
+    Background, DecodeModel, DecodeTensor, Job, KvFormat, Pages, Residency, RunRequest, Sampling,
+    TensorRole, UnitSpec,
 };
 
 /// Exit status of the board program when it ended itself at a deadline; the unit that took too long has its end in the
@@ -29,4 +30,6 @@ pub const EXIT_DEADLINE: i32 = 5;
 ///
 /// Changelog:
 /// - 1: first version.
-pub const PROTOCOL_VERSION: u32 = 1;
+/// - 2: latency, peak, gemm and prefill jobs; several tokens per iteration; KV formats; small pages; background readers;
+///   searched sets of CPUs; state of the board beside samples. A stream of version 1 is read as before.
+pub const PROTOCOL_VERSION: u32 = 2;

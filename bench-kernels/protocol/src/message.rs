@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
-use crate::request::Residency;
+use crate::request::{KvFormat, Residency};
 
 /// One line of the board program's standard output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,11 +59,14 @@ pub struct UnitReady {
     pub check: Check,
     /// Bytes of the working set that the kernel backs with huge pages, where it tells.
     pub huge_page_bytes: Option<u64>,
-    /// The model, for decode units.
+    /// The model, for decode and prefill units.
     pub model: Option<ModelRef>,
+    /// Bytes per second that the background readers reached alone, before the unit started.
+    #[serde(default)]
+    pub background_alone_bytes_per_s: Option<u64>,
 }
 
-/// Which model and state a decode unit stands for.
+/// Which model and state a decode or prefill unit stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelRef {
     /// Catalogue id of the model.
@@ -72,6 +75,19 @@ pub struct ModelRef {
     pub quant: String,
     /// Tokens in the KV cache before the first measured token.
     pub depth: u64,
+    /// Tokens of the prompt, for prefill; 0 for decode.
+    #[serde(default)]
+    pub n_prompt: u64,
+    /// Tokens that one iteration generates; 0 for prefill, and for one token a step in streams of protocol 1.
+    #[serde(default)]
+    pub n_generate: u64,
+    /// Storage of keys and values.
+    #[serde(default)]
+    pub kv_format: KvFormat,
+    /// Layers whose weights are held in memory and used again and again, when not all of them fit: the step does the
+    /// work of all layers, but a figure of a model that does not fit is an extrapolation.
+    #[serde(default)]
+    pub held_layers: Option<u32>,
 }
 
 /// Work of one iteration of a kernel.
@@ -81,8 +97,11 @@ pub struct Work {
     pub read_bytes: u64,
     /// Bytes written to the working set; write-allocate traffic is not counted.
     pub written_bytes: u64,
-    /// Arithmetic operations (a multiply-add counts two).
+    /// Arithmetic operations (a multiply-add counts two); loads, for latency.
     pub ops: u64,
+    /// Tokens generated or read, for language models; 0 elsewhere, and in streams of protocol 1.
+    #[serde(default)]
+    pub tokens: u64,
 }
 
 /// How the bytes of a row are counted.
@@ -93,8 +112,12 @@ pub enum Convention {
     ReadPlusWrite,
     /// Bytes of quantised weights, scales included; activations are not counted.
     Weights,
-    /// Bytes of weights and of the KV cache that one token needs; activations are not counted.
+    /// Bytes of weights and of the KV cache that the tokens need; activations are not counted.
     Token,
+    /// Loads, each of which waits for the one before it in its chain; no bytes are counted.
+    Loads,
+    /// Arithmetic only; no bytes are counted.
+    Arithmetic,
 }
 
 impl Convention {
@@ -104,6 +127,8 @@ impl Convention {
             Convention::ReadPlusWrite => "read_plus_write",
             Convention::Weights => "weights",
             Convention::Token => "token",
+            Convention::Loads => "loads",
+            Convention::Arithmetic => "arithmetic",
         }
     }
 }
@@ -130,6 +155,23 @@ pub struct Sample {
     pub elapsed_ns: u64,
     /// Iterations in this sample.
     pub iterations: u64,
+    /// Bytes that the background readers read while it was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background_bytes: Option<u64>,
+    /// State of the board when it ended, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<SampleState>,
+}
+
+/// State of a board when a sample ended. What cannot be read is `None` or absent, never zero.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleState {
+    /// Time since the first sample of the unit began. Nanoseconds.
+    pub since_start_ns: u64,
+    /// Clock of each CPU of the unit that tells it, kHz, in the order of the unit's CPUs.
+    pub cpu_khz: Vec<u64>,
+    /// Highest temperature of all thermal zones, thousandths of a degree Celsius.
+    pub temperature_millicelsius: Option<i64>,
 }
 
 /// A unit ended.
@@ -211,6 +253,8 @@ mod tests {
             sample_idx: 3,
             elapsed_ns: 12_345,
             iterations: 1,
+            background_bytes: None,
+            state: None,
         });
         let line = serde_json::to_string(&message).unwrap();
         assert_eq!(

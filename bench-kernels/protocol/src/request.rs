@@ -28,12 +28,32 @@ pub struct UnitSpec {
     pub variant: Option<String>,
     /// Logical CPU numbers; one pinned thread each.
     pub cpus: Vec<u32>,
+    /// Sets of CPUs to choose from instead of `cpus`: each is tried for a moment, the fastest is measured, and
+    /// [`crate::UnitReady`] names it. Empty for no search.
+    #[serde(default)]
+    pub candidates: Vec<Vec<u32>>,
     /// Shape of the work.
     pub job: Job,
+    /// Threads that read memory while this unit is sampled.
+    #[serde(default)]
+    pub background: Option<Background>,
     /// When to stop sampling.
     pub sampling: Sampling,
     /// The unit is given up after this time. Milliseconds.
     pub deadline_ms: u64,
+}
+
+/// Threads that read memory while a unit is sampled: what other programs on the same bus would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Background {
+    /// Logical CPU numbers; one pinned reader each, none of them among the unit's own.
+    pub cpus: Vec<u32>,
+    /// Bytes of the arrays of all readers together.
+    pub working_set_bytes: u64,
+    /// Aimed rate, thousandths of what these readers reach alone, which is tried before the unit starts. 0 reads
+    /// nothing: the same threads wait, so that the first point of a curve differs in nothing else.
+    pub permille: u32,
 }
 
 /// Shape of the work of one unit.
@@ -46,7 +66,24 @@ pub enum Job {
         working_set_bytes: u64,
         /// Where the working set is meant to live.
         residency: Residency,
+        /// Pages that back it.
+        #[serde(default)]
+        pages: Pages,
     },
+    /// Dependent loads in random order: each address comes from the load before it.
+    Latency {
+        /// Bytes of the chains of all threads together.
+        working_set_bytes: u64,
+        /// Where the working set is meant to live.
+        residency: Residency,
+        /// Independent chains that each thread follows at the same time, 1 to 8.
+        n_chains: u32,
+        /// Pages that back it.
+        #[serde(default)]
+        pages: Pages,
+    },
+    /// Arithmetic on registers only.
+    Peak {},
     /// Matrix times vector, repeated over as many matrices as fill the working set.
     Gemv {
         /// Rows of one matrix (outputs).
@@ -58,13 +95,75 @@ pub enum Job {
         /// Where the working set is meant to live.
         residency: Residency,
     },
-    /// One token step of a language model.
+    /// Matrix times a batch of vectors.
+    Gemm {
+        /// Rows of the matrix (outputs).
+        rows: u64,
+        /// Columns of the matrix (inputs); a multiple of the block of the weight format.
+        cols: u64,
+        /// Vectors in the batch.
+        n_tokens: u64,
+    },
+    /// Token steps of a language model.
     Decode {
         /// The model's real tensor list.
         model: DecodeModel,
         /// Tokens already in the KV cache before the first measured token.
         depth: u64,
+        /// Tokens that one iteration generates, each one position further; the next iteration begins at `depth` again.
+        #[serde(default = "one")]
+        n_generate: u64,
+        /// Storage of keys and values.
+        #[serde(default)]
+        kv_format: KvFormat,
     },
+    /// A prompt of a language model in one batch, with the logits of its last token.
+    Prefill {
+        /// The model's real tensor list.
+        model: DecodeModel,
+        /// Tokens of the prompt.
+        n_prompt: u64,
+    },
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// Pages that back a working set.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Pages {
+    /// Huge pages are asked for; how many the kernel gave is in [`crate::UnitReady::huge_page_bytes`].
+    #[default]
+    Huge,
+    /// Huge pages are refused.
+    Small,
+}
+
+/// Storage of the keys and values of past tokens.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum KvFormat {
+    /// Half precision.
+    #[default]
+    F16,
+    /// 34 bytes for 32 elements.
+    Q8_0,
+}
+
+impl KvFormat {
+    /// The stable name used in columns.
+    pub fn name(self) -> &'static str {
+        match self {
+            KvFormat::F16 => "f16",
+            KvFormat::Q8_0 => "q8_0",
+        }
+    }
 }
 
 /// Where a working set is meant to live.
@@ -75,6 +174,8 @@ pub enum Residency {
     Dram,
     /// Small enough for the private caches: the cores are measured.
     Cache,
+    /// Wherever its size puts it: one step of a sweep over sizes.
+    Sweep,
 }
 
 impl Residency {
@@ -83,6 +184,7 @@ impl Residency {
         match self {
             Residency::Dram => "dram",
             Residency::Cache => "cache",
+            Residency::Sweep => "sweep",
         }
     }
 }
@@ -101,6 +203,12 @@ pub struct Sampling {
     /// share of the median. Millionths; 0 for never.
     #[serde(default)]
     pub precision_ppm: u32,
+    /// A sample has as many iterations as fill this time. Milliseconds; 0 for the shortest that the clock resolves well.
+    #[serde(default)]
+    pub sample_ms: u64,
+    /// Whether clocks and temperature are read after every sample.
+    #[serde(default)]
+    pub with_state: bool,
 }
 
 /// A language model as the decode kernel needs it.

@@ -64,7 +64,7 @@ struct Scratch {
 }
 
 pub fn prepare(unit: &UnitSpec, pool: &Pool, isa: &'static Isa) -> Prepared {
-    let Job::Decode { model, depth } = &unit.job else {
+    let Job::Decode { model, depth, .. } = &unit.job else {
         return Err(wrong_job(unit));
     };
     Ok(Box::new(build(model, *depth, pool, isa)?))
@@ -118,6 +118,10 @@ fn build(
             model: model.model.clone(),
             quant: model.quant.clone(),
             depth,
+            n_prompt: 0,
+            n_generate: 1,
+            kv_format: bench_protocol::KvFormat::F16,
+            held_layers: None,
         },
         weights: weights.collect(),
         scratch,
@@ -516,6 +520,7 @@ impl Kernel for Decode {
                 read_bytes: plan.weight_bytes + kv_bytes,
                 written_bytes: plan.kv_bytes_per_token,
                 ops: plan.ops_per_token,
+                tokens: 1,
             },
             convention: Convention::Token,
             huge_page_bytes: self

@@ -50,13 +50,17 @@ pub fn prepare(format: Format, unit: &UnitSpec, pool: &Pool, isa: &'static Isa) 
     }
     let row_bytes = format.row_bytes(cols);
     let n_matrices = match residency {
-        Residency::Dram => (working_set_bytes as usize / (rows * row_bytes)).max(1),
+        Residency::Dram | Residency::Sweep => {
+            (working_set_bytes as usize / (rows * row_bytes)).max(1)
+        }
         Residency::Cache => 1,
     };
     let n_threads = pool.n_threads();
     let n_groups = rows / GROUP_ROWS;
     let rows_of = |thread_idx: usize| match residency {
-        Residency::Dram => split_evenly(n_groups, n_threads, thread_idx).len() * GROUP_ROWS,
+        Residency::Dram | Residency::Sweep => {
+            split_evenly(n_groups, n_threads, thread_idx).len() * GROUP_ROWS
+        }
         Residency::Cache => rows,
     };
     require_memory(
@@ -143,6 +147,7 @@ impl Kernel for Gemv {
                 read_bytes,
                 written_bytes: 0,
                 ops: 2 * n_weights,
+                tokens: 0,
             },
             convention: Convention::Weights,
             huge_page_bytes: parts.map(|part| part.weights.huge_page_bytes()).sum(),

@@ -67,6 +67,7 @@ pub fn prepare(operation: Operation, unit: &UnitSpec, pool: &Pool, isa: &'static
     let Job::Stream {
         working_set_bytes,
         residency,
+        ..
     } = unit.job
     else {
         return Err(wrong_job(unit));
@@ -156,6 +157,7 @@ impl Stream {
             read_bytes: n_words * 8 * n_read,
             written_bytes: n_words * 8 * n_written,
             ops: n_words * ops,
+            tokens: 0,
         }
     }
 }

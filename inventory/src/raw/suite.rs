@@ -357,6 +357,8 @@ impl RawSampling {
             precision_ppm: self
                 .precision_percent
                 .map_or(0, |percent| (percent * 1e4) as u32),
+            sample_ms: 0,
+            with_state: false,
         }
     }
 }

@@ -136,7 +136,7 @@ pub(super) fn set_kernel_limits(units: &mut [UnitRow]) {
         let matches = |kernel: &str| match (unit.kind, &unit.model) {
             (UnitKind::Gemv, _) => kernel == unit.kernel,
             (UnitKind::Decode, Some(model)) => kernel.ends_with(&format!("_{}", model.quant)),
-            (UnitKind::Decode, None) | (UnitKind::Stream, _) => false,
+            _ => false,
         };
         unit.kernel_gb_per_s = (cached.iter())
             .filter(|(kernel, n_threads, _)| *n_threads == unit.cpus.len() && matches(kernel))

@@ -1,6 +1,6 @@
 //! One unit as a row: what ran, its samples, its statistics, its rate.
 
-use bench_protocol::{Check, Convention, Job, ModelRef, Residency, UnitStatus, Work};
+use bench_protocol::{Check, Convention, Job, KvFormat, ModelRef, Residency, UnitStatus, Work};
 
 use crate::run_dir::{HostData, UnitData};
 use crate::stats::{self, Summary};
@@ -68,6 +68,21 @@ pub enum UnitKind {
     Gemv,
     /// One token step of a language model.
     Decode,
+    /// Matrix times a batch of vectors.
+    Gemm,
+    /// A prompt of a language model in one batch.
+    Prefill,
+    /// Dependent loads.
+    Latency,
+    /// Arithmetic on registers.
+    Peak,
+}
+
+impl UnitKind {
+    /// Whether its work is that of a language model, in tokens.
+    pub fn is_of_a_model(self) -> bool {
+        matches!(self, UnitKind::Decode | UnitKind::Prefill)
+    }
 }
 
 /// How a unit ended, as far as the stream tells.
@@ -182,8 +197,10 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
         gb_per_s: summary.as_ref().and_then(|summary| rate(summary.median)),
         best_gb_per_s: summary.as_ref().and_then(|summary| rate(summary.min)),
         tokens_per_s: (summary.as_ref())
-            .filter(|summary| kind == UnitKind::Decode && summary.median > 0.0)
-            .map(|summary| 1e9 / summary.median),
+            .filter(|summary| kind.is_of_a_model() && summary.median > 0.0)
+            // A stream of protocol 1 says nothing of tokens: one step was one token.
+            .zip(work)
+            .map(|(summary, work)| work.tokens.max(1) as f64 * 1e9 / summary.median),
         samples,
         summary,
         bound: None,
@@ -196,13 +213,23 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
 
 fn kind_of(data: &UnitData) -> UnitKind {
     match (&data.ready, data.spec.as_ref().map(|spec| &spec.job)) {
+        (Some(ready), _) if ready.convention == Convention::Loads => UnitKind::Latency,
+        (Some(ready), _) if ready.convention == Convention::Arithmetic => UnitKind::Peak,
+        (Some(ready), _) if ready.model.as_ref().is_some_and(|model| model.n_prompt > 0) => {
+            UnitKind::Prefill
+        }
         (Some(ready), _) if ready.model.is_some() || ready.convention == Convention::Token => {
             UnitKind::Decode
         }
+        (Some(_), Some(Job::Gemm { .. })) => UnitKind::Gemm,
         (Some(ready), _) if ready.convention == Convention::Weights => UnitKind::Gemv,
         (Some(_), _) | (None, Some(Job::Stream { .. }) | None) => UnitKind::Stream,
         (None, Some(Job::Gemv { .. })) => UnitKind::Gemv,
         (None, Some(Job::Decode { .. })) => UnitKind::Decode,
+        (None, Some(Job::Latency { .. })) => UnitKind::Latency,
+        (None, Some(Job::Peak {})) => UnitKind::Peak,
+        (None, Some(Job::Gemm { .. })) => UnitKind::Gemm,
+        (None, Some(Job::Prefill { .. })) => UnitKind::Prefill,
     }
 }
 
@@ -211,8 +238,11 @@ fn residency_of(data: &UnitData) -> Option<Residency> {
         return Some(ready.residency);
     }
     match &data.spec.as_ref()?.job {
-        Job::Stream { residency, .. } | Job::Gemv { residency, .. } => Some(*residency),
-        Job::Decode { .. } => Some(Residency::Dram),
+        Job::Stream { residency, .. }
+        | Job::Gemv { residency, .. }
+        | Job::Latency { residency, .. } => Some(*residency),
+        Job::Decode { .. } | Job::Prefill { .. } => Some(Residency::Dram),
+        Job::Peak {} | Job::Gemm { .. } => Some(Residency::Cache),
     }
 }
 
@@ -224,9 +254,12 @@ fn asked_working_set(data: &UnitData) -> u64 {
             }
             | Job::Gemv {
                 working_set_bytes, ..
+            }
+            | Job::Latency {
+                working_set_bytes, ..
             },
         ) => *working_set_bytes,
-        Some(Job::Decode { .. }) | None => 0,
+        _ => 0,
     }
 }
 
@@ -235,12 +268,34 @@ fn model_of(data: &UnitData) -> Option<ModelRef> {
         return Some(model);
     }
     match &data.spec.as_ref()?.job {
-        Job::Decode { model, depth } => Some(ModelRef {
+        Job::Decode {
+            model,
+            depth,
+            n_generate,
+            kv_format,
+        } => Some(ModelRef {
             model: model.model.clone(),
             quant: model.quant.clone(),
             depth: *depth,
+            n_prompt: 0,
+            n_generate: *n_generate,
+            kv_format: *kv_format,
+            held_layers: None,
         }),
-        Job::Stream { .. } | Job::Gemv { .. } => None,
+        Job::Prefill { model, n_prompt } => Some(ModelRef {
+            model: model.model.clone(),
+            quant: model.quant.clone(),
+            depth: 0,
+            n_prompt: *n_prompt,
+            n_generate: 0,
+            kv_format: KvFormat::F16,
+            held_layers: None,
+        }),
+        Job::Stream { .. }
+        | Job::Gemv { .. }
+        | Job::Latency { .. }
+        | Job::Peak {}
+        | Job::Gemm { .. } => None,
     }
 }
 

@@ -309,7 +309,7 @@ fn settle(data: &mut HostData) {
     data.record.n_garbage_lines = u32::try_from(data.n_garbage_lines).unwrap_or(u32::MAX);
     data.record.complete = data.done.is_some();
     if let Some(hello) = &data.hello
-        && hello.protocol != bench_protocol::PROTOCOL_VERSION
+        && hello.protocol > bench_protocol::PROTOCOL_VERSION
     {
         data.problems.push(format!(
             "the board program speaks version {} of the protocol, this program version {}",
