@@ -28,4 +28,4 @@ pub use fleet::{Fleet, Host, SshTarget, Transport};
 pub use load::{Inventory, files, load, load_catalogue, load_catalogue_lossy};
 pub use model::{KvFormat, Model, ModelArch, Quant, Tensor, TensorFormat, UnknownId};
 pub use suggest::suggest;
-pub use suite::{DepthList, EmulatedLimits, Suite, SuiteUnit, SuiteWork, ThreadCount};
+pub use suite::{ClusterChoice, EmulatedLimits, Suite, SuiteUnit, SuiteWork, ThreadCount};

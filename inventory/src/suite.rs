@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use bench_protocol::{Residency, Sampling};
+use bench_protocol::{KvFormat, Pages, Residency, Sampling};
 
 use crate::model::Quant;
 
@@ -26,6 +26,11 @@ pub struct SuiteUnit {
     pub kernel: String,
     /// Thread counts; equal counts are measured once.
     pub threads: Vec<ThreadCount>,
+    /// Which CPUs they run on.
+    pub clusters: ClusterChoice,
+    /// Rates at which the CPUs that are left over read memory meanwhile, per cent of what they reach alone, one unit
+    /// each; empty for a quiet bus.
+    pub background_percent: Vec<u32>,
     /// Shape of the work.
     pub work: SuiteWork,
     /// When to stop sampling.
@@ -43,12 +48,22 @@ pub enum ThreadCount {
     Half,
     /// All CPUs.
     All,
+    /// Every count from one to all; on boards with many CPUs the steps grow.
+    Each,
+    /// The count, and the CPUs, that the board finds to be fastest by trying.
+    Best,
 }
 
-/// Depths of a decode unit.
-pub type DepthList = Vec<u64>;
+/// Which CPUs the threads of a unit run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClusterChoice {
+    /// The strongest of all.
+    All,
+    /// Each cluster of equal cores on its own, where there are several.
+    Each,
+}
 
-/// Shape of the work of a suite unit.
+/// Shape of the work of a suite unit. A list gives one unit for each of its values.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SuiteWork {
     /// Streaming kernels.
@@ -57,7 +72,22 @@ pub enum SuiteWork {
         residency: Residency,
         /// Bytes of all arrays; `None` sizes them by the board's caches and RAM.
         working_set_bytes: Option<u64>,
+        /// Pages that back them.
+        pages: Vec<Pages>,
     },
+    /// Dependent loads in random order.
+    Latency {
+        /// Where the chains live.
+        residency: Residency,
+        /// Bytes of all chains; `None` sizes them by the board's caches and RAM.
+        working_set_bytes: Option<u64>,
+        /// Independent chains that each thread follows at the same time.
+        chains: Vec<u32>,
+        /// Pages that back them.
+        pages: Vec<Pages>,
+    },
+    /// Arithmetic on registers only.
+    Peak,
     /// Matrix times vector.
     Gemv {
         /// Where the matrices live.
@@ -69,14 +99,36 @@ pub enum SuiteWork {
         /// Bytes of all matrices; `None` sizes them by the board's caches and RAM.
         working_set_bytes: Option<u64>,
     },
-    /// One token step of a catalogue model.
+    /// Matrix times a batch of vectors.
+    Gemm {
+        /// Rows of the matrix.
+        rows: u64,
+        /// Columns of the matrix.
+        cols: u64,
+        /// Vectors in a batch.
+        tokens: Vec<u64>,
+    },
+    /// Token steps of a catalogue model.
     Decode {
         /// Catalogue id of the model.
         model: String,
-        /// Quantisation.
-        quant: Quant,
+        /// Quantisations.
+        quants: Vec<Quant>,
         /// Tokens in the KV cache before the first measured token.
-        depths: DepthList,
+        depths: Vec<u64>,
+        /// Tokens that one iteration generates.
+        n_generate: u64,
+        /// Storage of keys and values.
+        kv_formats: Vec<KvFormat>,
+    },
+    /// A prompt of a catalogue model in one batch.
+    Prefill {
+        /// Catalogue id of the model.
+        model: String,
+        /// Quantisations.
+        quants: Vec<Quant>,
+        /// Tokens of the prompt.
+        prompts: Vec<u64>,
     },
 }
 

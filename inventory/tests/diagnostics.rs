@@ -367,15 +367,15 @@ fn suites_are_checked_against_the_catalogue() {
   |
   = help: did you mean `qwen`? known: `qwen`
 
-error: `units[0].threads[0]` must be a whole number from 1, `half` or `all`
+error: `units[0].threads[0]` must be a whole number from 1, `half`, `all`, `each` or `best`
  --> inventory/suites/s.yaml:8:15
   |
 8 |     threads: [0, hlaf]
   |               ^ this is a whole number
   |
-  = help: write a whole number from 1, `half` or `all`
+  = help: write a whole number from 1, `half`, `all`, `each` or `best`
 
-error: `units[0].threads[1]` must be a whole number from 1, `half` or `all`
+error: `units[0].threads[1]` must be a whole number from 1, `half`, `all`, `each` or `best`
  --> inventory/suites/s.yaml:8:18
   |
 8 |     threads: [0, hlaf]

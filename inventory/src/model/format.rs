@@ -11,23 +11,68 @@ pub enum Quant {
     F16,
     /// 8.5 bits per weight.
     Q8_0,
-    /// 4.5 bits per weight in blocks of 32; the output matrix has 6.56.
-    Q4_0,
+    /// 6.5625 bits per weight.
+    Q6K,
+    /// Mixed Q5_K and Q6_K.
+    Q5KM,
     /// Mixed Q4_K and Q6_K.
     Q4KM,
+    /// Q4_K with a few tensors in Q5_K.
+    Q4KS,
+    /// 4.5 bits per weight in blocks of 32; the output matrix has 6.56.
+    Q4_0,
+    /// 4.5 bits per weight in blocks of 32 with unevenly spaced values.
+    Iq4Nl,
+    /// Mixed Q3_K, Q4_K and Q5_K.
+    Q3KM,
+    /// Q3_K but for the output matrix.
+    Q3KS,
+    /// Mixed Q2_K, Q3_K and Q4_K.
+    Q2K,
 }
 
 impl Quant {
     /// Every quantisation whose tensor list is known, largest first.
-    pub const ALL: [Quant; 4] = [Quant::F16, Quant::Q8_0, Quant::Q4KM, Quant::Q4_0];
+    pub const ALL: [Quant; 11] = [
+        Quant::F16,
+        Quant::Q8_0,
+        Quant::Q6K,
+        Quant::Q5KM,
+        Quant::Q4KM,
+        Quant::Q4KS,
+        Quant::Q4_0,
+        Quant::Iq4Nl,
+        Quant::Q3KM,
+        Quant::Q3KS,
+        Quant::Q2K,
+    ];
 
-    /// Stable id: `f16`, `q8_0`, `q4_k_m`, `q4_0`.
+    /// Those that people usually choose between, largest first: what tables show.
+    pub const USUAL: [Quant; 8] = [
+        Quant::F16,
+        Quant::Q8_0,
+        Quant::Q6K,
+        Quant::Q5KM,
+        Quant::Q4KM,
+        Quant::Q4_0,
+        Quant::Q3KM,
+        Quant::Q2K,
+    ];
+
+    /// Stable id: the usual name in lower case, for instance `q4_k_m`.
     pub fn id(self) -> &'static str {
         match self {
             Quant::F16 => "f16",
             Quant::Q8_0 => "q8_0",
-            Quant::Q4_0 => "q4_0",
+            Quant::Q6K => "q6_k",
+            Quant::Q5KM => "q5_k_m",
             Quant::Q4KM => "q4_k_m",
+            Quant::Q4KS => "q4_k_s",
+            Quant::Q4_0 => "q4_0",
+            Quant::Iq4Nl => "iq4_nl",
+            Quant::Q3KM => "q3_k_m",
+            Quant::Q3KS => "q3_k_s",
+            Quant::Q2K => "q2_k",
         }
     }
 
@@ -140,6 +185,12 @@ pub enum TensorFormat {
     Q5_0,
     /// 24 bytes for 32 elements.
     Q5_1,
+    /// 18 bytes for 32 elements.
+    Iq4Nl,
+    /// 84 bytes for 256 elements.
+    Q2K,
+    /// 110 bytes for 256 elements.
+    Q3K,
     /// 144 bytes for 256 elements.
     Q4K,
     /// 176 bytes for 256 elements.
@@ -150,19 +201,22 @@ pub enum TensorFormat {
 
 impl TensorFormat {
     /// Every format, in the order of ggml's own numbering of types.
-    pub const ALL: [TensorFormat; 9] = [
+    pub const ALL: [TensorFormat; 12] = [
         TensorFormat::F32,
         TensorFormat::F16,
         TensorFormat::Q4_0,
         TensorFormat::Q5_0,
         TensorFormat::Q5_1,
         TensorFormat::Q8_0,
+        TensorFormat::Q2K,
+        TensorFormat::Q3K,
         TensorFormat::Q4K,
         TensorFormat::Q5K,
         TensorFormat::Q6K,
+        TensorFormat::Iq4Nl,
     ];
 
-    /// Stable id in lower case: `f32`, `f16`, `q8_0`, `q4_0`, `q5_0`, `q5_1`, `q4_k`, `q5_k`, `q6_k`.
+    /// Stable id: ggml's name in lower case, for instance `q4_k`.
     pub fn id(self) -> &'static str {
         match self {
             TensorFormat::F32 => "f32",
@@ -171,6 +225,9 @@ impl TensorFormat {
             TensorFormat::Q4_0 => "q4_0",
             TensorFormat::Q5_0 => "q5_0",
             TensorFormat::Q5_1 => "q5_1",
+            TensorFormat::Iq4Nl => "iq4_nl",
+            TensorFormat::Q2K => "q2_k",
+            TensorFormat::Q3K => "q3_k",
             TensorFormat::Q4K => "q4_k",
             TensorFormat::Q5K => "q5_k",
             TensorFormat::Q6K => "q6_k",
@@ -181,8 +238,16 @@ impl TensorFormat {
     pub fn block_elements(self) -> u64 {
         match self {
             TensorFormat::F32 | TensorFormat::F16 => 1,
-            TensorFormat::Q8_0 | TensorFormat::Q4_0 | TensorFormat::Q5_0 | TensorFormat::Q5_1 => 32,
-            TensorFormat::Q4K | TensorFormat::Q5K | TensorFormat::Q6K => 256,
+            TensorFormat::Q8_0
+            | TensorFormat::Q4_0
+            | TensorFormat::Q5_0
+            | TensorFormat::Q5_1
+            | TensorFormat::Iq4Nl => 32,
+            TensorFormat::Q2K
+            | TensorFormat::Q3K
+            | TensorFormat::Q4K
+            | TensorFormat::Q5K
+            | TensorFormat::Q6K => 256,
         }
     }
 
@@ -192,9 +257,11 @@ impl TensorFormat {
             TensorFormat::F32 => 4,
             TensorFormat::F16 => 2,
             TensorFormat::Q8_0 => 34,
-            TensorFormat::Q4_0 => 18,
+            TensorFormat::Q4_0 | TensorFormat::Iq4Nl => 18,
             TensorFormat::Q5_0 => 22,
             TensorFormat::Q5_1 => 24,
+            TensorFormat::Q2K => 84,
+            TensorFormat::Q3K => 110,
             TensorFormat::Q4K => 144,
             TensorFormat::Q5K => 176,
             TensorFormat::Q6K => 210,
@@ -225,7 +292,7 @@ mod tests {
     fn an_unknown_id_names_the_nearest_and_all_choices() {
         assert_eq!(
             Quant::from_id("q4_K_M").unwrap_err().to_string(),
-            "unknown quantisation `q4_K_M`, did you mean `q4_k_m`?; choices: f16, q8_0, q4_k_m, q4_0"
+            "unknown quantisation `q4_K_M`, did you mean `q4_k_m`?; choices: f16, q8_0, q6_k, q5_k_m, q4_k_m, q4_k_s, q4_0, iq4_nl, q3_k_m, q3_k_s, q2_k"
         );
         assert_eq!(
             "bfloat".parse::<KvFormat>().unwrap_err().to_string(),

@@ -101,23 +101,59 @@ impl List<'_> {
         let wanted = match self.quant {
             Quant::F16 => TensorFormat::F16,
             Quant::Q8_0 => TensorFormat::Q8_0,
-            Quant::Q4_0 | Quant::Q4KM if is_output => TensorFormat::Q6K,
-            Quant::Q4_0 => TensorFormat::Q4_0,
-            Quant::Q4KM => match role {
-                TensorRole::AttnQkv => TensorFormat::Q5K,
-                TensorRole::AttnV | TensorRole::FfnDown
-                    if layer.is_some_and(|layer| has_more_bits(layer, self.arch.n_layers)) =>
-                {
-                    TensorFormat::Q6K
-                }
-                _ => TensorFormat::Q4K,
-            },
+            _ if is_output => TensorFormat::Q6K,
+            quant => self.mixed(quant, role, layer),
         };
         fall_back(wanted, cols)
     }
+
+    /// The format of a matrix inside a layer, or of an untied token embedding.
+    fn mixed(&self, quant: Quant, role: TensorRole, layer: Option<u32>) -> TensorFormat {
+        let n_layers = self.arch.n_layers;
+        let more_bits = layer.is_some_and(|layer| has_more_bits(layer, n_layers));
+        let among_first = |n| layer.is_some_and(|layer| layer < n);
+        let shares_heads = self.arch.n_heads / self.arch.n_kv_heads >= 4;
+        let base = match quant {
+            Quant::F16 => TensorFormat::F16,
+            Quant::Q8_0 => TensorFormat::Q8_0,
+            Quant::Q6K => TensorFormat::Q6K,
+            Quant::Q5KM => TensorFormat::Q5K,
+            Quant::Q4KM | Quant::Q4KS => TensorFormat::Q4K,
+            Quant::Q4_0 => TensorFormat::Q4_0,
+            Quant::Iq4Nl => TensorFormat::Iq4Nl,
+            Quant::Q3KM | Quant::Q3KS => TensorFormat::Q3K,
+            Quant::Q2K => TensorFormat::Q2K,
+        };
+        match (quant, role) {
+            (Quant::Q5KM | Quant::Q4KM, TensorRole::AttnV | TensorRole::FfnDown) if more_bits => {
+                TensorFormat::Q6K
+            }
+            (Quant::Q5KM, TensorRole::AttnQkv) => TensorFormat::Q6K,
+            (Quant::Q4KM, TensorRole::AttnQkv) => TensorFormat::Q5K,
+            (Quant::Q4KS, TensorRole::AttnV) if among_first(4) => TensorFormat::Q5K,
+            (Quant::Q4KS | Quant::Iq4Nl, TensorRole::FfnDown) if among_first(n_layers / 8) => {
+                TensorFormat::Q5K
+            }
+            (Quant::Iq4Nl, TensorRole::AttnV) if shares_heads => TensorFormat::Q5K,
+            (Quant::Q3KM, TensorRole::AttnV) if among_first(2) => TensorFormat::Q5K,
+            (Quant::Q3KM, TensorRole::FfnDown) if among_first(n_layers / 16) => TensorFormat::Q5K,
+            (
+                Quant::Q3KM,
+                TensorRole::AttnV
+                | TensorRole::FfnDown
+                | TensorRole::AttnOutput
+                | TensorRole::AttnQkv,
+            ) => TensorFormat::Q4K,
+            (Quant::Q2K, TensorRole::AttnV) if shares_heads => TensorFormat::Q4K,
+            (Quant::Q2K, TensorRole::AttnV | TensorRole::FfnDown | TensorRole::AttnOutput) => {
+                TensorFormat::Q3K
+            }
+            _ => base,
+        }
+    }
 }
 
-/// The layers whose value and down projections get 6 bits in a Q4_K_M file: the first and last eighth, and every third
+/// The layers whose value and down projections get 6 bits in a Q4_K_M or Q5_K_M file: the first and last eighth, and every third
 /// between them. Source: llama.cpp, `use_more_bits`.
 fn has_more_bits(layer: u32, n_layers: u32) -> bool {
     let eighth = n_layers / 8;
@@ -130,6 +166,7 @@ fn fall_back(wanted: TensorFormat, cols: u64) -> TensorFormat {
         return wanted;
     }
     let instead = match wanted {
+        TensorFormat::Q2K | TensorFormat::Q3K => TensorFormat::Iq4Nl,
         TensorFormat::Q4K => TensorFormat::Q5_0,
         TensorFormat::Q5K => TensorFormat::Q5_1,
         TensorFormat::Q6K => TensorFormat::Q8_0,

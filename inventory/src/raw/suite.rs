@@ -1,19 +1,23 @@
 //! `suites/<id>.yaml`.
 
+mod work;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU32;
 
-use bench_protocol::{Residency, Sampling};
+use bench_protocol::Sampling;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use self::work::{
+    RawDecode, RawGemm, RawGemv, RawLatency, RawPeak, RawPrefill, RawStream, check_model,
+};
 use super::Place;
 use crate::diagnostic::{Problem, listed, quoted};
-use crate::model::Quant;
 use crate::suggest::suggest;
-use crate::suite::{EmulatedLimits, Suite, SuiteUnit, SuiteWork, ThreadCount};
+use crate::suite::{ClusterChoice, EmulatedLimits, Suite, SuiteUnit, SuiteWork, ThreadCount};
 
 /// Bytes of a KiB.
 const KIB: u64 = 1024;
@@ -47,7 +51,8 @@ struct RawEmulated {
     sampling: RawSampling,
 }
 
-/// One kernel in every listed configuration; exactly one of `stream`, `gemv` and `decode` gives the shape of its work.
+/// One kernel in every listed configuration; exactly one of `stream`, `latency`, `peak`, `gemv`, `gemm`, `decode` and
+/// `prefill` gives the shape of its work.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(rename = "Unit")]
@@ -58,12 +63,26 @@ struct RawUnit {
     /// Thread counts; equal counts are measured once.
     #[schemars(length(min = 1))]
     threads: Vec<RawThreads>,
+    /// Which CPUs the threads run on; left out, the strongest of all of them.
+    #[serde(default)]
+    clusters: RawClusters,
+    /// Rates at which the CPUs that are left over read memory meanwhile, per cent of what they reach alone.
+    #[schemars(inner(range(min = 0, max = 100)))]
+    background_percent: Option<Vec<u32>>,
     /// Work of a streaming kernel.
     stream: Option<RawStream>,
+    /// Work of the latency kernel.
+    latency: Option<RawLatency>,
+    /// Work of a kernel that only computes.
+    peak: Option<RawPeak>,
     /// Work of a matrix-times-vector kernel.
     gemv: Option<RawGemv>,
-    /// Work of one token step of a language model.
+    /// Work of a matrix-times-batch kernel.
+    gemm: Option<RawGemm>,
+    /// Work of token steps of a language model.
     decode: Option<RawDecode>,
+    /// Work of reading a prompt with a language model.
+    prefill: Option<RawPrefill>,
     /// When to stop sampling.
     sampling: RawSampling,
     /// The unit is given up after this time, seconds.
@@ -71,73 +90,21 @@ struct RawUnit {
     deadline_s: u32,
 }
 
-/// Work of a streaming kernel.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "Stream")]
-struct RawStream {
-    /// Where the arrays live.
-    residency: RawResidency,
-    /// KiB (1024 bytes) of all arrays; left out, the board's caches and RAM decide.
-    #[schemars(range(min = 1, max = 1_073_741_824))]
-    working_set_kib: Option<u64>,
-}
+/// The keys of [`RawUnit`] that give the shape of its work.
+const WORKS: [&str; 7] = [
+    "stream", "latency", "peak", "gemv", "gemm", "decode", "prefill",
+];
 
-/// Work of a matrix-times-vector kernel.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "Gemv")]
-struct RawGemv {
-    /// Where the matrices live.
-    residency: RawResidency,
-    /// Rows of one matrix (outputs).
-    #[schemars(range(min = 1, max = 16_777_216))]
-    rows: u64,
-    /// Columns of one matrix (inputs); a multiple of 32, the smallest block of a weight format.
-    #[schemars(range(min = 32, max = 16_777_216))]
-    cols: u64,
-    /// KiB (1024 bytes) of all matrices; left out, the board's caches and RAM decide.
-    #[schemars(range(min = 1, max = 1_073_741_824))]
-    working_set_kib: Option<u64>,
-}
-
-/// Work of one token step of a language model.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "Decode")]
-struct RawDecode {
-    /// Catalogue id of the model.
-    model: String,
-    /// Quantisation.
-    quant: RawQuant,
-    /// Tokens in the KV cache before the first measured token.
-    #[schemars(length(min = 1), inner(range(min = 0, max = 16_777_216)))]
-    depths: Vec<u64>,
-}
-
-/// Where a working set lives.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+/// Which CPUs the threads of a unit run on.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(rename = "Residency")]
-enum RawResidency {
-    /// Larger than all caches: the memory is measured.
-    Dram,
-    /// Small enough for the private caches: the cores are measured.
-    Cache,
-}
-
-/// Quantisation of a whole model file.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[schemars(rename = "Quant")]
-enum RawQuant {
-    #[serde(rename = "f16")]
-    F16,
-    #[serde(rename = "q8_0")]
-    Q8_0,
-    #[serde(rename = "q4_k_m")]
-    Q4KM,
-    #[serde(rename = "q4_0")]
-    Q4_0,
+#[schemars(rename = "Clusters")]
+enum RawClusters {
+    /// The strongest of all CPUs.
+    #[default]
+    All,
+    /// Each cluster of equal cores on its own; a board whose cores are all equal has nothing to add here.
+    Each,
 }
 
 /// When to stop sampling.
@@ -158,11 +125,25 @@ struct RawSampling {
     /// interval, in per cent of the median. Left out, the budget alone decides.
     #[schemars(range(min = 0.01, max = 100.0))]
     precision_percent: Option<f64>,
+    /// Time of one sample, milliseconds; left out, the shortest that the clock resolves well.
+    #[schemars(range(min = 1, max = 60_000))]
+    sample_ms: Option<u64>,
+    /// Whether clocks and temperature are read after every sample.
+    #[serde(default)]
+    with_state: bool,
 }
 
-/// A thread count: a number, `half` or `all`.
+/// A thread count: a number or one of the words of [`THREAD_WORDS`].
 #[derive(Debug, Clone, Copy)]
 struct RawThreads(ThreadCount);
+
+/// The words for thread counts.
+const THREAD_WORDS: [(&str, ThreadCount); 4] = [
+    ("half", ThreadCount::Half),
+    ("all", ThreadCount::All),
+    ("each", ThreadCount::Each),
+    ("best", ThreadCount::Best),
+];
 
 impl<'de> Deserialize<'de> for RawThreads {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawThreads, D::Error> {
@@ -171,7 +152,7 @@ impl<'de> Deserialize<'de> for RawThreads {
             type Value = ThreadCount;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a thread count from 1, `half` or `all`")
+                f.write_str("a thread count from 1, `half`, `all`, `each` or `best`")
             }
 
             fn visit_u64<E: de::Error>(self, count: u64) -> Result<ThreadCount, E> {
@@ -183,11 +164,10 @@ impl<'de> Deserialize<'de> for RawThreads {
             }
 
             fn visit_str<E: de::Error>(self, word: &str) -> Result<ThreadCount, E> {
-                match word {
-                    "half" => Ok(ThreadCount::Half),
-                    "all" => Ok(ThreadCount::All),
-                    _ => Err(E::invalid_value(de::Unexpected::Str(word), &self)),
-                }
+                let known = THREAD_WORDS.iter().find(|(name, _)| *name == word);
+                known
+                    .map(|(_, count)| *count)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(word), &self))
             }
         }
         deserializer.deserialize_any(Words).map(RawThreads)
@@ -201,10 +181,10 @@ impl JsonSchema for RawThreads {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A thread count: a number, `half` or `all` of the CPUs.",
+            "description": "A thread count: a number, `half` or `all` of the CPUs; `each` count from 1 to all; or the `best`, which the board finds by trying.",
             "anyOf": [
                 { "type": "integer", "minimum": 1, "maximum": 65536 },
-                { "type": "string", "enum": ["half", "all"] }
+                { "type": "string", "enum": THREAD_WORDS.map(|(name, _)| name) }
             ]
         })
     }
@@ -255,81 +235,65 @@ impl RawUnit {
         problems: &mut Vec<Problem>,
     ) -> Option<SuiteUnit> {
         let sampling = self.sampling.resolve(&place.key("sampling"), problems);
-        let work = match (self.stream, self.gemv, self.decode) {
-            (Some(stream), None, None) => SuiteWork::Stream {
-                residency: stream.residency.resolve(),
-                working_set_bytes: stream.working_set_kib.map(|kib| kib * KIB),
-            },
-            (None, Some(gemv), None) => gemv.resolve(&place.key("gemv"), problems),
-            (None, None, Some(decode)) => decode.resolve(&place.key("decode"), models, problems),
-            _ => {
-                if !place.are_usable(&["stream", "gemv", "decode"]) {
-                    return None;
-                }
+        let mut works = Vec::new();
+        works.extend(
+            self.stream
+                .map(|raw| raw.resolve(&place.key("stream"), problems)),
+        );
+        works.extend(
+            self.latency
+                .map(|raw| raw.resolve(&place.key("latency"), problems)),
+        );
+        works.extend(self.peak.map(|RawPeak {}| SuiteWork::Peak));
+        works.extend(
+            self.gemv
+                .map(|raw| raw.resolve(&place.key("gemv"), problems)),
+        );
+        works.extend(
+            self.gemm
+                .map(|raw| raw.resolve(&place.key("gemm"), problems)),
+        );
+        works.extend(
+            self.decode
+                .map(|raw| raw.resolve(&place.key("decode"), models, problems)),
+        );
+        works.extend(
+            self.prefill
+                .map(|raw| raw.resolve(&place.key("prefill"), models, problems)),
+        );
+        let (1, Some(work)) = (works.len(), works.pop()) else {
+            if place.are_usable(&WORKS) {
                 problems.push(Problem::new(
                     place.key_span(),
                     format!(
-                        "`{}` needs exactly one of `stream`, `gemv` and `decode`",
-                        place.path()
+                        "`{}` needs exactly one of {}",
+                        place.path(),
+                        listed(WORKS.into_iter())
                     ),
                     "keep the one that gives the shape of this kernel's work",
                 ));
-                return None;
             }
+            return None;
         };
+        let background_percent = self.background_percent.unwrap_or_default();
+        if let Some(percent) = background_percent.iter().find(|percent| **percent > 100) {
+            problems.push(place.key("background-percent").problem(
+                format!("{percent} % is more than the readers reach"),
+                "give rates from 0 to 100",
+            ));
+        }
         Some(SuiteUnit {
             kernel: self.kernel,
             threads: self.threads.into_iter().map(|threads| threads.0).collect(),
+            clusters: match self.clusters {
+                RawClusters::All => ClusterChoice::All,
+                RawClusters::Each => ClusterChoice::Each,
+            },
+            background_percent,
             work,
             sampling,
             deadline_s: self.deadline_s,
         })
-    }
-}
-
-impl RawGemv {
-    fn resolve(self, place: &Place, problems: &mut Vec<Problem>) -> SuiteWork {
-        if place.key("cols").is_usable() && !self.cols.is_multiple_of(32) {
-            problems.push(place.key("cols").problem(
-                format!("{} columns are no whole number of weight blocks", self.cols),
-                "give a multiple of 32, of 256 for K-quants",
-            ));
-        }
-        SuiteWork::Gemv {
-            residency: self.residency.resolve(),
-            rows: self.rows,
-            cols: self.cols,
-            working_set_bytes: self.working_set_kib.map(|kib| kib * KIB),
-        }
-    }
-}
-
-impl RawDecode {
-    fn resolve(
-        self,
-        place: &Place,
-        models: Option<&[String]>,
-        problems: &mut Vec<Problem>,
-    ) -> SuiteWork {
-        SuiteWork::Decode {
-            model: check_model(self.model, &place.key("model"), models, problems),
-            quant: match self.quant {
-                RawQuant::F16 => Quant::F16,
-                RawQuant::Q8_0 => Quant::Q8_0,
-                RawQuant::Q4KM => Quant::Q4KM,
-                RawQuant::Q4_0 => Quant::Q4_0,
-            },
-            depths: self.depths,
-        }
-    }
-}
-
-impl RawResidency {
-    fn resolve(self) -> Residency {
-        match self {
-            RawResidency::Dram => Residency::Dram,
-            RawResidency::Cache => Residency::Cache,
-        }
     }
 }
 
@@ -357,25 +321,10 @@ impl RawSampling {
             precision_ppm: self
                 .precision_percent
                 .map_or(0, |percent| (percent * 1e4) as u32),
-            sample_ms: 0,
-            with_state: false,
+            sample_ms: self.sample_ms.unwrap_or(0),
+            with_state: self.with_state,
         }
     }
-}
-
-fn check_model(
-    model: String,
-    place: &Place,
-    models: Option<&[String]>,
-    problems: &mut Vec<Problem>,
-) -> String {
-    if let Some(models) = models
-        && place.is_usable()
-        && !models.contains(&model)
-    {
-        problems.push(unknown_id("model", "models", &model, place, models));
-    }
-    model
 }
 
 /// A reference to a catalogue file that does not exist.
@@ -396,24 +345,4 @@ pub(super) fn unknown_id(
         None => format!("add `{folder}/<id>.yaml`, or use one of the catalogue; {known}"),
     };
     place.problem(format!("unknown {what} {}", quoted(given)), remedy)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_quantisation_can_be_written_in_a_suite() {
-        for quant in Quant::ALL {
-            let raw: RawDecode = serde_json::from_value(serde_json::json!({
-                "model": "m", "quant": quant.id(), "depths": [0]
-            }))
-            .unwrap();
-            let mut problems = Vec::new();
-            let (node, _) = crate::tree::parse("model: m\n");
-            let work = raw.resolve(&Place::root(&node.unwrap()), None, &mut problems);
-            assert!(problems.is_empty());
-            assert!(matches!(work, SuiteWork::Decode { quant: got, .. } if got == quant));
-        }
-    }
 }

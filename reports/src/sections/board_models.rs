@@ -90,7 +90,7 @@ fn row(memory: &Memory, model: &Model, quant: Quant) -> Row {
     Row {
         model: format::foreign_short(&model.name, 40),
         quant: quant_name(quant),
-        starts_group: Some(&quant) == Quant::ALL.first(),
+        starts_group: Some(&quant) == Quant::USUAL.first(),
         file: format::decimal_bytes(file),
         read: format::decimal_bytes(read),
         bound_file: bound(file as f64),

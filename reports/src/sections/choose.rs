@@ -67,7 +67,7 @@ pub(super) fn loads(inventory: &Inventory) -> Vec<(&Model, Quant)> {
     models.sort_by_key(|model| (model.n_params(), &model.id));
     models
         .into_iter()
-        .flat_map(|model| Quant::ALL.map(|quant| (model, quant)))
+        .flat_map(|model| Quant::USUAL.map(|quant| (model, quant)))
         .collect()
 }
 
@@ -136,7 +136,7 @@ fn rows(inventory: &Inventory, cells: impl Fn(&Model, Quant) -> Vec<Cell>) -> Ve
         .map(|(model, quant)| Row {
             model: format::foreign_short(&model.name, 40),
             quant: quant_name(quant),
-            starts_group: Some(&quant) == Quant::ALL.first(),
+            starts_group: Some(&quant) == Quant::USUAL.first(),
             file: format::decimal_bytes(model.file_bytes(quant)),
             cells: cells(model, quant),
         })

@@ -97,14 +97,14 @@ fn hosts(global: &Global) -> anyhow::Result<Rows> {
 fn models(global: &Global) -> anyhow::Result<Rows> {
     let inventory = super::load_inventory(global)?;
     let mut header = vec!["model", "parameters"];
-    header.extend(bench_inventory::Quant::ALL.map(bench_inventory::Quant::id));
+    header.extend(bench_inventory::Quant::USUAL.map(bench_inventory::Quant::id));
     let rows = inventory.models.values().map(|model| {
         let mut row = vec![
             model.id.clone(),
             format!("{:.3} B", model.n_params() as f64 / 1e9),
         ];
         row.extend(
-            bench_inventory::Quant::ALL
+            bench_inventory::Quant::USUAL
                 .map(|quant| format!("{:.3} GB", model.file_bytes(quant) as f64 / 1e9)),
         );
         row
