@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-#[path = "../tests/fixture/mod.rs"]
+#[path = "../tests/run_directories/fixture/mod.rs"]
 mod fixture;
 
 fn main() -> anyhow::Result<()> {

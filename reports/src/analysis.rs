@@ -3,13 +3,18 @@
 //! Owns every derived figure of a measurement. Refuses to format and to write.
 
 mod chain;
+mod experiments;
+mod peak;
 mod unit;
 
 use bench_inventory::Board;
 use bench_protocol::Residency;
 
 pub use chain::{Chain, Limit};
-pub use unit::{BoundKind, SampleRow, UnitBound, UnitKind, UnitRow, UnitStatusKind};
+pub use experiments::{Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline};
+pub use unit::{
+    BackgroundRow, BoundKind, ComputeBound, SampleRow, UnitBound, UnitKind, UnitRow, UnitStatusKind,
+};
 
 use crate::run_dir::{HostData, RunData};
 use crate::stats;
@@ -89,6 +94,7 @@ impl HostAnalysis<'_> {
             .units
             .iter()
             .filter(|unit| unit.residency == Some(Residency::Dram) && !unit.emulated)
+            .filter(|unit| unit.kind != UnitKind::Latency && !unit.kind.is_batched())
             .filter(|unit| unit.verdict != Verdict::NotMeasured)
             .peekable();
         measured.peek().is_some() && measured.all(|unit| unit.verdict == Verdict::Invalid)
@@ -131,10 +137,11 @@ fn analyse_host<'a>(data: &'a HostData, run: &'a RunData) -> HostAnalysis<'a> {
     chain::set_kernel_limits(&mut units);
     for unit in units
         .iter_mut()
-        .filter(|unit| unit.kind != UnitKind::Stream)
+        .filter(|unit| matches!(unit.kind, UnitKind::Gemv | UnitKind::Decode))
     {
         judge_against_read(unit, best_read.as_ref(), data);
     }
+    peak::judge(&mut units, data);
     let chains = chain::chains(&units, theory.as_ref().ok(), best_read.as_ref());
     HostAnalysis {
         board: theory::board_of(&data.record, inventory),
@@ -147,7 +154,8 @@ fn analyse_host<'a>(data: &'a HostData, run: &'a RunData) -> HostAnalysis<'a> {
 }
 
 fn judge_against_theory(unit: &mut UnitRow, theory: Option<&Theory>, data: &HostData) {
-    let from_memory = unit.residency == Some(Residency::Dram) && !unit.emulated;
+    let moves_bytes = unit.kind != UnitKind::Latency && !unit.kind.is_batched();
+    let from_memory = unit.residency == Some(Residency::Dram) && moves_bytes && !unit.emulated;
     unit.bound = theory.filter(|_| from_memory).map(|theory| UnitBound {
         kind: BoundKind::Theory,
         gb_per_s: theory.gb_per_s,
@@ -175,11 +183,9 @@ fn judge_against_read(unit: &mut UnitRow, best_read: Option<&BestRead>, data: &H
 }
 
 fn judge(unit: &mut UnitRow, data: &HostData) {
-    unit.efficiency = unit
-        .bound
-        .as_ref()
-        .zip(unit.gb_per_s)
-        .map(|(bound, gb_per_s)| gb_per_s / bound.gb_per_s);
+    let by_memory = || Some(unit.gb_per_s? / unit.bound.as_ref()?.gb_per_s);
+    let by_arithmetic = || Some(unit.gop_per_s? / unit.compute_bound.as_ref()?.gop_per_s);
+    unit.efficiency = by_arithmetic().or_else(by_memory);
     let (verdict, reason) = verdict::judge(&Evidence {
         status: unit.status,
         end_reason: unit.end_reason.as_deref(),
@@ -188,7 +194,10 @@ fn judge(unit: &mut UnitRow, data: &HostData) {
         check: unit.check,
         emulated: unit.emulated,
         efficiency: unit.efficiency,
-        bound: unit.bound.as_ref().map(|bound| bound.kind),
+        bound: match unit.compute_bound {
+            Some(_) => Some(BoundKind::MeasuredPeak),
+            None => unit.bound.as_ref().map(|bound| bound.kind),
+        },
         spread: unit.summary.as_ref().map(stats::Summary::spread),
         n_threads: unit.cpus.len(),
         working_set_bytes: unit.working_set_bytes,
@@ -205,7 +214,7 @@ fn best_read(units: &[UnitRow]) -> Option<BestRead> {
     units
         .iter()
         .filter(|unit| matches!(unit.kind, UnitKind::Stream | UnitKind::Gemv))
-        .filter(|unit| unit.is_memory_read() && unit.verdict.is_usable())
+        .filter(|unit| unit.is_memory_read() && unit.verdict.is_usable() && unit.is_quiet())
         .filter_map(|unit| unit.gb_per_s.map(|gb_per_s| (unit, gb_per_s)))
         // The earlier unit wins a tie, so that the result does not depend on how `max_by` breaks it.
         .rev()

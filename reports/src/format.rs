@@ -50,6 +50,29 @@ pub fn percent(ratio: f64) -> String {
     }
 }
 
+/// A tick of a logarithmic axis: `0.01`, `1`, `1 000`.
+pub fn power_of_ten(power: i32) -> String {
+    match power {
+        0.. => group_thousands(&format!("1{}", "0".repeat(power.min(15) as usize))),
+        _ => format!(
+            "{:.*}",
+            power.unsigned_abs().min(15) as usize,
+            10_f64.powi(power)
+        ),
+    }
+}
+
+/// A rate of arithmetic: `470 Gop/s` (10^9 operations per second).
+pub fn gop_per_s(value: f64) -> String {
+    with_unit(value, "Gop/s")
+}
+
+/// A difference as a share: `+12 %`, `-3.1 %`.
+pub fn signed_percent(ratio: f64) -> String {
+    let sign = if ratio > 0.0 { "+" } else { "" };
+    format!("{sign}{}", percent(ratio))
+}
+
 /// Bytes as an amount of traffic or of a file: `4.68 GB` (10^9), `85.0 MB`, `512 B`.
 pub fn decimal_bytes(bytes: u64) -> String {
     scaled(

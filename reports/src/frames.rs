@@ -53,8 +53,9 @@ pub fn csv(frame: &mut DataFrame) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// One row per sample. `read_bytes`, `written_bytes` and `ops` are of the whole sample: work of one iteration times
-/// iterations; they are null where the work is unknown.
+/// One row per sample. `read_bytes`, `written_bytes`, `ops` and `tokens` are of the whole sample: work of one iteration
+/// times iterations; they are null where the work is unknown. `lowest_khz` is the lowest clock of the unit's CPUs and
+/// `celsius` the highest temperature when the sample ended; null means not measured.
 ///
 /// # Errors
 /// When polars refuses the columns.
@@ -73,6 +74,11 @@ pub fn samples(analysis: &Analysis) -> anyhow::Result<DataFrame> {
         };
         rows.iter().map(total).collect::<Vec<Option<u64>>>()
     };
+    let of_sample = |pick: fn(&SampleRow) -> Option<u64>| {
+        rows.iter()
+            .map(|(_, sample)| pick(sample))
+            .collect::<Vec<Option<u64>>>()
+    };
     columns.extend([
         column(
             "sample_idx",
@@ -89,6 +95,19 @@ pub fn samples(analysis: &Analysis) -> anyhow::Result<DataFrame> {
         column("read_bytes", whole(|work| work.read_bytes)),
         column("written_bytes", whole(|work| work.written_bytes)),
         column("ops", whole(|work| work.ops)),
+        column("tokens", whole(|work| work.tokens)),
+        column("background_bytes", of_sample(|s| s.background_bytes)),
+        column(
+            "since_start_ns",
+            of_sample(|s| s.state.as_ref().map(|state| state.since_start_ns)),
+        ),
+        column("lowest_khz", of_sample(SampleRow::lowest_khz)),
+        column(
+            "celsius",
+            rows.iter()
+                .map(|(_, s)| s.celsius())
+                .collect::<Vec<Option<f64>>>(),
+        ),
     ]);
     columns.extend(judgement(&of_units));
     frame(columns)
@@ -96,8 +115,8 @@ pub fn samples(analysis: &Analysis) -> anyhow::Result<DataFrame> {
 
 /// One row per unit. `median_ns`, `best_ns` and the 95 % interval `ci_low_ns` to `ci_high_ns` of the median are
 /// nanoseconds per iteration; `n` counts samples; `spread` is the interquartile range over the median; `gb_per_s` is
-/// the rate of the median, `best_gb_per_s` of the fastest sample; `bound` is GB/s, `bound_tokens_per_s` the same for
-/// decode units, `efficiency` is `gb_per_s / bound` and never clipped.
+/// the rate of the median, `best_gb_per_s` of the fastest sample, `gop_per_s` 10^9 operations per second; `bound` is
+/// GB/s, `bound_tokens_per_s` the same for units of a model, `efficiency` is measured over bound and never clipped.
 ///
 /// # Errors
 /// When polars refuses the columns.
@@ -133,6 +152,16 @@ pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
         column("gb_per_s", of_unit(|unit| unit.gb_per_s)),
         column("best_gb_per_s", of_unit(|unit| unit.best_gb_per_s)),
         column("tokens_per_s", of_unit(|unit| unit.tokens_per_s)),
+        column("gop_per_s", of_unit(|unit| unit.gop_per_s)),
+        column("ns_per_load", of_unit(|unit| unit.ns_per_load)),
+        column(
+            "background_gb_per_s",
+            of_unit(|unit| unit.background.as_ref()?.gb_per_s),
+        ),
+        column(
+            "background_alone_gb_per_s",
+            of_unit(|unit| unit.background.as_ref()?.alone_gb_per_s),
+        ),
         column(
             "bound",
             of_unit(|unit| unit.bound.as_ref().map(|bound| bound.gb_per_s)),
@@ -297,6 +326,51 @@ fn keys(analysis: &Analysis, rows: &[Row]) -> Vec<Column> {
             rows.iter()
                 .map(|row| model(row).map(|model| model.depth))
                 .collect::<Vec<Option<u64>>>(),
+        ),
+        column(
+            "n_prompt",
+            rows.iter()
+                .map(|row| model(row).map(|model| model.n_prompt))
+                .collect::<Vec<Option<u64>>>(),
+        ),
+        column(
+            "n_generate",
+            rows.iter()
+                .map(|row| model(row).map(|model| model.n_generate))
+                .collect::<Vec<Option<u64>>>(),
+        ),
+        column(
+            "kv_format",
+            text(rows, |row| {
+                model(row).map(|model| model.kv_format.name().into())
+            }),
+        ),
+        column(
+            "held_layers",
+            rows.iter()
+                .map(|row| model(row).and_then(|model| model.held_layers))
+                .collect::<Vec<Option<u32>>>(),
+        ),
+        column(
+            "chains",
+            rows.iter()
+                .map(|row| row.unit.n_chains)
+                .collect::<Vec<Option<u32>>>(),
+        ),
+        column(
+            "pages",
+            text(rows, |row| row.unit.pages.map(|pages| pages.name().into())),
+        ),
+        column(
+            "background_permille",
+            rows.iter()
+                .map(|row| {
+                    row.unit
+                        .background
+                        .as_ref()
+                        .map(|background| background.permille)
+                })
+                .collect::<Vec<Option<u32>>>(),
         ),
     ]
 }

@@ -9,9 +9,17 @@ mod choose;
 mod files;
 mod host_chain;
 mod host_facts;
+mod host_interference;
 mod host_kernels;
+mod host_kv_cache;
+mod host_ladder;
+mod host_latency;
+mod host_roofline;
 mod host_samples;
+mod host_sizes;
 mod host_summary;
+mod host_sustained;
+mod host_threads;
 mod host_troubles;
 mod host_units;
 mod hosts;
@@ -23,11 +31,13 @@ mod published;
 mod summary;
 
 use bench_inventory::Board;
+use bench_protocol::{KvFormat, ModelRef};
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde::Serialize;
 
 use crate::analysis::{Analysis, HostAnalysis};
+use crate::format;
 use crate::verdict::Verdict;
 
 pub(crate) use published::TEMPLATE as PUBLISHED;
@@ -95,7 +105,15 @@ pub(crate) const RUN: &[Section] = &[
 pub(crate) const HOST: &[Section] = &[
     section!(host_summary, "In short"),
     section!(host_chain, "From memory to tokens"),
+    section!(host_ladder, "What quantisation buys"),
+    section!(host_kv_cache, "What the KV cache saves"),
+    section!(host_interference, "What other traffic costs"),
+    section!(host_sustained, "At first and after minutes"),
     section!(host_kernels, "Kernels"),
+    section!(host_threads, "Threads and clusters"),
+    section!(host_sizes, "Bandwidth over the working set"),
+    section!(host_latency, "Latency"),
+    section!(host_roofline, "Arithmetic and the roofline"),
     section!(host_units, "All units"),
     section!(host_samples, "Samples"),
     section!(host_troubles, "What did not work"),
@@ -122,6 +140,24 @@ fn mark_class(verdict: Verdict) -> &'static str {
         Verdict::Invalid | Verdict::NotMeasured => "invalid",
         Verdict::Emulated => "emulated",
     }
+}
+
+/// A model and what was asked of it in llama-bench's labels: `qwen2.5-1.5b q4_0 tg128 @ d512`, `... pp512`.
+fn model_label(model: &ModelRef) -> String {
+    let mut label = format!(
+        "{} {}",
+        format::foreign_short(&model.model, 40),
+        format::foreign_short(&model.quant, 20)
+    );
+    match (model.n_prompt, model.n_generate) {
+        (0, 0 | 1) => label += &format!(" @ d{}", model.depth),
+        (0, n_generate) => label += &format!(" tg{n_generate} @ d{}", model.depth),
+        (n_prompt, _) => label += &format!(" pp{n_prompt}"),
+    }
+    if model.kv_format != KvFormat::default() {
+        label += &format!(", KV {}", model.kv_format.name());
+    }
+    label
 }
 
 /// A verdict as people read it.

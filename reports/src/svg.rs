@@ -6,12 +6,14 @@
 mod bars;
 mod lines;
 mod strips;
+mod xy;
 
 use std::fmt::Write as _;
 
 pub(crate) use bars::{Bar, Mark, bar_chart};
 pub(crate) use lines::{Line, line_chart};
 pub(crate) use strips::{Strip, strip_chart};
+pub(crate) use xy::{Axis, AxisKind, Series, Style, XyChart, xy_chart};
 
 /// Widths of the two drawings, in CSS pixels at their natural size.
 const WIDTHS: [(&str, f64); 2] = [("wide", 720.0), ("narrow", 340.0)];

@@ -148,6 +148,9 @@ fn above_bound_reason(evidence: &Evidence, efficiency: f64) -> String {
             causes.push("the read measurement was disturbed, so the bound is too low");
             causes.push("part of the working set stayed in a cache");
         }
+        Some(BoundKind::MeasuredPeak) => {
+            causes.push("the clock was higher than while the peak was measured");
+        }
         _ => {
             // Elsewhere theory counts the highest clock already.
             let clock = evidence.facts.and_then(|facts| facts.dram_clock.as_ref());
@@ -157,7 +160,10 @@ fn above_bound_reason(evidence: &Evidence, efficiency: f64) -> String {
             causes.push("the memory's entry (`mt-per-s`, `bus-bits`) is not what is fitted");
         }
     }
-    causes.push("the kernel counts bytes it does not move");
+    causes.push(match evidence.bound {
+        Some(BoundKind::MeasuredPeak) => "the kernel counts operations it does not do",
+        _ => "the kernel counts bytes it does not move",
+    });
     format!(
         "{share} of its bound cannot be; likely causes, first the likeliest: {}",
         causes.join(", ")

@@ -143,6 +143,16 @@ pub enum Pages {
     Small,
 }
 
+impl Pages {
+    /// The stable name used in columns.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pages::Huge => "huge",
+            Pages::Small => "small",
+        }
+    }
+}
+
 /// Storage of the keys and values of past tokens.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

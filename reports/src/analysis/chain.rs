@@ -3,9 +3,11 @@
 //! Each step has a ratio to the one before, and each ratio another culprit: the memory, the cores, the model, the
 //! implementation.
 
+use std::collections::BTreeMap;
+
 use bench_protocol::{ModelRef, Residency, Work};
 
-use super::unit::{BoundKind, UnitKind, UnitRow};
+use super::unit::{BoundKind, UnitKind, UnitRow, tokens_of};
 use super::{BestRead, Theory};
 use crate::bounds;
 use crate::verdict::Verdict;
@@ -43,6 +45,8 @@ pub struct Chain {
     pub n_threads: usize,
     /// Bytes that one token reads and writes.
     pub token_bytes: f64,
+    /// Layers held and layers of the model, where the weights did not fit.
+    pub extrapolated: Option<(u32, u32)>,
     /// Theoretical bandwidth, GB/s.
     pub theory_gb_per_s: Option<f64>,
     /// Best measured read, GB/s.
@@ -113,36 +117,78 @@ impl UnitRow {
 
     /// The bound in tokens per second, for decode units.
     pub fn bound_tokens_per_s(&self) -> Option<f64> {
-        let work = self.work.filter(|_| self.kind == UnitKind::Decode)?;
-        let token_bytes = work.read_bytes as f64 + work.written_bytes as f64;
+        let work = self.work.filter(|_| self.kind.is_of_a_model())?;
+        if let (Some(bound), true) = (&self.compute_bound, work.ops > 0) {
+            return Some(bound.gop_per_s * 1e9 * tokens_of(&work) / work.ops as f64);
+        }
+        let token_bytes = self.token_bytes()?;
         let bound = self.bound.as_ref().filter(|_| token_bytes > 0.0)?;
         Some(bounds::tokens_per_s(bound.gb_per_s, token_bytes / 1e9))
     }
+
+    /// Bytes that one token reads and writes, for units of a model.
+    pub fn token_bytes(&self) -> Option<f64> {
+        let work = self.work.filter(|_| self.kind.is_of_a_model())?;
+        Some((work.read_bytes as f64 + work.written_bytes as f64) / tokens_of(&work))
+    }
+
+    /// Whether nothing was meant to run beside it.
+    pub fn is_quiet(&self) -> bool {
+        self.background.is_none()
+    }
+
+    /// Layers held and layers of the model, where the weights did not fit and were used again and again.
+    pub fn extrapolated(&self) -> Option<(u32, u32)> {
+        Some((self.model.as_ref()?.held_layers?, self.n_layers?))
+    }
 }
 
-/// Gives every matrix and decode unit the rate of the matching cache-resident matrix unit: same format, same number
-/// of threads.
+/// Gives every matrix and decode unit the rate at which as many cores eat the same weights from their caches: of its
+/// format, or of its mixture of formats.
 pub(super) fn set_kernel_limits(units: &mut [UnitRow]) {
-    let cached: Vec<(String, usize, f64)> = units
+    let mut cached: BTreeMap<(String, usize), f64> = BTreeMap::new();
+    let measured = units
         .iter()
         .filter(|unit| unit.kind == UnitKind::Gemv && unit.residency == Some(Residency::Cache))
-        .filter(|unit| unit.verdict.is_usable())
-        .filter_map(|unit| Some((unit.kernel.clone(), unit.cpus.len(), unit.gb_per_s?)))
-        .collect();
+        .filter(|unit| unit.verdict.is_usable() && unit.is_quiet());
+    for unit in measured {
+        if let (Some(format), Some(gb_per_s)) = (unit.kernel.strip_prefix("gemv_"), unit.gb_per_s) {
+            let best = cached
+                .entry((format.to_owned(), unit.cpus.len()))
+                .or_insert(gb_per_s);
+            *best = best.max(gb_per_s);
+        }
+    }
     for unit in units
         .iter_mut()
         .filter(|unit| unit.residency != Some(Residency::Cache))
     {
-        let matches = |kernel: &str| match (unit.kind, &unit.model) {
-            (UnitKind::Gemv, _) => kernel == unit.kernel,
-            (UnitKind::Decode, Some(model)) => kernel.ends_with(&format!("_{}", model.quant)),
-            _ => false,
+        let rate = |format: &str| {
+            let key = (format.to_owned(), unit.cpus.len());
+            cached.get(&key).copied()
         };
-        unit.kernel_gb_per_s = (cached.iter())
-            .filter(|(kernel, n_threads, _)| *n_threads == unit.cpus.len() && matches(kernel))
-            .map(|(_, _, gb_per_s)| *gb_per_s)
-            .max_by(f64::total_cmp);
+        unit.kernel_gb_per_s = match unit.kind {
+            UnitKind::Gemv => unit.kernel.strip_prefix("gemv_").and_then(rate),
+            UnitKind::Decode => mixed_rate(&unit.weight_bytes, rate),
+            _ => None,
+        };
     }
+}
+
+/// Rate over weights of several formats, one after the other; `None` while one of them is unknown.
+///
+/// Norms and biases are in `f32`, which no product reads; they are less than a thousandth of the bytes and left out.
+fn mixed_rate(
+    weight_bytes: &BTreeMap<String, u64>,
+    rate: impl Fn(&str) -> Option<f64>,
+) -> Option<f64> {
+    let mut total_bytes = 0.0;
+    let mut total_ns = 0.0;
+    for (format, bytes) in weight_bytes.iter().filter(|(format, _)| *format != "f32") {
+        total_bytes += *bytes as f64;
+        total_ns += *bytes as f64 / rate(format)?;
+    }
+    (total_ns > 0.0).then(|| total_bytes / total_ns)
 }
 
 /// One chain per measured decode unit.
@@ -153,14 +199,14 @@ pub(super) fn chains(
 ) -> Vec<Chain> {
     units
         .iter()
-        .filter(|unit| unit.kind == UnitKind::Decode && !unit.emulated)
+        .filter(|unit| unit.kind == UnitKind::Decode && !unit.emulated && unit.is_quiet())
         .filter_map(|unit| {
-            let work = unit.work?;
             Some(Chain {
                 unit: unit.unit.clone(),
                 model: unit.model.clone()?,
                 n_threads: unit.cpus.len(),
-                token_bytes: work.read_bytes as f64 + work.written_bytes as f64,
+                token_bytes: unit.token_bytes()?,
+                extrapolated: unit.extrapolated(),
                 theory_gb_per_s: theory.map(|theory| theory.gb_per_s),
                 read_gb_per_s: best_read.map(|read| read.gb_per_s),
                 threads_read_gb_per_s: threads_read(units, unit.cpus.len()),
@@ -178,7 +224,7 @@ fn threads_read(units: &[UnitRow], n_threads: usize) -> Option<f64> {
     units
         .iter()
         .filter(|unit| unit.kind == UnitKind::Stream && unit.cpus.len() == n_threads)
-        .filter(|unit| unit.is_memory_read() && unit.verdict.is_usable())
+        .filter(|unit| unit.is_memory_read() && unit.verdict.is_usable() && unit.is_quiet())
         .filter_map(|unit| unit.gb_per_s)
         .max_by(f64::total_cmp)
 }

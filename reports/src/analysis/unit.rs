@@ -1,6 +1,11 @@
 //! One unit as a row: what ran, its samples, its statistics, its rate.
 
-use bench_protocol::{Check, Convention, Job, KvFormat, ModelRef, Residency, UnitStatus, Work};
+use std::collections::BTreeMap;
+
+use bench_inventory::TensorFormat;
+use bench_protocol::{
+    Check, Convention, Job, KvFormat, ModelRef, Pages, Residency, SampleState, UnitStatus, Work,
+};
 
 use crate::run_dir::{HostData, UnitData};
 use crate::stats::{self, Summary};
@@ -45,11 +50,27 @@ pub struct UnitRow {
     pub gb_per_s: Option<f64>,
     /// GB/s of the fastest sample.
     pub best_gb_per_s: Option<f64>,
-    /// Tokens per second of the median sample, for decode units.
+    /// Tokens per second of the median sample, for decode and prefill units.
     pub tokens_per_s: Option<f64>,
+    /// Operations per nanosecond (10^9 per second) of the median sample, for units that compute.
+    pub gop_per_s: Option<f64>,
+    /// Nanoseconds from one load of a chain to the next, of the median sample, for latency units.
+    pub ns_per_load: Option<f64>,
+    /// Chains that each thread follows at once, for latency units.
+    pub n_chains: Option<u32>,
+    /// Pages that were asked for, for streams and latency.
+    pub pages: Option<Pages>,
+    /// What read memory meanwhile, when something was meant to.
+    pub background: Option<BackgroundRow>,
+    /// Bytes of each format that a token reads, for decode and prefill units.
+    pub weight_bytes: BTreeMap<String, u64>,
+    /// Layers of the model, for decode and prefill units.
+    pub n_layers: Option<u32>,
     /// What it is held against.
     pub bound: Option<UnitBound>,
-    /// [`UnitRow::gb_per_s`] over the bound; never clipped.
+    /// Operations per second that it is held against, 10^9 a second, for units that compute.
+    pub compute_bound: Option<ComputeBound>,
+    /// Measured rate over the bound; never clipped.
     pub efficiency: Option<f64>,
     /// GB/s at which the same cores eat the same weights from their caches: the limit the kernel itself sets.
     pub kernel_gb_per_s: Option<f64>,
@@ -82,6 +103,16 @@ impl UnitKind {
     /// Whether its work is that of a language model, in tokens.
     pub fn is_of_a_model(self) -> bool {
         matches!(self, UnitKind::Decode | UnitKind::Prefill)
+    }
+
+    /// Whether its operations are arithmetic that is worth a rate.
+    pub fn computes(self) -> bool {
+        !matches!(self, UnitKind::Stream | UnitKind::Latency)
+    }
+
+    /// Whether arithmetic bounds it rather than memory: every weight that is read serves many tokens.
+    pub fn is_batched(self) -> bool {
+        matches!(self, UnitKind::Gemm | UnitKind::Prefill)
     }
 }
 
@@ -124,6 +155,28 @@ pub struct UnitBound {
     pub name: String,
 }
 
+/// A measured peak of arithmetic that a unit is held against.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComputeBound {
+    /// 10^9 operations per second.
+    pub gop_per_s: f64,
+    /// Name for people.
+    pub name: String,
+}
+
+/// Readers beside a unit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackgroundRow {
+    /// Aimed rate, thousandths of what the readers reach alone.
+    pub permille: u32,
+    /// Their CPUs.
+    pub cpus: Vec<u32>,
+    /// What they really read while the unit was sampled, GB/s: all samples together.
+    pub gb_per_s: Option<f64>,
+    /// What they read alone, before it, GB/s.
+    pub alone_gb_per_s: Option<f64>,
+}
+
 /// What sort of bound it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BoundKind {
@@ -131,10 +184,12 @@ pub enum BoundKind {
     Theory,
     /// Best read bandwidth measured on the same host.
     MeasuredRead,
+    /// Highest rate of arithmetic measured on the same host.
+    MeasuredPeak,
 }
 
 /// One sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampleRow {
     /// Number of the sample in its unit.
     pub sample_idx: u32,
@@ -142,6 +197,23 @@ pub struct SampleRow {
     pub iterations: u64,
     /// Wall time of all iterations, nanoseconds.
     pub elapsed_ns: u64,
+    /// Bytes that the background readers read meanwhile.
+    pub background_bytes: Option<u64>,
+    /// State of the board when it ended.
+    pub state: Option<SampleState>,
+}
+
+impl SampleRow {
+    /// The lowest clock of the unit's CPUs when the sample ended, kHz.
+    pub fn lowest_khz(&self) -> Option<u64> {
+        self.state.as_ref()?.cpu_khz.iter().copied().min()
+    }
+
+    /// Highest temperature when the sample ended, degrees Celsius.
+    pub fn celsius(&self) -> Option<f64> {
+        let millicelsius = self.state.as_ref()?.temperature_millicelsius?;
+        Some(millicelsius as f64 / 1000.0)
+    }
 }
 
 /// Everything about a unit that needs no bound; the verdict follows later.
@@ -154,6 +226,8 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
             sample_idx: sample.sample_idx,
             iterations: sample.iterations.max(1),
             elapsed_ns: sample.elapsed_ns,
+            background_bytes: sample.background_bytes,
+            state: sample.state.clone(),
         })
         .collect();
     let ns: Vec<f64> = samples
@@ -167,6 +241,20 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
         (ns > 0.0 && bytes > 0.0).then_some(bytes / ns)
     };
     let kind = kind_of(data);
+    let job = spec.map(|spec| &spec.job);
+    let n_chains = match job {
+        Some(Job::Latency { n_chains, .. }) => Some(*n_chains),
+        _ => None,
+    };
+    let cpus = ready
+        .map(|r| &r.cpus)
+        .or(spec.map(|s| &s.cpus))
+        .cloned()
+        .unwrap_or_default();
+    let median_ns = summary
+        .as_ref()
+        .map(|summary| summary.median)
+        .filter(|ns| *ns > 0.0);
     UnitRow {
         unit: data.unit.clone(),
         kind,
@@ -181,11 +269,27 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
             .or(spec.and_then(|s| s.variant.as_ref()))
             .cloned()
             .unwrap_or_default(),
-        cpus: ready
-            .map(|r| &r.cpus)
-            .or(spec.map(|s| &s.cpus))
-            .cloned()
-            .unwrap_or_default(),
+        gop_per_s: (median_ns.zip(work))
+            .filter(|(_, work)| kind.computes() && work.ops > 0)
+            .map(|(ns, work)| work.ops as f64 / ns),
+        ns_per_load: (median_ns.zip(work))
+            .filter(|(_, work)| kind == UnitKind::Latency && work.ops > 0)
+            .zip(n_chains)
+            .map(|((ns, work), n_chains)| {
+                ns * f64::from(n_chains) * cpus.len() as f64 / work.ops as f64
+            }),
+        n_chains,
+        pages: match job {
+            Some(Job::Stream { pages, .. } | Job::Latency { pages, .. }) => Some(*pages),
+            _ => None,
+        },
+        background: background_of(data, &samples),
+        weight_bytes: weight_bytes(job),
+        n_layers: match job {
+            Some(Job::Decode { model, .. } | Job::Prefill { model, .. }) => Some(model.n_layers),
+            _ => None,
+        },
+        cpus,
         working_set_bytes: ready.map_or_else(|| asked_working_set(data), |r| r.working_set_bytes),
         convention: ready.map(|ready| ready.convention),
         work,
@@ -196,19 +300,56 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
         end_reason: data.end.as_ref().and_then(|end| end.reason.clone()),
         gb_per_s: summary.as_ref().and_then(|summary| rate(summary.median)),
         best_gb_per_s: summary.as_ref().and_then(|summary| rate(summary.min)),
-        tokens_per_s: (summary.as_ref())
-            .filter(|summary| kind.is_of_a_model() && summary.median > 0.0)
-            // A stream of protocol 1 says nothing of tokens: one step was one token.
-            .zip(work)
-            .map(|(summary, work)| work.tokens.max(1) as f64 * 1e9 / summary.median),
+        tokens_per_s: (median_ns.zip(work))
+            .filter(|_| kind.is_of_a_model())
+            .map(|(ns, work)| tokens_of(&work) * 1e9 / ns),
         samples,
         summary,
         bound: None,
+        compute_bound: None,
         efficiency: None,
         kernel_gb_per_s: None,
         verdict: Verdict::NotMeasured,
         reason: None,
     }
+}
+
+/// Tokens of one iteration. A stream of protocol 1 says nothing of tokens: one step was one token.
+pub(super) fn tokens_of(work: &Work) -> f64 {
+    work.tokens.max(1) as f64
+}
+
+fn background_of(data: &UnitData, samples: &[SampleRow]) -> Option<BackgroundRow> {
+    let asked = data.spec.as_ref()?.background.as_ref()?;
+    let elapsed_ns: f64 = samples.iter().map(|sample| sample.elapsed_ns as f64).sum();
+    let bytes: Option<f64> = (samples.iter())
+        .map(|sample| sample.background_bytes.map(|bytes| bytes as f64))
+        .sum();
+    Some(BackgroundRow {
+        permille: asked.permille,
+        cpus: asked.cpus.clone(),
+        gb_per_s: bytes
+            .filter(|_| elapsed_ns > 0.0)
+            .map(|bytes| bytes / elapsed_ns),
+        alone_gb_per_s: (data.ready.as_ref())
+            .and_then(|ready| ready.background_alone_bytes_per_s)
+            .map(|bytes| bytes as f64 / 1e9),
+    })
+}
+
+fn weight_bytes(job: Option<&Job>) -> BTreeMap<String, u64> {
+    let mut bytes = BTreeMap::new();
+    if let Some(Job::Decode { model, .. } | Job::Prefill { model, .. }) = job {
+        for tensor in &model.tensors {
+            let format = TensorFormat::ALL
+                .into_iter()
+                .find(|format| format.id() == tensor.format);
+            let row_bytes = format.map_or(0, |format| format.row_bytes(tensor.cols));
+            *bytes.entry(tensor.format.clone()).or_insert(0) +=
+                tensor.rows.saturating_mul(row_bytes);
+        }
+    }
+    bytes
 }
 
 fn kind_of(data: &UnitData) -> UnitKind {

@@ -2,15 +2,35 @@
 
 use serde::Serialize;
 
-use super::inference::{limit_words, model_label, what};
+use super::inference::{limit_word, limit_words, what};
 use super::{Page, mark_class, value, verdict_word};
 use crate::analysis::{Chain, Limit};
 use crate::format;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
 
+/// Chains that are drawn; a ladder of quantisations over several depths has dozens, and one line tells them too.
+const MAX_PICTURES: usize = 2;
+
 #[derive(Serialize)]
 struct View {
     chains: Vec<ChainView>,
+    others: Vec<Row>,
+}
+
+/// A chain in one line.
+#[derive(Serialize)]
+struct Row {
+    what: String,
+    token: String,
+    theory: String,
+    read: String,
+    cores: String,
+    bound: String,
+    measured: String,
+    ratio: String,
+    limit: &'static str,
+    verdict: &'static str,
+    badge: &'static str,
 }
 
 #[derive(Serialize)]
@@ -41,12 +61,38 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     }
     let best = host.best_chains();
     value(View {
-        chains: best
-            .into_iter()
-            .enumerate()
+        chains: (best.iter().take(MAX_PICTURES).enumerate())
             .map(|(i, chain)| chain_view(i, chain))
             .collect(),
+        others: best
+            .iter()
+            .skip(MAX_PICTURES)
+            .map(|chain| row(chain))
+            .collect(),
     })
+}
+
+fn row(chain: &Chain) -> Row {
+    let rate = |gb_per_s: Option<f64>| {
+        let tokens_per_s = gb_per_s.map(|gb_per_s| chain.tokens_per_s(gb_per_s));
+        tokens_per_s.map_or_else(|| format::UNKNOWN.to_owned(), format::number)
+    };
+    let bound = chain.bound_gb_per_s();
+    Row {
+        what: what(chain),
+        token: format::decimal_bytes(chain.token_bytes as u64),
+        theory: rate(chain.theory_gb_per_s),
+        read: rate(chain.read_gb_per_s),
+        cores: rate(chain.kernel_gb_per_s),
+        bound: rate(bound),
+        measured: format::number(chain.measured_tokens_per_s),
+        ratio: bound
+            .map(|bound| format::percent(chain.measured_gb_per_s / bound))
+            .unwrap_or_default(),
+        limit: limit_word(chain),
+        verdict: verdict_word(chain.verdict),
+        badge: chain.verdict.name(),
+    }
 }
 
 /// A step of the chain.
@@ -150,7 +196,7 @@ fn chain_view(i: usize, chain: &Chain) -> ChainView {
         title: what(chain),
         chart: bar_chart(
             &caption,
-            &format!("tokens/s of {}", model_label(chain)),
+            &format!("tokens/s of {}", super::model_label(&chain.model)),
             &bars,
         ),
         limit: limit_words(chain),

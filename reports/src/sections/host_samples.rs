@@ -1,5 +1,6 @@
 //! Every raw sample of a host as a dot, so that a median never hides what it was made of.
 
+use bench_protocol::Residency;
 use serde::Serialize;
 
 use super::{Page, mark_class, value};
@@ -23,7 +24,10 @@ struct View {
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let host = page.host()?;
-    let strips: Vec<Strip> = host.units.iter().filter_map(strip).collect();
+    let strips: Vec<Strip> = (host.units.iter())
+        .filter(|unit| unit.residency != Some(Residency::Sweep))
+        .filter_map(strip)
+        .collect();
     if strips.is_empty() {
         return None;
     }

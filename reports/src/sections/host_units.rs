@@ -1,5 +1,6 @@
 //! Every unit of a host: measured, bound, ratio, verdict, spread, samples, threads, variant, working set.
 
+use bench_protocol::Residency;
 use serde::Serialize;
 
 use super::{Page, value, verdict_word};
@@ -9,6 +10,13 @@ use crate::stats::Summary;
 
 #[derive(Serialize)]
 struct View {
+    tables: Vec<Table>,
+}
+
+#[derive(Serialize)]
+struct Table {
+    /// Empty for the table that stands open.
+    summary: String,
     rows: Vec<Row>,
 }
 
@@ -27,6 +35,7 @@ struct Row {
     best: String,
     bound: String,
     bound_name: String,
+    extrapolated: String,
     ratio: String,
     spread: String,
     n: usize,
@@ -40,9 +49,21 @@ struct Row {
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let host = page.host()?;
-    value(View {
-        rows: host.units.iter().map(row).collect(),
-    })
+    let of_sweeps = |unit: &&UnitRow| unit.residency == Some(Residency::Sweep);
+    let (swept, others): (Vec<&UnitRow>, Vec<&UnitRow>) = host.units.iter().partition(of_sweeps);
+    let table = |summary: String, units: Vec<&UnitRow>| Table {
+        summary,
+        rows: units.into_iter().map(row).collect(),
+    };
+    let summary = format!(
+        "{} over working sets",
+        format::count(swept.len(), "unit", "units")
+    );
+    let mut tables = vec![table(String::new(), others)];
+    if !swept.is_empty() {
+        tables.push(table(summary, swept));
+    }
+    value(View { tables })
 }
 
 fn row(unit: &UnitRow) -> Row {
@@ -74,19 +95,35 @@ fn row(unit: &UnitRow) -> Row {
         } else {
             "measured"
         },
-        measured: gb(unit.gb_per_s),
+        measured: match unit.kind {
+            UnitKind::Latency => unit
+                .ns_per_load
+                .map(|ns| format!("{} a load", format::duration_ns(ns))),
+            UnitKind::Peak | UnitKind::Gemm | UnitKind::Prefill => {
+                unit.gop_per_s.map(format::gop_per_s)
+            }
+            _ => unit.gb_per_s.map(format::gb_per_s),
+        }
+        .unwrap_or_default(),
         tokens: unit
             .tokens_per_s
-            .filter(|_| unit.kind == UnitKind::Decode)
             .map(format::tokens_per_s)
             .unwrap_or_default(),
-        best: gb(unit.best_gb_per_s),
-        bound: gb(unit.bound.as_ref().map(|bound| bound.gb_per_s)),
-        bound_name: unit
-            .bound
-            .as_ref()
-            .map(|bound| format::foreign(&bound.name))
+        best: summary
+            .map(|summary| format::duration_ns(summary.min))
             .unwrap_or_default(),
+        bound: match &unit.compute_bound {
+            Some(bound) => format::gop_per_s(bound.gop_per_s),
+            None => gb(unit.bound.as_ref().map(|bound| bound.gb_per_s)),
+        },
+        bound_name: match (&unit.compute_bound, &unit.bound) {
+            (Some(bound), _) => format::foreign(&bound.name),
+            (None, Some(bound)) => format::foreign(&bound.name),
+            (None, None) => String::new(),
+        },
+        extrapolated: unit.extrapolated().map_or_else(String::new, |(held, all)| {
+            format!("extrapolated: {held} of {all} layers held and used again")
+        }),
         ratio: unit.efficiency.map(format::percent).unwrap_or_default(),
         spread: summary
             .map(|summary| format::percent(summary.spread()))

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Page, mark_class, value, verdict_word};
+use super::{Page, mark_class, model_label, value, verdict_word};
 use crate::analysis::{Chain, HostAnalysis, Limit};
 use crate::format;
 use crate::report::page_name;
@@ -90,20 +90,18 @@ fn bar(host: &HostAnalysis, chain: &Chain) -> Bar {
 /// Model, quantisation, depth and threads of a chain: `qwen2.5-1.5b q4_0 @ d512, 4 threads`.
 pub(super) fn what(chain: &Chain) -> String {
     format!(
-        "{}, {}",
-        model_label(chain),
-        format::count(chain.n_threads, "thread", "threads")
+        "{}, {}{}",
+        model_label(&chain.model),
+        format::count(chain.n_threads, "thread", "threads"),
+        extrapolated(chain)
     )
 }
 
-/// Model, quantisation and depth in llama-bench's manner.
-pub(super) fn model_label(chain: &Chain) -> String {
-    format!(
-        "{} {} @ d{}",
-        format::foreign_short(&chain.model.model, 40),
-        format::foreign_short(&chain.model.quant, 20),
-        chain.model.depth
-    )
+/// A remark where the figure is not of a model that fits.
+fn extrapolated(chain: &Chain) -> String {
+    chain.extrapolated.map_or_else(String::new, |(held, all)| {
+        format!(", extrapolated from {held} of {all} layers")
+    })
 }
 
 /// The limit in plain words.
@@ -134,7 +132,7 @@ pub(super) fn limit_words(chain: &Chain) -> String {
 }
 
 /// The limit in a word or two, for tables.
-fn limit_word(chain: &Chain) -> &'static str {
+pub(super) fn limit_word(chain: &Chain) -> &'static str {
     match chain.limit() {
         _ if chain.too_few_threads().is_some() => "too few threads",
         Some(Limit::Memory) => "memory",
@@ -149,7 +147,7 @@ fn row(host: &HostAnalysis, chain: &Chain) -> Row {
     Row {
         host: format::foreign_short(host.name(), 60),
         href: format!("hosts/{}", page_name(host.name())),
-        what: model_label(chain),
+        what: format!("{}{}", model_label(&chain.model), extrapolated(chain)),
         threads: chain.n_threads,
         measured: format::tokens_per_s(chain.measured_tokens_per_s),
         bound: bound

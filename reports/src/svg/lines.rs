@@ -110,7 +110,7 @@ fn paint(
 }
 
 /// Pushes labels apart so that none covers another, staying within `top..bottom` as long as they fit.
-fn spread(mut ends: Vec<(usize, f64)>, top: f64, bottom: f64) -> Vec<(usize, f64)> {
+pub(super) fn spread(mut ends: Vec<(usize, f64)>, top: f64, bottom: f64) -> Vec<(usize, f64)> {
     ends.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
     let mut next = top;
     for end in &mut ends {

@@ -1,15 +1,14 @@
 //! The report of whole run directories: what readers find, and what no input may break.
 
-mod fixture;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use crate::fixture;
+use crate::fixture::{Unit, measured, record, rock_facts, write_run};
 use bench_protocol::{Facts, Residency, SmbiosMemoryDevice, UnitStatus};
 use bench_reports::run_dir::HostStatus;
 use bench_reports::{analysis, report, run_dir, verdict::Verdict};
-use fixture::{Unit, measured, record, rock_facts, write_run};
 
 const HOSTILE: &str = "<script>alert(1)</script>\"'&\u{202e}gnp.exe";
 

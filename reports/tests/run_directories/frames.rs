@@ -1,19 +1,21 @@
 //! The Parquet files of a run: columns, types, rows.
 
-mod fixture;
-
 use std::fs::{self, File};
 use std::path::Path;
 
+use crate::fixture;
 use polars::prelude::*;
 use polars_io::prelude::ParquetReader;
 
 const SAMPLE_COLUMNS: &str = "run_id host board emulated unit kernel residency variant threads cpus working_set_bytes \
-    convention model quant depth sample_idx iterations elapsed_ns read_bytes written_bytes ops verdict reason";
+    convention model quant depth n_prompt n_generate kv_format held_layers chains pages background_permille \
+    sample_idx iterations elapsed_ns read_bytes written_bytes ops tokens background_bytes since_start_ns lowest_khz \
+    celsius verdict reason";
 
 const UNIT_COLUMNS: &str = "run_id host board emulated unit kernel residency variant threads cpus working_set_bytes \
-    convention model quant depth status n median_ns best_ns spread ci_low_ns ci_high_ns gb_per_s best_gb_per_s \
-    tokens_per_s bound bound_tokens_per_s bound_name efficiency kernel_gb_per_s limit verdict reason";
+    convention model quant depth n_prompt n_generate kv_format held_layers chains pages background_permille status n \
+    median_ns best_ns spread ci_low_ns ci_high_ns gb_per_s best_gb_per_s tokens_per_s gop_per_s ns_per_load \
+    background_gb_per_s background_alone_gb_per_s bound bound_tokens_per_s bound_name efficiency kernel_gb_per_s limit verdict reason";
 
 #[test]
 fn columns_are_stable() {
@@ -49,16 +51,22 @@ fn types_do_not_depend_on_the_rows() {
 fn every_sample_is_a_row() {
     let temp = tempfile::tempdir().unwrap();
     let dir = fixture::full_run(temp.path(), "run");
-    let n_sent: usize = ["rock-desk", "this-machine", "emulated-aarch64", "pi-window"]
-        .iter()
-        .map(|host| fs::read_to_string(dir.join("hosts").join(host).join("stream.jsonl")).unwrap())
-        .map(|stream| {
-            stream
-                .lines()
-                .filter(|line| line.starts_with(r#"{"type":"sample""#) && line.ends_with('}'))
-                .count()
-        })
-        .sum();
+    let n_sent: usize = [
+        "rock-desk",
+        "rock-lab",
+        "this-machine",
+        "emulated-aarch64",
+        "pi-window",
+    ]
+    .iter()
+    .map(|host| fs::read_to_string(dir.join("hosts").join(host).join("stream.jsonl")).unwrap())
+    .map(|stream| {
+        stream
+            .lines()
+            .filter(|line| line.starts_with(r#"{"type":"sample""#) && line.ends_with('}'))
+            .count()
+    })
+    .sum();
     assert_eq!(read(&dir, "samples").height(), n_sent);
 }
 

@@ -1,0 +1,111 @@
+//! Minutes of decoding: what is left of the first seconds' speed once the board is warm.
+
+use serde::Serialize;
+
+use super::{Page, value};
+use crate::analysis::Timeline;
+use crate::format;
+use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
+
+#[derive(Serialize)]
+struct View {
+    timelines: Vec<TimelineView>,
+}
+
+#[derive(Serialize)]
+struct TimelineView {
+    title: String,
+    sentence: String,
+    speed: String,
+    clock: String,
+    temperature: String,
+}
+
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let timelines = page.host()?.timelines();
+    if timelines.is_empty() {
+        return None;
+    }
+    let timelines = timelines.iter().enumerate();
+    value(View {
+        timelines: timelines
+            .map(|(i, timeline)| timeline_view(i, timeline))
+            .collect(),
+    })
+}
+
+fn timeline_view(i: usize, timeline: &Timeline) -> TimelineView {
+    let model = timeline.unit.model.as_ref();
+    let title = format!(
+        "{}, {}",
+        model.map_or_else(String::new, |model| format!(
+            "{} {} @ d{}",
+            format::foreign_short(&model.model, 40),
+            format::foreign_short(&model.quant, 20),
+            model.depth
+        )),
+        format::count(timeline.unit.cpus.len(), "thread", "threads")
+    );
+    let chart = |what: &str, unit: &str, points: &[(f64, f64)]| match points.is_empty() {
+        true => String::new(),
+        false => {
+            let caption = Caption {
+                id: &format!("sustained-{what}-{i}"),
+                title: &format!("{unit} over time, {title}"),
+                description: "From left to right the seconds since the first sample began.",
+            };
+            xy_chart(
+                &caption,
+                &XyChart {
+                    x: Axis {
+                        label: "seconds since the first sample began".into(),
+                        kind: AxisKind::Linear,
+                    },
+                    y: Axis {
+                        label: unit.to_owned(),
+                        kind: AxisKind::Linear,
+                    },
+                    series: vec![Series {
+                        label: String::new(),
+                        points: points.to_vec(),
+                        style: Style::Thin,
+                    }],
+                    places: Vec::new(),
+                },
+            )
+        }
+    };
+    TimelineView {
+        sentence: sentence(timeline),
+        speed: chart("speed", "tokens/s", &timeline.tokens_per_s),
+        clock: chart("clock", "MHz, the slowest of its CPUs", &timeline.mhz),
+        temperature: chart("temperature", "°C, the hottest zone", &timeline.celsius),
+        title,
+    }
+}
+
+fn sentence(timeline: &Timeline) -> String {
+    let (burst, sustained) = (timeline.burst(), timeline.sustained());
+    let seconds = timeline.tokens_per_s.last().map_or(0.0, |last| last.0);
+    let mut missing = Vec::new();
+    if timeline.mhz.is_empty() {
+        missing.push("the clock".to_owned());
+    }
+    if timeline.celsius.is_empty() {
+        missing.push("the temperature".to_owned());
+    }
+    let missing = match missing.is_empty() {
+        true => String::new(),
+        false => format!(
+            " This board does not tell {}.",
+            format::enumeration(&missing)
+        ),
+    };
+    format!(
+        "{} at first, {} in the second half of {}: {} is kept.{missing}",
+        format::tokens_per_s(burst),
+        format::tokens_per_s(sustained),
+        format::seconds(seconds),
+        format::percent(sustained / burst)
+    )
+}

@@ -1,0 +1,146 @@
+//! Threads and clusters: the best configuration of every kernel that walks through memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bench_protocol::Residency;
+use serde::Serialize;
+
+use super::{Page, value};
+use crate::analysis::{HostAnalysis, UnitKind, UnitRow};
+use crate::format;
+use crate::svg::{Caption, Line, line_chart};
+
+/// Series a picture of lines can carry.
+const MAX_LINES: usize = 5;
+
+#[derive(Serialize)]
+struct View {
+    chart: String,
+    has_theory: bool,
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    best: String,
+    cpus: String,
+    threads: usize,
+    all: String,
+    gain: String,
+}
+
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let host = page.host()?;
+    let mut groups: BTreeMap<String, Vec<(&UnitRow, f64)>> = BTreeMap::new();
+    for unit in host.usable_units() {
+        if let Some((name, rate)) = subject(unit) {
+            groups.entry(name).or_default().push((unit, rate));
+        }
+    }
+    groups.retain(|_, units| {
+        let sets: BTreeSet<&[u32]> = units.iter().map(|(unit, _)| unit.cpus.as_slice()).collect();
+        sets.len() > 1
+    });
+    if groups.is_empty() {
+        return None;
+    }
+    let theory = host.theory.as_ref().ok().map(|theory| theory.gb_per_s);
+    value(View {
+        chart: thread_chart(host, theory),
+        has_theory: theory.is_some(),
+        rows: groups
+            .iter()
+            .filter_map(|(name, units)| row(name, units))
+            .collect(),
+    })
+}
+
+/// What is compared over threads, and its rate.
+fn subject(unit: &UnitRow) -> Option<(String, f64)> {
+    match (unit.kind, &unit.model) {
+        (UnitKind::Stream | UnitKind::Gemv, _) if unit.residency == Some(Residency::Dram) => {
+            let pages = match unit.pages {
+                Some(bench_protocol::Pages::Small) => ", small pages",
+                _ => "",
+            };
+            let name = format!("{}{pages}", format::foreign_short(&unit.kernel, 30));
+            Some((name, unit.gb_per_s?))
+        }
+        (UnitKind::Decode | UnitKind::Prefill, Some(model)) => {
+            Some((super::model_label(model), unit.tokens_per_s?))
+        }
+        _ => None,
+    }
+}
+
+fn row(name: &str, units: &[(&UnitRow, f64)]) -> Option<Row> {
+    let (best, rate) = units.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let (all, all_rate) = (units.iter()).max_by_key(|(unit, _)| unit.cpus.len())?;
+    let text = |unit: &UnitRow, rate: f64| match unit.tokens_per_s {
+        Some(_) => format::tokens_per_s(rate),
+        None => format::gb_per_s(rate),
+    };
+    let gain = rate / all_rate - 1.0;
+    Some(Row {
+        name: name.to_owned(),
+        best: text(best, *rate),
+        cpus: format::cpu_list(&best.cpus),
+        threads: best.cpus.len(),
+        all: format!("{} with {}", text(all, *all_rate), all.cpus.len()),
+        gain: match best.cpus.len() == all.cpus.len() {
+            true => "the same".into(),
+            false => format::signed_percent(gain),
+        },
+    })
+}
+
+/// GB/s over threads, one line per memory kernel that was measured at more than one thread count.
+fn thread_chart(host: &HostAnalysis, theory: Option<f64>) -> String {
+    let mut series: BTreeMap<&str, BTreeMap<u32, f64>> = BTreeMap::new();
+    for unit in host.usable_units() {
+        let plotted = matches!(unit.kind, UnitKind::Stream | UnitKind::Gemv)
+            && unit.residency == Some(Residency::Dram);
+        if let Some(gb_per_s) = unit.gb_per_s.filter(|_| plotted) {
+            let n_threads = unit.cpus.len() as u32;
+            let best = series
+                .entry(&unit.kernel)
+                .or_default()
+                .entry(n_threads)
+                .or_insert(gb_per_s);
+            *best = best.max(gb_per_s);
+        }
+    }
+    series.retain(|_, points| points.len() > 1);
+    let columns: BTreeSet<u32> = series
+        .values()
+        .flat_map(|points| points.keys().copied())
+        .collect();
+    let columns: Vec<u32> = columns.into_iter().collect();
+    // Those with the most thread counts first.
+    let mut series: Vec<(&str, BTreeMap<u32, f64>)> = series.into_iter().collect();
+    series.sort_by_key(|(_, points)| std::cmp::Reverse(points.len()));
+    let lines: Vec<Line> = (series.into_iter())
+        .take(MAX_LINES)
+        .map(|(kernel, points)| Line {
+            label: format::foreign_short(kernel, 24),
+            points: points.into_iter().collect(),
+        })
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let caption = Caption {
+        id: "threads",
+        title: "Bandwidth over threads",
+        description: "One line per kernel that walks through memory, the best CPUs of each thread count. More threads are not always faster.",
+    };
+    let label = theory.map(|gb_per_s| format!("theory {}", format::gb_per_s(gb_per_s)));
+    line_chart(
+        &caption,
+        ("threads", "GB/s"),
+        &columns,
+        &lines,
+        label.as_deref().zip(theory),
+    )
+}

@@ -1,0 +1,102 @@
+//! Experiments of several units: what the report concludes from them.
+
+use std::fs;
+
+use crate::fixture;
+use bench_reports::{analysis, report, run_dir};
+
+/// The page of a host that ran every experiment.
+fn page() -> String {
+    let temp = tempfile::tempdir().expect("the fixture can be rendered");
+    let dir = temp.path().join("run");
+    fixture::write_run(&dir, &[fixture::experiments::host()]);
+    report::render(&dir).expect("the fixture can be rendered");
+    fs::read_to_string(dir.join("html/hosts/rock-lab.html")).expect("the fixture can be rendered")
+}
+
+fn check(html: &str, section: &str, parts: &[&str]) {
+    let start = html
+        .find(&format!("id=\"{section}\""))
+        .unwrap_or_else(|| panic!("there is no section {section}"));
+    let end = html[start..].find("</section>").expect("a section ends") + start;
+    let text = html[start..end].replace("&#x2f;", "/");
+    for part in parts {
+        assert!(text.contains(part), "{section} lacks {part:?}");
+    }
+}
+
+#[test]
+fn every_experiment_has_its_section() {
+    let html = page();
+    check(
+        &html,
+        "host_ladder",
+        &[
+            "From f16 to q2_k a token moves 4.00 times fewer bytes and comes 3.00 times faster.",
+            "by more than 5 %: q2_k",
+            "-25 %",
+        ],
+    );
+    check(
+        &html,
+        "host_kv_cache",
+        &[
+            "The cache is faster from position 1 on, the first that was measured",
+            "at position 1000 it saves a factor of 90.9",
+            "5.00 s",
+        ],
+    );
+    check(
+        &html,
+        "host_interference",
+        &[
+            "Each GB/s that others read costs 1.00 tokens/s",
+            "At most they read 8.00 GB/s (alone they reach 8.00 GB/s), and 60 % of the speed",
+        ],
+    );
+    check(
+        &html,
+        "host_sustained",
+        &[
+            "13.3 tokens/s at first, 10.0 tokens/s in the second half",
+            "75 % is kept",
+        ],
+    );
+    check(
+        &html,
+        "host_threads",
+        &["25.0 GB/s", "20.0 GB/s with 8", "+25 %", "4-7"],
+    );
+    check(&html, "host_sizes", &["100 GB/s", "128 KiB"]);
+    check(
+        &html,
+        "host_latency",
+        &[
+            "A load from memory that has to wait for the one before takes 120 ns (1 GiB of memory",
+            "66.7 million loads/s",
+            "300 ns",
+        ],
+    );
+    check(&html, "host_roofline", &["1\u{2009}000 Gop/s", "60 %"]);
+}
+
+#[test]
+fn other_traffic_bounds_nothing_and_enters_no_chain() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("run");
+    fixture::write_run(&dir, &[fixture::experiments::host()]);
+    let run = run_dir::read(&dir).unwrap();
+    let analysis = analysis::analyse(&run);
+    let host = &analysis.hosts[0];
+    assert!(host.chains.iter().all(|chain| !chain.unit.contains("/bg")));
+    assert_eq!(host.best_read.as_ref().unwrap().gb_per_s.round(), 25.0);
+    let prefill = host
+        .units
+        .iter()
+        .find(|u| u.unit == "prefill/p1000/t4")
+        .unwrap();
+    assert_eq!(prefill.tokens_per_s.unwrap().round(), 200.0);
+    assert_eq!(prefill.efficiency.unwrap(), 0.6);
+    // 10^12 operations per second at 3 * 10^9 for a token.
+    assert_eq!(prefill.bound_tokens_per_s().unwrap().round(), 333.0);
+}

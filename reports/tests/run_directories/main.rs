@@ -1,0 +1,6 @@
+//! From whole run directories to frames and reports.
+
+mod experiments;
+mod fixture;
+mod frames;
+mod report;
