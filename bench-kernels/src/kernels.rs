@@ -2,6 +2,7 @@
 
 mod decode;
 mod gemv;
+mod latency;
 mod stream;
 pub mod weights;
 
@@ -70,6 +71,11 @@ pub const TABLE: &[KernelInfo] = &[
         name: "triad_nt",
         summary: "triad with stores that bypass the caches",
         prepare: |unit, pool, isa| stream::prepare(Operation::TriadNt, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "latency",
+        summary: "loads in random order, each of which needs the one before it",
+        prepare: |unit, pool, _| latency::prepare(unit, pool),
     },
     KernelInfo {
         name: "gemv_f16",
