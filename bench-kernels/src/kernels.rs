@@ -210,7 +210,7 @@ pub fn list_json() -> serde_json::Value {
 
 /// Refuses a working set that would not leave the board a fifth of its available memory: the out-of-memory killer
 /// takes more than this unit.
-fn require_memory(needed_bytes: u64) -> Result<(), NotReady> {
+pub fn require_memory(needed_bytes: u64) -> Result<(), NotReady> {
     let Some(available_bytes) = crate::facts::available_memory_bytes() else {
         return Ok(());
     };
