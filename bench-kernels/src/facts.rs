@@ -53,6 +53,17 @@ pub fn available_memory_bytes() -> Option<u64> {
     memory().available_bytes
 }
 
+/// Bytes of the longest cache line of any CPU; 64 where the kernel does not tell, and never less: chains of loads need
+/// lines that no neighbour brings along.
+pub fn line_bytes() -> usize {
+    let line_bytes = |cpu: &u32| {
+        let root = PathBuf::from(format!("/sys/devices/system/cpu/cpu{cpu}/cache/index0"));
+        read_number(root.join("coherency_line_size")).filter(|bytes| bytes.is_power_of_two())
+    };
+    let longest = affinity::allowed_cpus().iter().filter_map(line_bytes).max();
+    longest.map_or(64, |bytes| bytes.clamp(64, 4096) as usize)
+}
+
 /// The trimmed text of a small file; device-tree strings end in a zero byte.
 fn read_text(path: impl AsRef<Path>) -> Option<String> {
     let bytes = fs::read(path).ok()?;

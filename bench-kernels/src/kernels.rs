@@ -2,6 +2,7 @@
 
 mod decode;
 mod gemv;
+mod latency;
 mod stream;
 pub mod weights;
 
@@ -70,6 +71,11 @@ pub const TABLE: &[KernelInfo] = &[
         name: "triad_nt",
         summary: "triad with stores that bypass the caches",
         prepare: |unit, pool, isa| stream::prepare(Operation::TriadNt, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "latency",
+        summary: "loads in random order, each of which needs the one before it",
+        prepare: |unit, pool, _| latency::prepare(unit, pool),
     },
     KernelInfo {
         name: "gemv_f16",
@@ -204,7 +210,7 @@ pub fn list_json() -> serde_json::Value {
 
 /// Refuses a working set that would not leave the board a fifth of its available memory: the out-of-memory killer
 /// takes more than this unit.
-fn require_memory(needed_bytes: u64) -> Result<(), NotReady> {
+pub fn require_memory(needed_bytes: u64) -> Result<(), NotReady> {
     let Some(available_bytes) = crate::facts::available_memory_bytes() else {
         return Ok(());
     };

@@ -5,6 +5,7 @@
 //! work of one iteration; it computes no rate and no ratio.
 
 mod affinity;
+mod background;
 mod facts;
 mod kernels;
 mod memory;

@@ -1,9 +1,13 @@
-//! Memory for working sets: page-aligned, untouched, backed by huge pages where the kernel agrees.
+//! Memory for working sets: page-aligned, untouched, backed by huge pages where they are wanted and the kernel agrees.
+
+pub mod chains;
 
 use std::cell::UnsafeCell;
 use std::io;
 use std::ops::Range;
 use std::ptr::NonNull;
+
+use bench_protocol::Pages;
 
 /// A huge page of x86_64 and of aarch64 with 4 KiB pages.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -27,9 +31,23 @@ impl Region {
     /// # Errors
     /// When the length is zero or the kernel has no such address space.
     pub fn new(len_bytes: usize) -> io::Result<Region> {
-        let mapping_bytes = len_bytes
-            .checked_add(HUGE_PAGE_BYTES)
+        Region::with_pages(len_bytes, Pages::Huge)
+    }
+
+    /// Maps `len_bytes`, aligned to 2 MiB, and asks for pages of that kind.
+    ///
+    /// Huge pages are asked for up to the next 2 MiB, so that small sets get one, too: which lines of a small set meet
+    /// in one set of a physically indexed cache is chance otherwise.
+    ///
+    /// # Errors
+    /// When the length is zero or the kernel has no such address space.
+    pub fn with_pages(len_bytes: usize, pages: Pages) -> io::Result<Region> {
+        let advised_bytes = len_bytes
+            .checked_next_multiple_of(HUGE_PAGE_BYTES)
             .filter(|_| len_bytes > 0)
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        let mapping_bytes = advised_bytes
+            .checked_add(HUGE_PAGE_BYTES)
             .ok_or(io::ErrorKind::InvalidInput)?;
         // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches nothing that exists.
         let mapping = unsafe {
@@ -48,11 +66,15 @@ impl Region {
         let mapping = NonNull::new(mapping.cast::<u8>())
             .ok_or_else(|| io::Error::other("mapped at address 0"))?;
         let padding = mapping.as_ptr().align_offset(HUGE_PAGE_BYTES);
-        // SAFETY: `padding` is below the 2 MiB by which the mapping is longer than `len_bytes`.
+        // SAFETY: `padding` is below the 2 MiB by which the mapping is longer than `advised_bytes`.
         let start = unsafe { mapping.add(padding) };
+        let advice = match pages {
+            Pages::Huge => libc::MADV_HUGEPAGE,
+            Pages::Small => libc::MADV_NOHUGEPAGE,
+        };
         // SAFETY: the range lies inside the mapping; advice changes no content. A refusal only costs speed, and the
         // share of huge pages that came of it is reported with the unit.
-        unsafe { libc::madvise(start.as_ptr().cast(), len_bytes, libc::MADV_HUGEPAGE) };
+        unsafe { libc::madvise(start.as_ptr().cast(), advised_bytes, advice) };
         Ok(Region {
             mapping,
             mapping_bytes,
@@ -71,6 +93,11 @@ impl Region {
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `bytes`, and `&mut self` makes the access exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len_bytes) }
+    }
+
+    /// Bytes.
+    pub fn len_bytes(&self) -> usize {
+        self.len_bytes
     }
 
     /// The content as 64-bit words; a rest shorter than a word is left out.
@@ -106,7 +133,8 @@ impl Region {
                 sum = Some(sum.unwrap_or(0) + kib * 1024);
             }
         }
-        sum
+        // The last huge page may be longer than what is used of it.
+        sum.map(|bytes| bytes.min(self.len_bytes as u64))
     }
 }
 
@@ -189,6 +217,17 @@ mod tests {
         assert_eq!(region.bytes()[40], 7);
         assert!(Region::new(0).is_err());
         assert!(Region::new(usize::MAX / 2).is_err());
+    }
+
+    #[test]
+    fn small_pages_are_small_and_the_count_of_huge_ones_stays_inside() {
+        let check = |pages: Pages, len_bytes: usize| {
+            let mut region = Region::with_pages(len_bytes, pages).unwrap();
+            region.bytes_mut().fill(1);
+            region.huge_page_bytes()
+        };
+        assert_eq!(check(Pages::Small, 8 << 20).unwrap_or(0), 0);
+        assert!(check(Pages::Huge, 5000).unwrap_or(0) <= 5000);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! with stores that bypass the caches.
 //!
 //! STREAM-style: bytes read plus bytes written are counted, write-allocate traffic is not. Every thread has arrays of
-//! its own, which it touches first and alone.
+//! its own, which it touches first and alone. They lie in one region, so that a set of a few KiB is possible.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use bench_protocol::{Check, Convention, Job, Residency, UnitSpec, Work};
+use bench_protocol::{Check, Convention, Job, Pages, Residency, UnitSpec, Work};
 
 use super::{Kernel, NotReady, Prepared, Shape, out_of_memory, require_memory, wrong_job};
 use crate::memory::Region;
@@ -47,17 +48,24 @@ impl Operation {
     }
 }
 
+/// Bytes of the longest unrolled step of all variants. Arrays are whole steps: what is left of one goes word by word,
+/// and in a small set that would be what is measured.
+const STEP_BYTES: usize = 512;
+
 struct Stream {
     operation: Operation,
     isa: &'static Isa,
     residency: Residency,
-    n_words_per_thread: usize,
+    array_words: usize,
     parts: Vec<Mutex<Part>>,
 }
 
 /// The arrays of one thread: the first is written, the others are read (a single one as the operation says).
 struct Part {
-    arrays: Vec<Region>,
+    region: Region,
+    array_words: usize,
+    /// From the start of one array to the start of the next.
+    stride_words: usize,
     expected_sum: u64,
     last_sum: u64,
     last_value: u64,
@@ -67,7 +75,7 @@ pub fn prepare(operation: Operation, unit: &UnitSpec, pool: &Pool, isa: &'static
     let Job::Stream {
         working_set_bytes,
         residency,
-        ..
+        pages,
     } = unit.job
     else {
         return Err(wrong_job(unit));
@@ -79,56 +87,112 @@ pub fn prepare(operation: Operation, unit: &UnitSpec, pool: &Pool, isa: &'static
         )));
     }
     require_memory(working_set_bytes)?;
-    let n_parts = pool.n_threads() * operation.n_arrays();
-    // Whole pages per array, and at least one.
-    let array_bytes = (working_set_bytes as usize / n_parts)
-        .next_multiple_of(4096)
-        .max(4096);
+    let n_arrays = pool.n_threads() * operation.n_arrays();
+    let array_bytes = array_bytes(working_set_bytes as usize, n_arrays, residency);
     let parts = (0..pool.n_threads())
-        .map(|_| {
-            let arrays = (0..operation.n_arrays())
-                .map(|_| Region::new(array_bytes))
-                .collect::<Result<_, _>>()?;
-            Ok(Mutex::new(Part {
-                arrays,
-                expected_sum: 0,
-                last_sum: 0,
-                last_value: 0,
-            }))
-        })
+        .map(|_| Part::new(operation, array_bytes, pages).map(Mutex::new))
         .collect::<Result<Vec<_>, std::io::Error>>()
         .map_err(out_of_memory)?;
     let stream = Stream {
         operation,
         isa,
         residency,
-        n_words_per_thread: array_bytes / 8,
+        array_words: array_bytes / 8,
         parts,
     };
     pool.run(&|thread_idx| stream.with_part(thread_idx, |part| initialise(operation, part)));
     Ok(Box::new(stream))
 }
 
+/// Whole steps per array, and at least one: no less than asked for where the set has to exceed the caches, no more
+/// where it has to fit one.
+fn array_bytes(working_set_bytes: usize, n_arrays: usize, residency: Residency) -> usize {
+    let asked_bytes = working_set_bytes / n_arrays;
+    let array_bytes = match residency {
+        Residency::Dram => asked_bytes.next_multiple_of(STEP_BYTES),
+        Residency::Cache | Residency::Sweep => asked_bytes / STEP_BYTES * STEP_BYTES,
+    };
+    array_bytes.max(STEP_BYTES)
+}
+
+/// Bytes from the start of one array to the start of the next.
+///
+/// A load that follows a store whose address has the same last 12 bits waits for it on many CPUs, although the
+/// addresses differ. Loads run ahead of stores: they must not begin a little before them, modulo 4096, so every array
+/// begins 256 bytes later in its page than the one before it. Equal places would do as well, but then all arrays of a
+/// small set begin in the same set of a cache.
+fn stride_bytes(array_bytes: usize) -> usize {
+    const PAGE_BYTES: usize = 4096;
+    const SHIFT_BYTES: usize = 256;
+    match array_bytes {
+        // The longest distance that still lies well before the end of the page.
+        0..=1024 => array_bytes.max(SHIFT_BYTES),
+        _ => (array_bytes - SHIFT_BYTES).next_multiple_of(PAGE_BYTES) + SHIFT_BYTES,
+    }
+}
+
+impl Part {
+    fn new(operation: Operation, array_bytes: usize, pages: Pages) -> std::io::Result<Part> {
+        let stride_bytes = stride_bytes(array_bytes);
+        let n_bytes = stride_bytes * (operation.n_arrays() - 1) + array_bytes;
+        Ok(Part {
+            region: Region::with_pages(n_bytes, pages)?,
+            array_words: array_bytes / 8,
+            stride_words: stride_bytes / 8,
+            expected_sum: 0,
+            last_sum: 0,
+            last_value: 0,
+        })
+    }
+
+    fn range(&self, array_idx: usize) -> Range<usize> {
+        let start = array_idx * self.stride_words;
+        start..start + self.array_words
+    }
+
+    /// The arrays as words.
+    fn words<const N: usize>(&mut self) -> [&mut [u64]; N] {
+        let ranges = std::array::from_fn(|idx| self.range(idx));
+        self.region
+            .words_mut()
+            .get_disjoint_mut(ranges)
+            .expect("`new` made room for all arrays of the operation")
+    }
+
+    /// The arrays as doubles.
+    fn doubles<const N: usize>(&mut self) -> [&mut [f64]; N] {
+        let ranges = std::array::from_fn(|idx| self.range(idx));
+        self.region
+            .doubles_mut()
+            .get_disjoint_mut(ranges)
+            .expect("`new` made room for all arrays of the operation")
+    }
+}
+
 /// Touches every page from the thread that will use it.
 fn initialise(operation: Operation, part: &mut Part) {
     match operation {
         Operation::Scale | Operation::Add | Operation::Triad | Operation::TriadNt => {
-            part.arrays[0].doubles_mut().fill(0.0);
-            for (array, modulus) in part.arrays[1..].iter_mut().zip([1021, 509]) {
-                for (idx, double) in array.doubles_mut().iter_mut().enumerate() {
+            for (array_idx, modulus) in (0..operation.n_arrays()).zip([1, 1021, 509]) {
+                let range = part.range(array_idx);
+                let array = &mut part.region.doubles_mut()[range];
+                for (idx, double) in array.iter_mut().enumerate() {
                     *double = (idx % modulus) as f64;
                 }
             }
         }
         _ => {
-            for (array_idx, array) in part.arrays.iter_mut().enumerate() {
+            for array_idx in 0..operation.n_arrays() {
                 // No two arrays alike: a copy that does nothing must show.
                 let first = (array_idx as u64) << 40;
-                for (idx, word) in array.words_mut().iter_mut().enumerate() {
+                let range = part.range(array_idx);
+                let array = &mut part.region.words_mut()[range];
+                for (idx, word) in array.iter_mut().enumerate() {
                     *word = (first + idx as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 }
             }
-            part.expected_sum = simd::scalar().read(part.arrays[0].words_mut());
+            let [first] = part.words();
+            part.expected_sum = simd::scalar().read(first);
         }
     }
 }
@@ -144,7 +208,7 @@ impl Stream {
     }
 
     fn work(&self) -> Work {
-        let n_words = (self.n_words_per_thread * self.parts.len()) as u64;
+        let n_words = (self.array_words * self.parts.len()) as u64;
         let (n_read, n_written, ops) = match self.operation {
             Operation::Read => (1, 0, 1),
             Operation::Write | Operation::WriteNt => (0, 1, 0),
@@ -168,16 +232,13 @@ impl Kernel for Stream {
         let huge_page_bytes = self
             .parts
             .iter()
-            .flat_map(|part| {
+            .map(|part| {
                 let part = part.lock().unwrap_or_else(PoisonError::into_inner);
-                part.arrays
-                    .iter()
-                    .map(Region::huge_page_bytes)
-                    .collect::<Vec<_>>()
+                part.region.huge_page_bytes()
             })
             .sum();
         Shape {
-            working_set_bytes: (n_arrays * self.n_words_per_thread * 8) as u64,
+            working_set_bytes: (n_arrays * self.array_words * 8) as u64,
             residency: self.residency,
             work: self.work(),
             convention: Convention::ReadPlusWrite,
@@ -231,49 +292,66 @@ fn step(operation: Operation, isa: &Isa, part: &mut Part) {
     };
     part.last_value = part.last_value.wrapping_add(0x0101_0101_0101_0101);
     let value = part.last_value;
-    match (operation, part.arrays.as_mut_slice()) {
-        (Operation::Read, [from]) => part.last_sum = isa.read(from.words_mut()),
-        (Operation::Write, [to]) => isa.write(to.words_mut(), value),
-        (Operation::WriteNt, [to]) => bypassing().write(to.words_mut(), value),
-        (Operation::Copy, [to, from]) => isa.copy(to.words_mut(), from.words_mut()),
-        (Operation::CopyNt, [to, from]) => bypassing().copy(to.words_mut(), from.words_mut()),
-        (Operation::Scale, [to, from]) => {
-            isa.scale(to.doubles_mut(), from.doubles_mut(), FACTOR);
+    match operation {
+        Operation::Read => {
+            let [from] = part.words();
+            part.last_sum = isa.read(from);
         }
-        (Operation::Add, [to, a, b]) => {
-            isa.add(to.doubles_mut(), a.doubles_mut(), b.doubles_mut());
+        Operation::Write | Operation::WriteNt => {
+            let [to] = part.words();
+            match operation {
+                Operation::Write => isa.write(to, value),
+                _ => bypassing().write(to, value),
+            }
         }
-        (Operation::Triad, [a, b, c]) => {
-            isa.triad(a.doubles_mut(), b.doubles_mut(), c.doubles_mut(), FACTOR);
+        Operation::Copy | Operation::CopyNt => {
+            let [to, from] = part.words();
+            match operation {
+                Operation::Copy => isa.copy(to, from),
+                _ => bypassing().copy(to, from),
+            }
         }
-        (Operation::TriadNt, [a, b, c]) => {
-            bypassing().triad(a.doubles_mut(), b.doubles_mut(), c.doubles_mut(), FACTOR);
+        Operation::Scale => {
+            let [to, from] = part.doubles();
+            isa.scale(to, from, FACTOR);
         }
-        _ => unreachable!("`prepare` made as many arrays as the operation has"),
+        Operation::Add | Operation::Triad | Operation::TriadNt => {
+            let [to, a, b] = part.doubles();
+            match operation {
+                Operation::Add => isa.add(to, a, b),
+                Operation::Triad => isa.triad(to, a, b, FACTOR),
+                _ => bypassing().triad(to, a, b, FACTOR),
+            }
+        }
     }
 }
 
 /// Elements that differ from what the operation's definition gives.
 fn count_wrong(operation: Operation, part: &mut Part) -> u64 {
     let value = part.last_value;
-    match part.arrays.as_mut_slice() {
-        [_] if operation == Operation::Read => u64::from(part.last_sum != part.expected_sum),
-        [to] => to.words_mut().iter().filter(|word| **word != value).count() as u64,
-        [to, from] if operation == Operation::Scale => {
-            let expected = from.doubles_mut().iter().map(|from| FACTOR * from);
-            count_different(to.doubles_mut(), expected)
+    match operation {
+        Operation::Read => u64::from(part.last_sum != part.expected_sum),
+        Operation::Write | Operation::WriteNt => {
+            let [to] = part.words();
+            to.iter().filter(|word| **word != value).count() as u64
         }
-        [to, from] => count_different(to.words_mut(), from.words_mut().iter().copied()),
-        [to, b, c] => {
+        Operation::Copy | Operation::CopyNt => {
+            let [to, from] = part.words();
+            count_different(to, from.iter().copied())
+        }
+        Operation::Scale => {
+            let [to, from] = part.doubles();
+            count_different(to, from.iter().map(|from| FACTOR * *from))
+        }
+        Operation::Add | Operation::Triad | Operation::TriadNt => {
             let factor = if operation == Operation::Add {
                 1.0
             } else {
                 FACTOR
             };
-            let inputs = b.doubles_mut().iter().zip(c.doubles_mut().iter());
-            count_different(to.doubles_mut(), inputs.map(|(b, c)| b + factor * c))
+            let [to, b, c] = part.doubles();
+            count_different(to, b.iter().zip(c.iter()).map(|(b, c)| b + factor * *c))
         }
-        _ => unreachable!("no operation has so many arrays"),
     }
 }
 
@@ -306,17 +384,35 @@ mod tests {
             if operation.needs_non_temporal() && isa.non_temporal().is_none() {
                 continue;
             }
-            let arrays = (0..operation.n_arrays()).map(|_| Region::new(8192).unwrap());
-            let mut part = Part {
-                arrays: arrays.collect(),
-                expected_sum: 0,
-                last_sum: 0,
-                last_value: 0,
-            };
+            let mut part = Part::new(operation, 8192, Pages::Huge).unwrap();
             initialise(operation, &mut part);
             assert!(count_wrong(operation, &mut part) > 0, "{}", operation as u8);
             step(operation, isa, &mut part);
             assert_eq!(count_wrong(operation, &mut part), 0, "{}", operation as u8);
+        }
+    }
+
+    #[test]
+    fn arrays_are_whole_steps_on_the_right_side_of_the_size_asked_for() {
+        let check = |asked: usize, n_arrays: usize, residency: Residency, expect: usize| {
+            assert_eq!(array_bytes(asked, n_arrays, residency), expect, "{asked}");
+        };
+        check(4096, 2, Residency::Sweep, 2048);
+        check(4096, 6, Residency::Sweep, 512);
+        check(8192, 6, Residency::Cache, 1024);
+        check(100, 6, Residency::Sweep, 512);
+        check(1 << 30, 6, Residency::Dram, 178_957_312);
+    }
+
+    #[test]
+    fn no_array_begins_a_little_before_another_modulo_a_page() {
+        for array_bytes in (512..20_000).step_by(512).chain([178_957_312]) {
+            let stride = stride_bytes(array_bytes);
+            assert!(stride >= array_bytes, "{array_bytes} overlap");
+            for n in [stride, 2 * stride] {
+                let ahead = n % 4096;
+                assert!((256..=2048).contains(&ahead), "{array_bytes}: {ahead}");
+            }
         }
     }
 }
