@@ -53,6 +53,14 @@ pub fn available_memory_bytes() -> Option<u64> {
     memory().available_bytes
 }
 
+/// Bytes of all caches of the highest level together; 0 where the kernel does not tell.
+pub fn last_level_cache_bytes() -> u64 {
+    let caches = caches(&affinity::allowed_cpus());
+    let highest = caches.iter().map(|cache| cache.level).max();
+    let last = caches.iter().filter(|cache| Some(cache.level) == highest);
+    last.map(|cache| cache.size_bytes).sum()
+}
+
 /// Bytes of the longest cache line of any CPU; 64 where the kernel does not tell, and never less: chains of loads need
 /// lines that no neighbour brings along.
 pub fn line_bytes() -> usize {

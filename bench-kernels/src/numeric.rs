@@ -1,10 +1,13 @@
 //! Numbers the kernels share: half precision, quantised activations, deterministic noise, transcendental functions.
 //!
+//! The functions that [`crate::simd`] compiles once more for every variant are always inlined.
+//!
 //! Nothing here calls libm, memcpy or memset: timed regions must run our own code on every board.
 
 use std::hint::black_box;
 
 /// Converts IEEE half precision to single precision; exact.
+#[inline(always)]
 pub fn f16_to_f32(bits: u16) -> f32 {
     let sign = u32::from(bits & 0x8000) << 16;
     let exponent = u32::from(bits >> 10) & 0x1f;
@@ -60,6 +63,7 @@ pub fn noise_f32(state: &mut u64) -> f32 {
 ///
 /// Range reduction by ln 2 split in two parts (Cody and Waite), then the Taylor polynomial of degree 6 on
 /// -0.35..0.35, whose first left-out term is below 2e-7 of the result.
+#[inline(always)]
 pub fn exp(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
@@ -76,8 +80,17 @@ pub fn exp(x: f32) -> f32 {
 }
 
 /// x / (1 + e^-x).
+#[inline(always)]
 pub fn silu(x: f32) -> f32 {
     x / (1.0 + exp(-x))
+}
+
+/// `out[i] = silu(gate[i]) * up[i]`.
+#[inline(always)]
+pub fn silu_times(out: &mut [f32], gate: &[f32], up: &[f32]) {
+    for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
+        *out = silu(*gate) * *up;
+    }
 }
 
 /// A vector of activations, quantised to 8 bits once per product and shared by all rows.
@@ -131,6 +144,7 @@ impl Activations {
     ///
     /// # Panics
     /// When the lengths differ.
+    #[inline(always)]
     pub fn quantise(&mut self, x: &[f32]) {
         assert_eq!(x.len(), self.cols, "as many elements as the buffer has");
         if self.block_elements == 1 {
@@ -167,6 +181,7 @@ const LANES: usize = 8;
 ///
 /// # Panics
 /// When the lengths differ.
+#[inline(always)]
 pub fn copy(to: &mut [f32], from: &[f32]) {
     assert_eq!(to.len(), from.len(), "both are equally long");
     let (to, to_rest) = to.as_chunks_mut::<LANES>();
@@ -190,6 +205,7 @@ pub fn clear(out: &mut [f32]) {
 }
 
 /// Eight running maxima, so that the compiler can use vectors.
+#[inline(always)]
 fn largest_magnitude(x: &[f32]) -> f32 {
     let mut largest = [0.0f32; 8];
     for chunk in x.chunks_exact(8) {
@@ -206,6 +222,7 @@ fn largest_magnitude(x: &[f32]) -> f32 {
 }
 
 /// Root-mean-square norm: `out[i] = x[i] * weight[i] / sqrt(mean(x^2) + 1e-6)`.
+#[inline(always)]
 pub fn rms_norm(x: &[f32], weight: &[f32], out: &mut [f32]) {
     const EPSILON: f32 = 1e-6;
     let mut sums = [0.0f32; 8];

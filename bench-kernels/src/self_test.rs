@@ -7,7 +7,7 @@ use std::io::Write;
 
 use crate::kernels::weights::{Format, GROUP_ROWS};
 use crate::numeric::{Activations, noise_f32, split_mix};
-use crate::simd::{self, Isa};
+use crate::simd::{self, Isa, Q8_0_BLOCK};
 
 /// Compares everything and returns the number of differences; one line per variant goes to `out`.
 pub fn run(out: &mut dyn Write) -> usize {
@@ -43,6 +43,7 @@ fn compare(isa: &Isa) -> (usize, Vec<String>) {
     non_temporal_streams(isa, &mut cases);
     products(isa, &mut cases);
     vectors(isa, &mut cases);
+    quantised_vectors(isa, &mut cases);
     (cases.n_cases, cases.differences)
 }
 
@@ -235,6 +236,59 @@ fn vectors(isa: &Isa, cases: &mut Cases) {
         isa.add_scaled_f16(&mut sum, &half, 0.37);
         simd::scalar().add_scaled_f16(&mut expected, &half, 0.37);
         cases.expect(sum == expected, || format!("scaled sum of {n} elements"));
+    }
+}
+
+/// Rows of quantised keys and values, and what every token's vectors go through.
+fn quantised_vectors(isa: &Isa, cases: &mut Cases) {
+    let reference = simd::scalar();
+    let same = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
+    let mut state = 10;
+    for n_blocks in [1, 2, 3, 4, 5, 8] {
+        let n = n_blocks * Q8_0_BLOCK;
+        for x in inputs(n) {
+            let mut quantised = Activations::new(n, Q8_0_BLOCK);
+            let mut expected = quantised.clone();
+            isa.quantise(&mut quantised, &x);
+            reference.quantise(&mut expected, &x);
+            let is_equal = quantised.qs == expected.qs
+                && quantised.sums16 == expected.sums16
+                && quantised.sums32 == expected.sums32
+                && same(&quantised.scales, &expected.scales);
+            cases.expect(is_equal, || format!("quantisation of {n} elements"));
+            for extreme in [false, true] {
+                let word = || match extreme {
+                    true => 0x8181,
+                    // Never -128, as in a file.
+                    false => split_mix(&mut state) as u16 | 0x0101,
+                };
+                let mut row: Vec<u16> = std::iter::repeat_with(word)
+                    .take(n_blocks * (1 + Q8_0_BLOCK / 2))
+                    .collect();
+                row[..n_blocks].fill(0x2c12);
+                let (a, b) = (
+                    isa.dot_q8_0(&row, &expected),
+                    reference.dot_q8_0(&row, &expected),
+                );
+                cases.expect(a.to_bits() == b.to_bits(), || {
+                    format!("dot product of {n} quantised elements")
+                });
+                let (mut sum, mut expected) = (x.clone(), x.clone());
+                isa.add_scaled_q8_0(&mut sum, &row, 0.37);
+                reference.add_scaled_q8_0(&mut expected, &row, 0.37);
+                cases.expect(same(&sum, &expected), || {
+                    format!("scaled sum of {n} quantised elements")
+                });
+            }
+            let weight: Vec<f32> = x.iter().map(|x| 0.5 - x).collect();
+            let (mut out, mut expected) = (x.clone(), x.clone());
+            isa.rms_norm(&x, &weight, &mut out);
+            reference.rms_norm(&x, &weight, &mut expected);
+            cases.expect(same(&out, &expected), || format!("norm of {n} elements"));
+            isa.silu_times(&mut out, &x, &weight);
+            reference.silu_times(&mut expected, &x, &weight);
+            cases.expect(same(&out, &expected), || format!("gate of {n} elements"));
+        }
     }
 }
 

@@ -13,7 +13,10 @@ mod neon;
 #[cfg(target_arch = "x86_64")]
 mod rows256;
 mod scalar;
+mod vectors;
 
+pub use self::vectors::Q8_0_BLOCK;
+use self::vectors::Vectors;
 use crate::kernels::weights::{Format, GROUP_ROWS};
 use crate::numeric::Activations;
 
@@ -35,6 +38,7 @@ pub struct Isa {
     products: Products,
     dot_f16: unsafe fn(*const u16, *const f32, usize) -> f32,
     add_scaled_f16: unsafe fn(*mut f32, *const u16, f32, usize),
+    vectors: Vectors,
 }
 
 /// Streams whose stores bypass the caches: no line is read before it is overwritten.

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::rows256::{Maddubs, VexDpbusd, products};
+use super::vectors::{Q8_0_BLOCK, vectors};
 use super::{Isa, Missing, NonTemporal, sum_lanes, words_before_line};
 
 const NON_TEMPORAL: NonTemporal = NonTemporal {
@@ -23,6 +24,7 @@ pub(super) static ISA: Isa = Isa {
     products: products!("avx2,f16c", Maddubs),
     dot_f16,
     add_scaled_f16,
+    vectors: vectors!("avx2"),
 };
 
 pub(super) static ISA_VNNI: Isa = Isa {
@@ -37,6 +39,7 @@ pub(super) static ISA_VNNI: Isa = Isa {
     products: products!("avx2,f16c,avxvnni", VexDpbusd),
     dot_f16,
     add_scaled_f16,
+    vectors: vectors!("avx2"),
 };
 
 pub(super) fn detect() -> Result<&'static Isa, Missing> {
@@ -329,6 +332,77 @@ pub(super) unsafe fn add_scaled_f16(sum: *mut f32, v: *const u16, scale: f32, n:
                 at,
                 _mm256_add_ps(_mm256_loadu_ps(at), _mm256_mul_ps(factor, v)),
             );
+        }
+    }
+}
+
+/// Pseudo-code as in the reference.
+/// 1. |q| times x with the sign of q: the multiply-add of bytes takes one operand without sign, and no sum of two
+///    products of -127..127 leaves 16 bits.
+/// 2. The sums of four blocks fall into one vector by adding neighbours, and are scaled together.
+///
+/// # Safety
+/// - The CPU has AVX2 and F16C.
+/// - `row` is valid for reads of 17 words a block, `qs` of 32 bytes, `scales` of one float.
+#[target_feature(enable = "avx2,f16c")]
+pub(super) unsafe fn dot_q8_0(
+    row: *const u16,
+    qs: *const i8,
+    scales: *const f32,
+    n_blocks: usize,
+) -> f32 {
+    let mut sums = _mm_setzero_ps();
+    let mut lanes = [0.0f32; 8];
+    // SAFETY: every access lies inside the blocks, by the loop's bounds.
+    unsafe {
+        let block_sums = |block_idx: usize| {
+            let at = block_idx * Q8_0_BLOCK;
+            let q = _mm256_loadu_si256(row.add(n_blocks).cast::<i8>().add(at).cast());
+            let x = _mm256_loadu_si256(qs.add(at).cast());
+            let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(x, q));
+            _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))
+        };
+        for first in (0..n_blocks).step_by(4) {
+            let n = (n_blocks - first).min(4);
+            let mut products = [_mm256_setzero_si256(); 4];
+            let (mut d, mut x_scales) = ([0u16; 4], [0.0f32; 4]);
+            for idx in 0..n {
+                products[idx] = block_sums(first + idx);
+                d[idx] = *row.add(first + idx);
+                x_scales[idx] = *scales.add(first + idx);
+            }
+            let [a, b, c, d_] = products;
+            let quads = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d_));
+            let products = _mm_add_epi32(
+                _mm256_castsi256_si128(quads),
+                _mm256_extracti128_si256::<1>(quads),
+            );
+            let d = _mm_cvtph_ps(_mm_loadl_epi64(d.as_ptr().cast()));
+            let scale = _mm_mul_ps(d, _mm_loadu_ps(x_scales.as_ptr()));
+            sums = _mm_add_ps(sums, _mm_mul_ps(scale, _mm_cvtepi32_ps(products)));
+        }
+        _mm_storeu_ps(lanes.as_mut_ptr(), sums);
+    }
+    sum_lanes(lanes)
+}
+
+/// # Safety
+/// - The CPU has AVX2 and F16C.
+/// - `sum` is valid for reads and writes of 32 floats a block, `row` for reads of 17 words; they do not overlap.
+#[target_feature(enable = "avx2,f16c")]
+pub(super) unsafe fn add_scaled_q8_0(sum: *mut f32, row: *const u16, scale: f32, n_blocks: usize) {
+    // SAFETY: every access lies inside the blocks, by the loops' bounds.
+    unsafe {
+        for block_idx in 0..n_blocks {
+            let d = _mm_cvtph_ps(_mm_cvtsi32_si128(i32::from(*row.add(block_idx))));
+            let factor = _mm256_broadcastss_ps(_mm_mul_ss(_mm_set_ss(scale), d));
+            let qs = row.add(n_blocks).cast::<i8>().add(block_idx * Q8_0_BLOCK);
+            for idx in (0..Q8_0_BLOCK).step_by(8) {
+                let q = _mm256_cvtepi8_epi32(_mm_loadl_epi64(qs.add(idx).cast()));
+                let at = sum.add(block_idx * Q8_0_BLOCK + idx);
+                let term = _mm256_mul_ps(factor, _mm256_cvtepi32_ps(q));
+                _mm256_storeu_ps(at, _mm256_add_ps(_mm256_loadu_ps(at), term));
+            }
         }
     }
 }

@@ -5,8 +5,9 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2;
+use super::avx2::{self, add_scaled_q8_0, dot_q8_0};
 use super::rows256::{EvexDpbusd, Maddubs, products};
+use super::vectors::vectors;
 use super::{Isa, Missing, NonTemporal, words_before_line};
 
 const NON_TEMPORAL: NonTemporal = NonTemporal {
@@ -27,6 +28,7 @@ pub(super) static ISA: Isa = Isa {
     products: products!("avx2,f16c,avx512f,avx512bw,avx512vl", Maddubs),
     dot_f16: avx2::dot_f16,
     add_scaled_f16: avx2::add_scaled_f16,
+    vectors: vectors!("avx512f,avx512bw,avx512vl"),
 };
 
 pub(super) static ISA_VNNI: Isa = Isa {
@@ -41,6 +43,7 @@ pub(super) static ISA_VNNI: Isa = Isa {
     products: products!("avx2,f16c,avx512f,avx512bw,avx512vl,avx512vnni", EvexDpbusd),
     dot_f16: avx2::dot_f16,
     add_scaled_f16: avx2::add_scaled_f16,
+    vectors: vectors!("avx512f,avx512bw,avx512vl"),
 };
 
 pub(super) fn detect() -> Result<&'static Isa, Missing> {

@@ -2,7 +2,7 @@
 
 mod products;
 
-use super::{Isa, sum_lanes};
+use super::{Isa, sum_lanes, vectors};
 use crate::numeric::f16_to_f32;
 
 pub(super) static ISA: Isa = Isa {
@@ -17,6 +17,7 @@ pub(super) static ISA: Isa = Isa {
     products: products::PRODUCTS,
     dot_f16,
     add_scaled_f16,
+    vectors: vectors::SCALAR,
 };
 
 /// # Safety

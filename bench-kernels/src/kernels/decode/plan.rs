@@ -28,6 +28,8 @@ pub struct Plan {
     pub ops_per_token: u64,
     /// Bytes of each thread's region.
     pub thread_bytes: Vec<usize>,
+    /// The layer whose weights each layer uses: its own, unless not all of them fit into memory.
+    pub weights_of: Vec<usize>,
 }
 
 /// One layer.
@@ -53,6 +55,28 @@ impl Layer {
             .as_ref()
             .map(|bias| &bias[head_idx * head_dim..][..head_dim])
     }
+
+    /// Its matrices, in the order the step reads them.
+    pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {
+        let rest = [
+            &self.attn_output,
+            &self.ffn_gate,
+            &self.ffn_up,
+            &self.ffn_down,
+        ];
+        self.qkv.iter().map(|(matrix, _)| matrix).chain(rest)
+    }
+
+    /// The same, for changing them.
+    pub fn matrices_mut(&mut self) -> impl Iterator<Item = &mut Matrix> {
+        let rest = [
+            &mut self.attn_output,
+            &mut self.ffn_gate,
+            &mut self.ffn_up,
+            &mut self.ffn_down,
+        ];
+        self.qkv.iter_mut().map(|(matrix, _)| matrix).chain(rest)
+    }
 }
 
 /// A matrix, or a run of rows of a fused one.
@@ -71,20 +95,23 @@ impl Matrix {
         let groups = split_evenly(self.rows / GROUP_ROWS, n_threads, thread_idx);
         groups.start * GROUP_ROWS..groups.end * GROUP_ROWS
     }
+
+    /// Puts each thread's rows at the end of its region, which grows by them.
+    pub fn place(&mut self, thread_bytes: &mut [usize]) {
+        self.offsets = thread_bytes.to_vec();
+        for thread_idx in 0..thread_bytes.len() {
+            let n_rows = self.rows_of(thread_idx, thread_bytes.len()).len();
+            let n_bytes = n_rows * self.format.row_bytes(self.cols);
+            // A cache line's boundary keeps every vector load inside as few lines as possible.
+            thread_bytes[thread_idx] += n_bytes.next_multiple_of(64);
+        }
+    }
 }
 
 impl Plan {
     /// Every matrix, in the order the step reads them.
     pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {
-        let layers = self.layers.iter().flat_map(|layer| {
-            let rest = [
-                &layer.attn_output,
-                &layer.ffn_gate,
-                &layer.ffn_up,
-                &layer.ffn_down,
-            ];
-            layer.qkv.iter().map(|(matrix, _)| matrix).chain(rest)
-        });
+        let layers = self.layers.iter().flat_map(Layer::matrices);
         layers.chain([&self.output])
     }
 
@@ -157,6 +184,7 @@ pub fn plan(model: &DecodeModel, depth: usize, n_threads: usize) -> Result<Plan,
         kv_bytes_per_token: kv_elements * 2,
         ops_per_token: 2 * weights + attention_ops,
         thread_bytes: builder.thread_bytes,
+        weights_of: (0..model.n_layers as usize).collect(),
     })
 }
 
@@ -309,12 +337,7 @@ impl Builder<'_> {
             seed: (self.n_matrices << 48) + part_idx,
             offsets: Vec::new(),
         };
-        for thread_idx in 0..self.thread_bytes.len() {
-            let n_rows = matrix.rows_of(thread_idx, self.thread_bytes.len()).len();
-            matrix.offsets.push(self.thread_bytes[thread_idx]);
-            // A cache line's boundary keeps every vector load inside as few lines as possible.
-            self.thread_bytes[thread_idx] += (n_rows * format.row_bytes(cols)).next_multiple_of(64);
-        }
+        matrix.place(&mut self.thread_bytes);
         Ok(matrix)
     }
 

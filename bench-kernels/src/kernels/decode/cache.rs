@@ -1,0 +1,269 @@
+//! The KV cache: where keys and values of past tokens lie, and in what form.
+//!
+//! Positions are cut into chunks of a fixed length; a piece of work is one chunk of one key-value head. So many threads
+//! share the few heads of grouped-query attention, and the result does not depend on how many there are.
+//!
+//! A row is the key or the value of one position: the half-precision elements themselves, or Q8_0: the half-precision
+//! scales of its blocks of 32, then two 8-bit elements in every 16 bits.
+
+use std::io;
+use std::ops::Range;
+
+use bench_protocol::KvFormat;
+
+use super::plan::Plan;
+use crate::memory::{Region, split_evenly};
+use crate::numeric::{self, Activations};
+use crate::simd::{self, Isa, Q8_0_BLOCK};
+
+/// Positions of one piece: 64 KiB of keys and values at 128 elements a head, which any private second-level cache holds.
+pub const CHUNK: usize = 256;
+
+/// 16-bit words of one row.
+pub fn row_halves(format: KvFormat, head_dim: usize) -> usize {
+    match format {
+        KvFormat::F16 => head_dim,
+        KvFormat::Q8_0 => head_dim / Q8_0_BLOCK * (1 + Q8_0_BLOCK / 2),
+    }
+}
+
+/// Bytes of keys and values of one token over all layers.
+pub fn bytes_per_token(plan: &Plan, format: KvFormat) -> u64 {
+    match format {
+        KvFormat::F16 => plan.kv_bytes_per_token,
+        KvFormat::Q8_0 => {
+            let n_blocks = plan.kv_bytes_per_token / (2 * Q8_0_BLOCK as u64);
+            n_blocks * (2 + Q8_0_BLOCK as u64)
+        }
+    }
+}
+
+/// Pieces of one key-value head that hold `n_positions`.
+pub fn n_chunks(n_positions: usize) -> usize {
+    n_positions.div_ceil(CHUNK)
+}
+
+/// One chunk of positions of one key-value head.
+pub struct Piece {
+    pub kv_head: usize,
+    pub chunk_idx: usize,
+    positions: Range<usize>,
+    /// First word of its keys in a layer of the thread's cache; the values follow.
+    offset: usize,
+}
+
+impl Piece {
+    /// How many of its positions there are when `position` is the newest.
+    pub fn n_positions(&self, position: usize) -> usize {
+        (position + 1).clamp(self.positions.start, self.positions.end) - self.positions.start
+    }
+
+    /// Whether the newest position is among its own.
+    pub fn holds(&self, position: usize) -> bool {
+        self.positions.contains(&position)
+    }
+}
+
+/// The pieces of one thread with their part of the KV cache.
+pub struct Share {
+    pub pieces: Vec<Piece>,
+    format: KvFormat,
+    head_dim: usize,
+    /// Layer after layer, piece after piece: keys, then values.
+    cache: Region,
+    halves_per_layer: usize,
+}
+
+impl Share {
+    /// Lays out the share of a thread for that many positions; no page of it is touched yet.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn new(
+        plan: &Plan,
+        format: KvFormat,
+        n_positions: usize,
+        n_threads: usize,
+        thread_idx: usize,
+    ) -> io::Result<Share> {
+        let n_chunks = n_chunks(n_positions);
+        let row_halves = row_halves(format, plan.head_dim);
+        let mut halves_per_layer = 0;
+        let pieces = split_evenly(plan.n_kv_heads * n_chunks, n_threads, thread_idx)
+            .map(|idx| {
+                let (kv_head, chunk_idx) = (idx / n_chunks, idx % n_chunks);
+                let positions = chunk_idx * CHUNK..((chunk_idx + 1) * CHUNK).min(n_positions);
+                let offset = halves_per_layer;
+                halves_per_layer += 2 * positions.len() * row_halves;
+                Piece {
+                    kv_head,
+                    chunk_idx,
+                    positions,
+                    offset,
+                }
+            })
+            .collect();
+        let n_bytes = (plan.layers.len() * halves_per_layer * 2).max(1);
+        Ok(Share {
+            pieces,
+            format,
+            head_dim: plan.head_dim,
+            cache: Region::new(n_bytes)?,
+            halves_per_layer,
+        })
+    }
+
+    /// Fills the cache with noise that depends on layer, head and position only.
+    pub fn fill(&mut self, plan: &Plan) {
+        let (format, head_dim) = (self.format, self.head_dim);
+        if self.halves_per_layer == 0 {
+            return;
+        }
+        let mut elements = vec![0.0; head_dim];
+        let mut store = Store::new(format, head_dim);
+        let layers = self
+            .cache
+            .halves_mut()
+            .chunks_exact_mut(self.halves_per_layer);
+        for (layer_idx, layer) in layers.enumerate() {
+            for piece in &self.pieces {
+                let n = piece.positions.len() * row_halves(format, head_dim);
+                for (kind, part) in layer[piece.offset..][..2 * n]
+                    .chunks_exact_mut(n)
+                    .enumerate()
+                {
+                    let rows = part
+                        .chunks_exact_mut(row_halves(format, head_dim))
+                        .zip(piece.positions.clone());
+                    for (row, position) in rows {
+                        let place =
+                            ((layer_idx * plan.n_kv_heads + piece.kv_head) * 2 + kind) << 32;
+                        let mut state = (place | position) as u64;
+                        elements
+                            .iter_mut()
+                            .for_each(|element| *element = numeric::noise_f32(&mut state));
+                        store.row(simd::scalar(), &elements, row);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keys and values of the first `n_positions` of a piece in one layer, position by position.
+    pub fn keys_and_values(
+        &mut self,
+        piece_idx: usize,
+        layer_idx: usize,
+        n_positions: usize,
+    ) -> (&mut [u16], &mut [u16]) {
+        let piece = &self.pieces[piece_idx];
+        let row_halves = row_halves(self.format, self.head_dim);
+        let n = piece.positions.len() * row_halves;
+        let at = layer_idx * self.halves_per_layer + piece.offset;
+        let (keys, values) = self.cache.halves_mut()[at..][..2 * n].split_at_mut(n);
+        let n = n_positions * row_halves;
+        (&mut keys[..n], &mut values[..n])
+    }
+
+    /// Bytes of its cache that the kernel backs with huge pages, where it tells.
+    pub fn huge_page_bytes(&self) -> Option<u64> {
+        self.cache.huge_page_bytes()
+    }
+}
+
+/// Writes rows, with the room it takes to quantise one.
+pub struct Store {
+    format: KvFormat,
+    quantised: Activations,
+}
+
+impl Store {
+    /// For rows of `head_dim` elements, a multiple of 32 for Q8_0.
+    pub fn new(format: KvFormat, head_dim: usize) -> Store {
+        let block = match format {
+            KvFormat::F16 => 1,
+            KvFormat::Q8_0 => Q8_0_BLOCK,
+        };
+        Store {
+            format,
+            quantised: Activations::new(head_dim, block),
+        }
+    }
+
+    /// Writes one row.
+    pub fn row(&mut self, isa: &Isa, elements: &[f32], row: &mut [u16]) {
+        match self.format {
+            KvFormat::F16 => row
+                .iter_mut()
+                .zip(elements)
+                .for_each(|(half, element)| *half = numeric::f32_to_f16(*element)),
+            KvFormat::Q8_0 => {
+                isa.quantise(&mut self.quantised, elements);
+                let (scales, pairs) = row.split_at_mut(self.quantised.scales.len());
+                scales
+                    .iter_mut()
+                    .zip(&self.quantised.scales)
+                    .for_each(|(half, scale)| *half = numeric::f32_to_f16(*scale));
+                pairs
+                    .iter_mut()
+                    .zip(self.quantised.qs.as_chunks::<2>().0)
+                    .for_each(|(pair, qs)| *pair = u16::from_le_bytes(qs.map(|q| q as u8)));
+            }
+        }
+    }
+}
+
+/// The elements of a row, for comparisons.
+#[cfg(test)]
+pub fn elements(format: KvFormat, row: &[u16]) -> Vec<f32> {
+    match format {
+        KvFormat::F16 => row.iter().map(|half| numeric::f16_to_f32(*half)).collect(),
+        KvFormat::Q8_0 => {
+            let (scales, pairs) = row.split_at(row.len() / (1 + Q8_0_BLOCK / 2));
+            let qs = pairs.iter().flat_map(|pair| pair.to_le_bytes());
+            qs.enumerate()
+                .map(|(idx, q)| numeric::f16_to_f32(scales[idx / Q8_0_BLOCK]) * f32::from(q as i8))
+                .collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_keep_their_elements() {
+        let mut state = 5;
+        let elements_in: Vec<f32> = (0..96).map(|_| numeric::noise_f32(&mut state)).collect();
+        // Half a unit in the last place of a half, and half a step of 1 / 127 with a scale rounded to 11 bits.
+        for (format, tolerance) in [(KvFormat::F16, 5e-4), (KvFormat::Q8_0, 4.5e-3)] {
+            let mut row = vec![0; row_halves(format, 96)];
+            Store::new(format, 96).row(simd::best(), &elements_in, &mut row);
+            for (a, b) in elements(format, &row).iter().zip(&elements_in) {
+                assert!((a - b).abs() <= tolerance, "{b} became {a}");
+            }
+        }
+        assert_eq!(row_halves(KvFormat::F16, 96) * 2, 192);
+        assert_eq!(row_halves(KvFormat::Q8_0, 96) * 2, 102, "34 bytes for 32");
+    }
+
+    #[test]
+    fn pieces_grow_with_the_newest_position() {
+        let piece = Piece {
+            kv_head: 0,
+            chunk_idx: 1,
+            positions: 256..300,
+            offset: 0,
+        };
+        let check = |position: usize, n_positions: usize, holds: bool| {
+            assert_eq!(piece.n_positions(position), n_positions, "{position}");
+            assert_eq!(piece.holds(position), holds, "{position}");
+        };
+        check(0, 0, false);
+        check(255, 0, false);
+        check(256, 1, true);
+        check(299, 44, true);
+        check(500, 44, false);
+    }
+}

@@ -1,0 +1,155 @@
+//! Which thread multiplies which rows.
+//!
+//! Every thread begins with the rows that lie in its own region, which it touched first. They are cut into chunks that
+//! it takes by a counter, and a thread that has no chunks left takes those of the others: a slow core holds nobody up
+//! for longer than a chunk. What is computed does not depend on who computes it.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::plan::Matrix;
+use crate::kernels::weights::GROUP_ROWS;
+use crate::memory::split_evenly;
+
+/// Least bytes of weights in a chunk: several microseconds of one core, which the counter does not slow down.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Most chunks of one thread's rows of a matrix.
+const MAX_CHUNKS: usize = 32;
+
+/// Counters of the chunks that are taken: of this phase, and of the next.
+///
+/// A phase lies between two barriers. While it runs, every thread sets its own counter of the other set to zero: no
+/// thread takes from the phase before any more, none from the next one yet. So no barrier is needed for that.
+pub struct Tickets {
+    sets: [Vec<Ticket>; 2],
+}
+
+/// The next chunk of one thread's rows, in cache lines of its own: two, for CPUs that fetch pairs.
+#[derive(Default)]
+#[repr(align(128))]
+struct Ticket(AtomicUsize);
+
+impl Tickets {
+    /// Counters for that many threads.
+    pub fn new(n_threads: usize) -> Tickets {
+        let set = || (0..n_threads).map(|_| Ticket::default()).collect();
+        Tickets {
+            sets: [set(), set()],
+        }
+    }
+
+    /// Calls `work(owner_idx, chunk_idx)` for chunks until none is left. All threads call it, once in every phase, with
+    /// the same number of the phase; together they do every chunk of every owner once.
+    pub fn share(
+        &self,
+        phase_idx: usize,
+        thread_idx: usize,
+        n_chunks: impl Fn(usize) -> usize,
+        mut work: impl FnMut(usize, usize),
+    ) {
+        let tickets = &self.sets[phase_idx % 2];
+        // Relaxed: the barrier at the end of the phase orders this before the next phase.
+        self.sets[(phase_idx + 1) % 2][thread_idx]
+            .0
+            .store(0, Ordering::Relaxed);
+        let owners = (thread_idx..tickets.len()).chain(0..thread_idx);
+        for owner_idx in owners {
+            let (ticket, n_chunks) = (&tickets[owner_idx].0, n_chunks(owner_idx));
+            // Looked at before it is counted up: most often the owner has finished, and its line stays where it is.
+            while ticket.load(Ordering::Relaxed) < n_chunks {
+                let chunk_idx = ticket.fetch_add(1, Ordering::Relaxed);
+                if chunk_idx < n_chunks {
+                    work(owner_idx, chunk_idx);
+                }
+            }
+        }
+    }
+}
+
+impl Matrix {
+    /// Chunks of the rows of one thread.
+    pub fn n_chunks(&self, owner_idx: usize) -> usize {
+        let n_rows = self.rows_of(owner_idx, self.offsets.len()).len();
+        let n_bytes = n_rows * self.format.row_bytes(self.cols);
+        (n_bytes / CHUNK_BYTES)
+            .clamp(1, MAX_CHUNKS)
+            .min(n_rows / GROUP_ROWS)
+    }
+
+    /// Groups of one chunk, counted from the first of the owner.
+    pub fn groups_of_chunk(&self, owner_idx: usize, chunk_idx: usize) -> Range<usize> {
+        let n_groups = self.rows_of(owner_idx, self.offsets.len()).len() / GROUP_ROWS;
+        split_evenly(n_groups, self.n_chunks(owner_idx), chunk_idx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::affinity;
+    use crate::kernels::weights::Format;
+    use crate::pool::Pool;
+
+    #[test]
+    fn every_chunk_is_done_once_in_every_phase() {
+        let cpus = affinity::allowed_cpus();
+        let pool = Pool::new(&[cpus[0], cpus[cpus.len() - 1], cpus[0]]).unwrap();
+        let tickets = Tickets::new(3);
+        let n_chunks = |owner_idx: usize| [5, 0, 17][owner_idx];
+        let done = Mutex::new(Vec::new());
+        pool.run(&|thread_idx| {
+            for phase_idx in 0..7 {
+                tickets.share(phase_idx, thread_idx, n_chunks, |owner_idx, chunk_idx| {
+                    done.lock().unwrap().push((phase_idx, owner_idx, chunk_idx));
+                });
+                pool.barrier().wait();
+            }
+        });
+        let mut done = done.into_inner().unwrap();
+        done.sort_unstable();
+        let phase = |idx: usize| (0..3).map(move |owner| (idx, owner));
+        let expected: Vec<_> = (0..7)
+            .flat_map(phase)
+            .flat_map(|(idx, owner)| (0..n_chunks(owner)).map(move |chunk| (idx, owner, chunk)))
+            .collect();
+        assert_eq!(done, expected);
+    }
+
+    #[test]
+    fn a_thread_that_has_finished_takes_the_chunks_of_others() {
+        let tickets = Tickets::new(2);
+        let mut done = Vec::new();
+        // Thread 1 never comes: all of its chunks are left to thread 0.
+        tickets.share(
+            0,
+            0,
+            |_| 3,
+            |owner_idx, chunk_idx| done.push((owner_idx, chunk_idx)),
+        );
+        assert_eq!(done, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]);
+    }
+
+    #[test]
+    fn chunks_cover_the_rows_of_a_thread_once() {
+        for rows in [0, 8, 24, 1536, 8960] {
+            let matrix = Matrix {
+                format: Format::Q4_0,
+                rows,
+                cols: 1536,
+                seed: 0,
+                offsets: vec![0; 3],
+            };
+            for owner_idx in 0..3 {
+                let n_chunks = matrix.n_chunks(owner_idx);
+                let n_groups: usize = (0..n_chunks)
+                    .map(|chunk_idx| matrix.groups_of_chunk(owner_idx, chunk_idx).len())
+                    .sum();
+                assert_eq!(n_groups * GROUP_ROWS, matrix.rows_of(owner_idx, 3).len());
+                assert!(n_chunks <= MAX_CHUNKS);
+            }
+        }
+    }
+}
