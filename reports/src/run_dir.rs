@@ -44,6 +44,12 @@ pub struct RunManifest {
     pub command: Vec<String>,
     /// Suite id.
     pub suite: String,
+    /// Patterns of the kernels that were asked for; empty for all of the suite.
+    #[serde(default)]
+    pub kernels: Vec<String>,
+    /// Instruction-set variant that every unit was forced to.
+    #[serde(default)]
+    pub variant: Option<String>,
     /// Git revision of the controller's source, if it is a checkout.
     pub git_revision: Option<String>,
     /// Whether that checkout had changes.
@@ -58,6 +64,9 @@ pub struct RunManifest {
     pub memwall_version: String,
     /// Whether the run was interrupted by a signal.
     pub interrupted: bool,
+    /// When it was gone on with, RFC 3339, UTC.
+    #[serde(default)]
+    pub resumed_at: Vec<String>,
 }
 
 /// A board program.

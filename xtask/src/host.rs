@@ -17,6 +17,7 @@ use crate::artifact::{self, Artifact};
 use crate::plan;
 use crate::progress::HostProgress;
 use crate::recorder::{HostFiles, StderrLog};
+use crate::resume::Prior;
 use crate::transport::{self, Connection, End, HostError, Running, STEP_DEADLINE};
 
 /// A line longer than this is no message; it is kept in pieces of this size.
@@ -72,6 +73,7 @@ pub struct UnitCounts {
 pub async fn measure(
     context: &RunContext,
     host: &Host,
+    prior: Prior,
     mut files: HostFiles,
     line: &HostProgress,
 ) -> (HostRecord, UnitCounts) {
@@ -80,7 +82,14 @@ pub async fn measure(
         host,
         line,
         files: &mut files,
-        state: StreamState::default(),
+        state: StreamState {
+            requested: (prior.request.iter())
+                .flat_map(|request| request.units.clone())
+                .collect(),
+            ended: prior.ended,
+            ..StreamState::default()
+        },
+        request: prior.request,
         stage_s: BTreeMap::new(),
         artifact_sha256: None,
     };
@@ -119,6 +128,8 @@ struct HostSession<'a> {
     line: &'a HostProgress,
     files: &'a mut HostFiles,
     state: StreamState,
+    /// The request of a run that is gone on with.
+    request: Option<RunRequest>,
     stage_s: BTreeMap<String, f64>,
     artifact_sha256: Option<String>,
 }
@@ -225,12 +236,27 @@ impl HostSession<'_> {
         let started = Instant::now();
         let facts = self.facts(connection, program).await?;
         self.spent("facts", started);
+        let request = match self.request.take() {
+            Some(mut request) => {
+                request.units = self.state.remaining();
+                request
+            }
+            None => self.plan(&facts)?,
+        };
+        let started = Instant::now();
+        let result = self.measure_all(connection, program, request).await;
+        self.spent("measure", started);
+        result
+    }
+
+    /// What to measure, kept as it is sent.
+    fn plan(&mut self, facts: &Facts) -> Result<RunRequest, HostError> {
         let context = self.context;
         let mut request = plan::request(
             &context.run_id,
             &context.suite,
             &context.inventory,
-            &facts,
+            facts,
             is_emulated(self.host),
         );
         for unit in &mut request.units {
@@ -240,10 +266,7 @@ impl HostSession<'_> {
             .write_request(&request)
             .map_err(|error| HostError::failed(Stage::Collect, format!("{error:#}")))?;
         self.state.requested.clone_from(&request.units);
-        let started = Instant::now();
-        let result = self.measure_all(connection, program, request).await;
-        self.spent("measure", started);
-        result
+        Ok(request)
     }
 
     fn spent(&mut self, stage: &str, started: Instant) {

@@ -9,6 +9,7 @@ mod host;
 mod plan;
 mod progress;
 mod recorder;
+mod resume;
 mod transport;
 mod workspace;
 

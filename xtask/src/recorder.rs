@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,11 +13,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::artifact::Artifact;
-use crate::{transport, workspace};
+use crate::{resume, transport, workspace};
 
 /// A run directory under construction.
 pub struct Recorder {
     dir: PathBuf,
+    /// Keeps other controllers out.
+    _lock: Option<File>,
 }
 
 impl Recorder {
@@ -28,6 +30,7 @@ impl Recorder {
     pub fn create(
         runs_dir: &Path,
         suite: &str,
+        (kernels, variant): (&[String], Option<&str>),
         hosts: Vec<String>,
         fleet: Option<&Path>,
         artifacts: &BTreeMap<&'static str, Artifact>,
@@ -65,11 +68,23 @@ impl Recorder {
             hosts,
             memwall_version: env!("CARGO_PKG_VERSION").to_string(),
             interrupted: false,
+            kernels: kernels.to_vec(),
+            variant: variant.map(str::to_owned),
+            resumed_at: Vec::new(),
         };
-        let recorder = Recorder { dir };
+        let lock = resume::lock(&dir)?;
+        let recorder = Recorder {
+            dir,
+            _lock: Some(lock),
+        };
         recorder.copy_inventory(suite, fleet)?;
         recorder.write_manifest(&manifest)?;
         Ok((recorder, manifest))
+    }
+
+    /// The directory of a run that is gone on with; whoever opened it holds its lock.
+    pub fn reopen(dir: PathBuf) -> Recorder {
+        Recorder { dir, _lock: None }
     }
 
     /// The run directory.
@@ -97,6 +112,7 @@ impl Recorder {
             let file = OpenOptions::new().create(true).append(true).open(&path);
             file.with_context(|| format!("cannot open `{}`", path.display()))
         };
+        end_last_line(&dir.join("stream.jsonl"))?;
         Ok(HostFiles {
             stream: open("stream.jsonl")?,
             stderr: StderrLog::new(open("stderr.txt")?),
@@ -205,6 +221,23 @@ impl StderrLog {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         transport::tail(&String::from_utf8_lossy(&state.tail))
     }
+}
+
+/// A stream that was cut off in the middle of a line gets its end, so that the next message has a line of its own.
+fn end_last_line(stream: &Path) -> anyhow::Result<()> {
+    let Ok(mut file) = OpenOptions::new().read(true).append(true).open(stream) else {
+        return Ok(());
+    };
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    if last != [b'\n'] {
+        file.write_all(b"\n")
+            .with_context(|| format!("cannot write `{}`", stream.display()))?;
+    }
+    Ok(())
 }
 
 /// Writes to a temporary file and renames it: a reader sees the old content or the new, never half of it.

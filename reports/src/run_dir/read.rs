@@ -154,6 +154,9 @@ fn made_up_manifest(dir: &Path) -> RunManifest {
         hosts: Vec::new(),
         memwall_version: String::new(),
         interrupted: false,
+        kernels: Vec::new(),
+        variant: None,
+        resumed_at: Vec::new(),
     }
 }
 
@@ -277,9 +280,17 @@ fn take(message: Message, data: &mut HostData, index: &mut BTreeMap<String, usiz
         Message::UnitReady(ready) => {
             let unit = unit_mut(&ready.unit, data, index);
             // A second start replaces the first: its samples were cut off.
+            let n_before = unit.samples.len();
             unit.samples.clear();
             unit.end = None;
+            let again = (n_before > 0).then(|| {
+                format!(
+                    "unit `{}` was begun again; {n_before} samples of the attempt before are kept in `stream.jsonl` and enter no figure",
+                    ready.unit
+                )
+            });
             unit.ready = Some(ready);
+            data.problems.extend(again);
         }
         Message::Sample(sample) => unit_mut(&sample.unit, data, index).samples.push(sample),
         Message::UnitEnd(end) => {

@@ -47,7 +47,11 @@ pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
     bench_reports::report::render(dir).context("cannot render the report")
 }
 
-fn find_run(runs_dir: &Path, name: Option<&str>) -> anyhow::Result<PathBuf> {
+/// The directory of a run by name or path; the newest one when there is no name.
+///
+/// # Errors
+/// When there is no such run.
+pub fn find_run(runs_dir: &Path, name: Option<&str>) -> anyhow::Result<PathBuf> {
     let mut runs: Vec<String> = std::fs::read_dir(runs_dir)
         .into_iter()
         .flatten()

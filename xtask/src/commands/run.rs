@@ -1,5 +1,6 @@
 //! `run` and `plan`: what is measured, where, and what comes of it.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::exit::{self, ExitError};
 use crate::host::{self, Machines, RunContext, UnitCounts, is_emulated, transport_name};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
+use crate::resume::{self, Prior};
 use crate::{Format, Global, plan as planning};
 
 /// CPUs of a board in a plan that asks nobody.
@@ -29,7 +31,7 @@ const ASSUMED_CPUS: u32 = 4;
 #[derive(Debug, Clone, Args)]
 pub struct SelectArgs {
     /// Measure every host of the fleet file
-    #[arg(long, required_unless_present = "board", conflicts_with = "board")]
+    #[arg(long, conflicts_with = "board")]
     all_boards: bool,
     /// Measure the hosts with this name or of this board
     #[arg(long, value_name = "NAME", num_args = 1..)]
@@ -53,6 +55,9 @@ pub struct RunArgs {
     /// Show what would be measured and stop
     #[arg(long)]
     dry_run: bool,
+    /// Go on with a run that ended before all of its hosts did: its name, or the path of its directory
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["all_boards", "board", "suite", "kernel", "variant", "dry_run"])]
+    resume: Option<String>,
 }
 
 /// Builds, deploys, measures, collects and reports.
@@ -63,42 +68,112 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<u8> {
     if args.dry_run {
         return plan(global, &args.select);
     }
+    if let Some(run) = &args.resume {
+        return resume(global, run);
+    }
     let (inventory, suite, hosts) = select(global, &args.select)?;
     // Everything is compiled before the first measurement.
     let artifacts = artifact::build(&TARGETS)?;
     let names = hosts.iter().map(|host| host.name.clone()).collect();
-    let (recorder, mut manifest) = Recorder::create(
+    let (recorder, manifest) = Recorder::create(
         &global.runs_dir(),
         &suite.id,
+        (&args.select.kernel, args.variant.as_deref()),
         names,
         global.fleet.as_deref(),
         &artifacts,
     )?;
-    let cancelled = CancellationToken::new();
-    let context = Arc::new(RunContext {
+    let context = RunContext {
         run_id: manifest.run_id.clone(),
         suite,
         variant: args.variant.clone(),
         inventory,
         artifacts,
-        cancelled: cancelled.clone(),
+        cancelled: CancellationToken::new(),
         machines: Machines::default(),
-    });
+    };
+    let hosts = hosts.into_iter().map(|host| (host, Prior::default()));
+    carry_out(
+        global,
+        context,
+        &recorder,
+        manifest,
+        hosts.collect(),
+        Vec::new(),
+    )
+}
+
+/// Goes on with a run.
+fn resume(global: &Global, run: &str) -> anyhow::Result<u8> {
+    let dir = super::report::find_run(&global.runs_dir(), Some(run))?;
+    let mut resumed = resume::open(dir)?;
+    let recorder = Recorder::reopen(resumed.dir.clone());
+    let mut manifest = resumed.manifest.clone();
+    // A run that has nothing left needs no program.
+    let artifacts = match resumed.open.is_empty() {
+        true => BTreeMap::new(),
+        false => {
+            let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+            manifest.resumed_at.push(now.to_string());
+            manifest.interrupted = false;
+            resume::artifacts(&manifest)?
+        }
+    };
+    let context = RunContext {
+        run_id: manifest.run_id.clone(),
+        suite: resumed.suite.clone(),
+        variant: manifest.variant.clone(),
+        inventory: std::mem::take(&mut resumed.inventory),
+        artifacts,
+        cancelled: CancellationToken::new(),
+        machines: Machines::default(),
+    };
+    let (open, finished) = (
+        std::mem::take(&mut resumed.open),
+        std::mem::take(&mut resumed.finished),
+    );
+    carry_out(global, context, &recorder, manifest, open, finished)
+}
+
+/// Measures the hosts and reports the run, the hosts that finished earlier included.
+fn carry_out(
+    global: &Global,
+    context: RunContext,
+    recorder: &Recorder,
+    mut manifest: RunManifest,
+    hosts: Vec<(Host, Prior)>,
+    finished: Vec<HostResult>,
+) -> anyhow::Result<u8> {
+    recorder.write_manifest(&manifest)?;
+    let context = Arc::new(context);
+    let cancelled = context.cancelled.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let results = runtime.block_on(async {
+    let had_hosts = !hosts.is_empty();
+    let mut results = runtime.block_on(async {
         let watch = tokio::spawn(cancel_on_signal(cancelled.clone()));
-        let results = measure_all(&context, &recorder, hosts).await;
+        let results = measure_all(&context, recorder, hosts).await;
         watch.abort();
         results
     });
+    results.extend(finished);
+    let place = |result: &HostResult| {
+        manifest
+            .hosts
+            .iter()
+            .position(|host| *host == result.0.host)
+    };
+    results.sort_by_key(place);
     // Not dropped: a stuck name look-up in a blocking thread must not hold up the report.
     runtime.shutdown_background();
-    manifest.finished_at = Some(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-    manifest.interrupted = cancelled.is_cancelled();
+    if had_hosts {
+        let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+        manifest.finished_at = Some(now.to_string());
+        manifest.interrupted = cancelled.is_cancelled();
+    }
     let report = recorder
         .write_manifest(&manifest)
         .and_then(|()| super::report::render(recorder.dir()));
@@ -196,11 +271,13 @@ fn select(global: &Global, args: &SelectArgs) -> anyhow::Result<(Inventory, Suit
                 ));
             }
         }
-        suite.units.retain(|unit| {
-            args.kernel
-                .iter()
-                .any(|pattern| WildMatch::new(pattern).matches(&unit.kernel))
-        });
+        keep_kernels(&mut suite, &args.kernel);
+    }
+    if !args.all_boards && args.board.is_empty() {
+        return Err(ExitError::usage(
+            "which hosts? give `--all-boards`, or `--board NAME` with names of hosts or boards",
+        )
+        .into());
     }
     let all = &inventory.fleet.hosts;
     let matches =
@@ -229,6 +306,17 @@ fn select(global: &Global, args: &SelectArgs) -> anyhow::Result<(Inventory, Suit
         .into());
     }
     Ok((inventory, suite, hosts))
+}
+
+/// Keeps the units whose kernel matches one of the patterns; no pattern keeps all.
+pub fn keep_kernels(suite: &mut Suite, patterns: &[String]) {
+    let matches = |kernel: &str| {
+        let mut patterns = patterns.iter();
+        patterns.any(|pattern| WildMatch::new(pattern).matches(kernel))
+    };
+    if !patterns.is_empty() {
+        suite.units.retain(|unit| matches(&unit.kernel));
+    }
 }
 
 /// The first signal ends the run in order; the second ends the program.
@@ -260,16 +348,16 @@ type HostResult = (HostRecord, UnitCounts);
 async fn measure_all(
     context: &Arc<RunContext>,
     recorder: &Recorder,
-    hosts: Vec<Host>,
+    hosts: Vec<(Host, Prior)>,
 ) -> Vec<HostResult> {
     let width = hosts
         .iter()
-        .map(|host| host.name.chars().count())
+        .map(|(host, _)| host.name.chars().count())
         .max()
         .unwrap_or(0);
     let progress = Progress::new(width);
     let mut tasks = Vec::new();
-    for host in hosts {
+    for (host, prior) in hosts {
         let files = match recorder.host(&host.name) {
             Ok(files) => files,
             Err(error) => {
@@ -280,7 +368,7 @@ async fn measure_all(
         let line = progress.host(&host.name);
         let context = Arc::clone(context);
         tasks.push(tokio::spawn(async move {
-            host::measure(&context, &host, files, &line).await
+            host::measure(&context, &host, prior, files, &line).await
         }));
     }
     let mut results = Vec::new();

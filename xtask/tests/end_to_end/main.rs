@@ -11,5 +11,6 @@
 mod browser;
 mod controller;
 mod faults;
+mod resume;
 mod sshd;
 mod whole_path;

@@ -1,0 +1,170 @@
+//! Going on with a run that ended before all of its hosts did: what is there, and what is left to measure.
+//!
+//! Everything comes from the run directory: the inventory of that day, the requests as they were sent, the streams as
+//! they arrived. Nothing is measured twice; a unit that was cut off is measured again from its first sample.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use bench_inventory::{Host, Inventory, Suite};
+use bench_protocol::{RunRequest, UnitStatus};
+use bench_reports::run_dir::{self, HostData, HostRecord, HostStatus, RunManifest};
+
+use crate::artifact::{self, Artifact, TARGETS};
+use crate::exit::ExitError;
+use crate::host::UnitCounts;
+
+/// What a host left behind before the run ended.
+#[derive(Debug, Clone, Default)]
+pub struct Prior {
+    /// The units as they were asked for, if it came to that.
+    pub request: Option<RunRequest>,
+    /// Units that ended, and how.
+    pub ended: HashMap<String, UnitStatus>,
+}
+
+/// A run to go on with.
+pub struct Resumed {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Its manifest.
+    pub manifest: RunManifest,
+    /// The inventory of that day.
+    pub inventory: Inventory,
+    /// Its suite, cut down to the kernels that were asked for.
+    pub suite: Suite,
+    /// Hosts that ended well, with their records: left as they are.
+    pub finished: Vec<(HostRecord, UnitCounts)>,
+    /// Hosts with something left to do, and what they did already.
+    pub open: Vec<(Host, Prior)>,
+    /// Held until the run ends: two controllers must not write one directory.
+    _lock: File,
+}
+
+/// Reads a run directory for going on.
+///
+/// # Errors
+/// When it is no run directory, another controller works on it, or its inventory cannot be used.
+pub fn open(dir: PathBuf) -> anyhow::Result<Resumed> {
+    let lock = lock(&dir)?;
+    let run = run_dir::read(&dir)?;
+    if !dir.join("manifest.json").is_file() || !run.problems.is_empty() {
+        let problems = run.problems.join("; ");
+        return Err(ExitError::usage(format!(
+            "run `{}` cannot be resumed: {problems}",
+            dir.display()
+        ))
+        .into());
+    }
+    let copy = dir.join("inventory");
+    let inventory = bench_inventory::load(&copy, None).map_err(|error| {
+        ExitError::usage(format!(
+            "the inventory in `{}` cannot be used any more:\n{}",
+            copy.display(),
+            error.render(false).trim_end()
+        ))
+    })?;
+    let manifest = run.manifest;
+    let mut suite = inventory
+        .suites
+        .get(&manifest.suite)
+        .cloned()
+        .ok_or_else(|| ExitError::usage(format!("the run's suite `{}` is lost", manifest.suite)))?;
+    super::commands::run::keep_kernels(&mut suite, &manifest.kernels);
+    let (mut finished, mut open) = (Vec::new(), Vec::new());
+    for data in run.hosts {
+        if data.record.status == HostStatus::Ok && data.done.is_some() {
+            let counts = counts(&data);
+            finished.push((data.record, counts));
+            continue;
+        }
+        let host = inventory
+            .fleet
+            .hosts
+            .iter()
+            .find(|host| host.name == data.record.host);
+        let host = host.cloned().with_context(|| {
+            format!(
+                "host `{}` is not in the run's own fleet file",
+                data.record.host
+            )
+        })?;
+        open.push((host, prior(data)));
+    }
+    Ok(Resumed {
+        dir,
+        manifest,
+        inventory,
+        suite,
+        finished,
+        open,
+        _lock: lock,
+    })
+}
+
+/// Makes the run's directory this controller's own until the file is dropped.
+///
+/// # Errors
+/// When another controller has it, or the disk takes no file.
+pub fn lock(dir: &Path) -> anyhow::Result<File> {
+    let path = dir.join("controller.lock");
+    let file = File::create(&path).with_context(|| format!("cannot make `{}`", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(ExitError::usage(format!(
+            "another controller works on `{}`; wait for it or end it",
+            dir.display()
+        ))
+        .into()),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock `{}`", path.display()))
+        }
+    }
+}
+
+/// The board programs, which must be those that the run began with.
+///
+/// # Errors
+/// When they cannot be built or are others: figures of two programs do not belong in one run.
+pub fn artifacts(
+    manifest: &RunManifest,
+) -> anyhow::Result<std::collections::BTreeMap<&'static str, Artifact>> {
+    let artifacts = artifact::build(&TARGETS)?;
+    for artifact in artifacts.values() {
+        let began_with = manifest.artifacts.get(artifact.target.triple);
+        if began_with.is_none_or(|record| record.sha256 != artifact.sha256) {
+            let revision = manifest.git_revision.as_deref().unwrap_or("unknown");
+            return Err(ExitError::usage(format!(
+                "the board program for {} is another than the run began with; check out revision {revision} to go on, or start a new run",
+                artifact.target.arch
+            ))
+            .into());
+        }
+    }
+    Ok(artifacts)
+}
+
+fn prior(data: HostData) -> Prior {
+    let ended = data
+        .units
+        .iter()
+        .filter_map(|unit| Some((unit.unit.clone(), unit.end.as_ref()?.status)));
+    Prior {
+        ended: ended.collect(),
+        request: data.request,
+    }
+}
+
+fn counts(data: &HostData) -> UnitCounts {
+    let count = |status| {
+        let ends = data.units.iter().filter_map(|unit| unit.end.as_ref());
+        ends.filter(|end| end.status == status).count() as u32
+    };
+    UnitCounts {
+        n_ok: count(UnitStatus::Ok),
+        n_failed: count(UnitStatus::Failed),
+        n_skipped: count(UnitStatus::Skipped),
+    }
+}
