@@ -10,6 +10,7 @@ mod plan;
 mod progress;
 mod recorder;
 mod resume;
+mod select;
 mod transport;
 mod workspace;
 

@@ -22,6 +22,7 @@ use crate::host::{self, Machines, RunContext, UnitCounts, is_emulated, transport
 use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::resume::{self, Prior};
+use crate::select::Selection;
 use crate::{Format, Global, plan as planning};
 
 /// CPUs of a board in a plan that asks nobody.
@@ -36,6 +37,10 @@ pub struct SelectArgs {
     /// Measure the hosts with this name or of this board
     #[arg(long, value_name = "NAME", num_args = 1..)]
     board: Vec<String>,
+    /// Measure the hosts that meet every condition: `KEY=VALUE` or `KEY!=VALUE`, KEY one of name, board, arch, tag,
+    /// transport; `*` stands for anything in VALUE
+    #[arg(long, value_name = "CONDITION,...", conflicts_with_all = ["all_boards", "board"])]
+    select: Option<Selection>,
     /// Suite of the inventory
     #[arg(long, default_value = "quick", value_name = "SUITE")]
     suite: String,
@@ -56,7 +61,7 @@ pub struct RunArgs {
     #[arg(long)]
     dry_run: bool,
     /// Go on with a run that ended before all of its hosts did: its name, or the path of its directory
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["all_boards", "board", "suite", "kernel", "variant", "dry_run"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["all_boards", "board", "select", "suite", "kernel", "variant", "dry_run"])]
     resume: Option<String>,
 }
 
@@ -273,9 +278,9 @@ fn select(global: &Global, args: &SelectArgs) -> anyhow::Result<(Inventory, Suit
         }
         keep_kernels(&mut suite, &args.kernel);
     }
-    if !args.all_boards && args.board.is_empty() {
+    if !args.all_boards && args.board.is_empty() && args.select.is_none() {
         return Err(ExitError::usage(
-            "which hosts? give `--all-boards`, or `--board NAME` with names of hosts or boards",
+            "which hosts? give `--all-boards`, `--board NAME` with names of hosts or boards, or `--select tag=NAME`",
         )
         .into());
     }
@@ -294,11 +299,22 @@ fn select(global: &Global, args: &SelectArgs) -> anyhow::Result<(Inventory, Suit
             return Err(super::unknown("host", name, choices));
         }
     }
-    let hosts: Vec<Host> = all
-        .iter()
-        .filter(|host| args.all_boards || args.board.iter().any(|name| matches(host, name)))
-        .cloned()
-        .collect();
+    let selected = |host: &Host| {
+        args.all_boards
+            || args.board.iter().any(|name| matches(host, name))
+            || (args.select.as_ref()).is_some_and(|select| select.matches(host, &inventory))
+    };
+    let hosts: Vec<Host> = all.iter().filter(|host| selected(host)).cloned().collect();
+    if let Some(select) = args
+        .select
+        .as_ref()
+        .filter(|_| hosts.is_empty() && !all.is_empty())
+    {
+        return Err(ExitError::usage(format!(
+            "no host of the fleet file meets `{select}`; `cargo xtask list hosts` shows them with their tags"
+        ))
+        .into());
+    }
     if hosts.is_empty() {
         return Err(ExitError::usage(
             "the fleet file has no host; add one, or see `cargo xtask list hosts`",
