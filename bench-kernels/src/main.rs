@@ -11,6 +11,8 @@ mod kernels;
 mod memory;
 mod numeric;
 mod pool;
+#[cfg(test)]
+mod properties;
 mod run;
 mod self_test;
 mod simd;

@@ -58,6 +58,8 @@ struct Decode {
     /// What each piece of attention leaves: chunk by chunk, all query heads.
     pieces: PhaseBuffer,
     attention: PhaseBuffer,
+    /// Rows of the gate projection, then of the other one.
+    gate_and_up: PhaseBuffer,
     hidden: PhaseBuffer,
     update: PhaseBuffer,
     logits: PhaseBuffer,
@@ -67,7 +69,6 @@ struct Decode {
 struct Scratch {
     normed: Vec<f32>,
     activations: Vec<Activations>,
-    rows: [Vec<f32>; 2],
     head: Vec<f32>,
     attention: Buffers,
     store: Store,
@@ -155,6 +156,7 @@ fn build(
             cache::n_chunks(positions.end) * plan.n_heads * (plan.head_dim + N_EXTRA),
         ),
         attention: PhaseBuffer::new(plan.n_heads * plan.head_dim),
+        gate_and_up: PhaseBuffer::new(2 * plan.ffn),
         hidden: PhaseBuffer::new(plan.ffn),
         update: PhaseBuffer::new(plan.hidden),
         logits: PhaseBuffer::new(plan.output.rows),
@@ -233,7 +235,6 @@ impl Scratch {
                 .into_iter()
                 .map(|(cols, block)| Activations::new(cols, block))
                 .collect(),
-            rows: [vec![0.0; plan.ffn], vec![0.0; plan.ffn]],
             head: vec![0.0; plan.head_dim],
             attention: Buffers::new(
                 task.kv_format,

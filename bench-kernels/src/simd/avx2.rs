@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::rows256::{Maddubs, VexDpbusd, products};
+use super::rows256::{Maddubs, PREFETCHED_WORDS, VexDpbusd, prefetch_line, products};
 use super::vectors::{Q8_0_BLOCK, vectors};
 use super::{Isa, Missing, NonTemporal, sum_lanes, words_before_line};
 
@@ -74,18 +74,37 @@ const STEP_WORDS: usize = 8 * LANE_WORDS;
 
 /// Pseudo-code: `sum += words[i]`, wrapping.
 /// 1. Eight independent sums: one load per cycle is never held up by the add before it.
+/// 2. Lines of arrays that no private cache holds are prefetched: the hardware alone asks for too few at a time.
 ///
 /// # Safety
 /// - The CPU has AVX2; `words` is valid for reads of `n` words.
 #[target_feature(enable = "avx2")]
 unsafe fn read(words: *const u64, n: usize) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match n >= PREFETCHED_WORDS {
+            true => read_with::<true>(words, n),
+            false => read_with::<false>(words, n),
+        }
+    }
+}
+
+/// # Safety
+/// - As for [`read`].
+#[target_feature(enable = "avx2")]
+unsafe fn read_with<const PREFETCH: bool>(words: *const u64, n: usize) -> u64 {
     let mut sums = [_mm256_setzero_si256(); 8];
     let mut idx = 0;
     // SAFETY: every load lies below `n`, by the loop conditions.
     unsafe {
         while idx + STEP_WORDS <= n {
             for (lane, sum) in sums.iter_mut().enumerate() {
-                *sum = _mm256_add_epi64(*sum, _mm256_loadu_si256(words.add(idx + lane * 4).cast()));
+                let at = words.add(idx + lane * LANE_WORDS);
+                // Two vectors are one line.
+                if PREFETCH && lane % 2 == 0 {
+                    prefetch_line(at);
+                }
+                *sum = _mm256_add_epi64(*sum, _mm256_loadu_si256(at.cast()));
             }
             idx += STEP_WORDS;
         }

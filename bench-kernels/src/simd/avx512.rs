@@ -6,7 +6,7 @@
 use std::arch::x86_64::*;
 
 use super::avx2::{self, add_scaled_q8_0, dot_q8_0};
-use super::rows256::{EvexDpbusd, Maddubs, products};
+use super::rows256::{EvexDpbusd, Maddubs, PREFETCHED_WORDS, prefetch_line, products};
 use super::vectors::vectors;
 use super::{Isa, Missing, NonTemporal, words_before_line};
 
@@ -79,11 +79,25 @@ const STEP_WORDS: usize = 8 * LANE_WORDS;
 
 /// Pseudo-code: `sum += words[i]`, wrapping.
 /// 1. Eight independent sums: one load per cycle is never held up by the add before it.
+/// 2. Lines of arrays that no private cache holds are prefetched: the hardware alone asks for too few at a time.
 ///
 /// # Safety
 /// - The CPU has AVX-512F; `words` is valid for reads of `n` words.
 #[target_feature(enable = "avx512f")]
 unsafe fn read(words: *const u64, n: usize) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match n >= PREFETCHED_WORDS {
+            true => read_with::<true>(words, n),
+            false => read_with::<false>(words, n),
+        }
+    }
+}
+
+/// # Safety
+/// - As for [`read`].
+#[target_feature(enable = "avx512f")]
+unsafe fn read_with<const PREFETCH: bool>(words: *const u64, n: usize) -> u64 {
     let mut sums = [_mm512_setzero_si512(); 8];
     let mut idx = 0;
     // SAFETY: every load lies below `n`, by the loop conditions.
@@ -91,6 +105,9 @@ unsafe fn read(words: *const u64, n: usize) -> u64 {
         while idx + STEP_WORDS <= n {
             for (lane, sum) in sums.iter_mut().enumerate() {
                 let at = words.add(idx + lane * LANE_WORDS);
+                if PREFETCH {
+                    prefetch_line(at);
+                }
                 *sum = _mm512_add_epi64(*sum, _mm512_loadu_si512(at.cast()));
             }
             idx += STEP_WORDS;

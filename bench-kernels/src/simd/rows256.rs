@@ -202,19 +202,39 @@ unsafe fn broadcast4(qs: *const i8) -> __m256i {
     unsafe { _mm256_set1_epi32(qs.cast::<i32>().read_unaligned()) }
 }
 
-/// How far ahead of the loads the weights are prefetched: hardware prefetchers stop at a 4 KiB page, the stream does
-/// not.
-const PREFETCH_BYTES: usize = 4096;
+/// How far ahead of the loads the weights are prefetched into the first cache: hardware prefetchers stop at a 4 KiB
+/// page, the stream does not.
+const NEAR_BYTES: usize = 4096;
+
+/// How far ahead they are prefetched into the second cache. The first cache has a dozen places for lines on their way,
+/// too few for the time that memory takes; the second has several times as many. Measured from memory on one Sapphire
+/// Rapids core, interleaved, against the first cache alone: Q4_0 1.12 x, Q6_K 1.16 x, Q4_K 1.16 x, Q8_0 1.06 x.
+/// Nearer (2 and 8 KiB: Q4_0 1.08 x) is less; without the nearer ones the same is 0.98 x.
+const FAR_BYTES: usize = 16 << 10;
+
+/// Words from which an array is read with prefetches: 4 MiB, more than the private caches of a core. In a cache they
+/// take the place of loads.
+pub(super) const PREFETCHED_WORDS: usize = (4 << 20) / 8;
 
 /// # Safety
 /// - Prefetching any address is harmless, so `at` need not be valid.
 #[inline(always)]
+pub(super) unsafe fn prefetch_line<T>(at: *const T) {
+    let at = at.cast::<i8>();
+    // SAFETY: a prefetch never faults.
+    unsafe {
+        _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(NEAR_BYTES));
+        _mm_prefetch::<_MM_HINT_T1>(at.wrapping_add(FAR_BYTES));
+    }
+}
+
+/// # Safety
+/// - As for [`prefetch_line`].
+#[inline(always)]
 unsafe fn prefetch<const LINES: usize>(at: *const u8) {
     for line in 0..LINES {
-        // SAFETY: a prefetch never faults.
-        unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(PREFETCH_BYTES + line * 64).cast());
-        }
+        // SAFETY: the caller's promise, which is none.
+        unsafe { prefetch_line(at.wrapping_add(line * 64)) };
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! 1. The rows of every matrix are shared out in chunks (see [`super::chunks`]).
 //! 2. Norms and the quantisation of activations are done by every thread for itself: cheaper than a barrier.
-//! 3. Five barriers a layer separate the phases; two more with post-norms, one more where a KV cache is so long that
+//! 3. Six barriers a layer separate the phases; two more with post-norms, one more where a KV cache is so long that
 //!    attention is split over positions.
 //! 4. The step neither allocates nor calls the C library's memcpy and memset: plain loops that the compiler would turn
 //!    into such calls are in [`numeric::copy`] and [`numeric::clear`].
@@ -212,34 +212,22 @@ impl Turn<'_> {
         add(rows.clone(), &scratch.normed[rows]);
     }
 
-    /// `hidden = silu(gate) * up`, chunk by chunk.
+    /// `hidden = silu(gate) * up`: first all of the gate, then all of the other, because a thread that changes between
+    /// the two chunk by chunk waits for memory at every change; then every thread its rows of the result.
     fn gate(self, scratch: &mut Scratch, layer: &Layer) {
         let decode = self.decode;
         let (gate, up) = (&layer.ffn_gate, &layer.ffn_up);
         self.normalise(scratch, &layer.ffn_norm, [gate, up].into_iter());
-        let Scratch {
-            activations,
-            rows: [gate_rows, up_rows],
-            phase_idx,
-            ..
-        } = scratch;
-        *phase_idx += 1;
-        decode.tickets.share(
-            *phase_idx,
-            self.thread_idx,
-            |owner_idx| gate.n_chunks(owner_idx),
-            |owner_idx, chunk_idx| {
-                let groups = gate.groups_of_chunk(owner_idx, chunk_idx);
-                let rows = self.rows(gate, owner_idx, &groups);
-                let gate_rows = &mut gate_rows[..rows.len()];
-                let up_rows = &mut up_rows[..rows.len()];
-                self.product(activations, gate, owner_idx, groups.clone(), gate_rows);
-                self.product(activations, up, owner_idx, groups, up_rows);
-                // SAFETY: each chunk is one thread's; `hidden` is read only after the next barrier.
-                let hidden = unsafe { decode.hidden.write(rows) };
-                self.isa.silu_times(hidden, gate_rows, up_rows);
-            },
-        );
+        let matrices = [(gate, 0), (up, gate.rows)];
+        self.multiply(scratch, &matrices, &decode.gate_and_up, |_| {});
+        self.barrier.wait();
+        // SAFETY: it was written before the barrier, and is next written several barriers later.
+        let (gate_rows, up_rows) = unsafe { decode.gate_and_up.read() }.split_at(gate.rows);
+        let rows = gate.rows_of(self.thread_idx, decode.scratch.len());
+        // SAFETY: each thread writes its own rows; `hidden` is read only after the next barrier.
+        let hidden = unsafe { decode.hidden.write(rows.clone()) };
+        self.isa
+            .silu_times(hidden, &gate_rows[rows.clone()], &up_rows[rows]);
     }
 
     /// Takes the norm of `x` as the input of `matrices`.

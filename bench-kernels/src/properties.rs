@@ -1,0 +1,202 @@
+//! Properties that hold for any shape, place and value, tried on random ones.
+//!
+//! The self-test goes through chosen shapes on every board; this looks where nobody thought of looking. A failure
+//! prints the smallest case found and its seed.
+
+use proptest::prelude::*;
+
+use crate::kernels::weights::{Format, GROUP_ROWS};
+use crate::numeric::{Activations, f16_to_f32, f32_to_f16, split_mix};
+use crate::simd::{self, Isa, Q8_0_BLOCK};
+
+/// Cases of each property: a second or two in a debug build, and few where every instruction is interpreted.
+const N_CASES: u32 = if cfg!(miri) { 4 } else { 200 };
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: N_CASES,
+        // Nothing is written beside the sources: the seed is in the message.
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// Every variant this CPU runs; the reference alone where instructions are interpreted.
+fn isas() -> Vec<&'static Isa> {
+    let variants = simd::variants().into_iter();
+    variants
+        .filter_map(|(_, isa)| isa.ok())
+        .take(if cfg!(miri) { 1 } else { usize::MAX })
+        .collect()
+}
+
+/// Activations as layers have them, with the odd outlier and zero.
+fn activation() -> impl Strategy<Value = f32> {
+    prop_oneof![
+        8 => -4.0f32..4.0,
+        1 => -3000.0f32..3000.0,
+        1 => Just(0.0),
+    ]
+}
+
+fn words(n: usize, seed: u64) -> Vec<u64> {
+    let mut state = seed;
+    (0..n).map(|_| split_mix(&mut state)).collect()
+}
+
+fn bits(floats: &[f32]) -> Vec<u32> {
+    floats.iter().map(|float| float.to_bits()).collect()
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn products_equal_the_reference(
+        format in prop::sample::select(Format::ALL.to_vec()),
+        n_blocks in 1usize..5,
+        n_groups in 1usize..5,
+        offset in 0usize..64,
+        seed: u64,
+        x in prop::collection::vec(activation(), 4 * 256),
+    ) {
+        let cols = n_blocks * format.block_elements();
+        let n_bytes = n_groups * GROUP_ROWS * format.row_bytes(cols);
+        let mut weights = vec![0; offset + n_bytes];
+        format.fill_synthetic(&mut weights[offset..], seed);
+        let mut activations = Activations::new(cols, format.activation_block());
+        activations.quantise(&x[..cols]);
+        let mut expected = vec![0.0; n_groups * GROUP_ROWS];
+        simd::scalar().gemv(format, &weights[offset..], cols, &activations, &mut expected);
+        prop_assert!(expected.iter().all(|out| out.is_finite()));
+        for isa in isas() {
+            let mut out = vec![f32::NAN; n_groups * GROUP_ROWS];
+            isa.gemv(format, &weights[offset..], cols, &activations, &mut out);
+            prop_assert_eq!(bits(&out), bits(&expected), "{}", isa.name());
+        }
+    }
+
+    /// Rows are independent: any chunk of groups gives what the whole matrix gives for it.
+    #[test]
+    fn products_of_chunks_are_those_of_the_whole(
+        format in prop::sample::select(Format::ALL.to_vec()),
+        n_groups in 1usize..6,
+        first in 0usize..6,
+        seed: u64,
+    ) {
+        let first = first.min(n_groups - 1);
+        let cols = 2 * format.block_elements();
+        let group_bytes = GROUP_ROWS * format.row_bytes(cols);
+        let mut weights = vec![0; n_groups * group_bytes];
+        format.fill_synthetic(&mut weights, seed);
+        let mut activations = Activations::new(cols, format.activation_block());
+        activations.quantise(&vec![0.7; cols]);
+        for isa in isas() {
+            let mut whole = vec![0.0; n_groups * GROUP_ROWS];
+            isa.gemv(format, &weights, cols, &activations, &mut whole);
+            let mut chunk = vec![0.0; (n_groups - first) * GROUP_ROWS];
+            isa.gemv(format, &weights[first * group_bytes..], cols, &activations, &mut chunk);
+            prop_assert_eq!(bits(&chunk), bits(&whole[first * GROUP_ROWS..]));
+        }
+    }
+
+    #[test]
+    fn quantised_vectors_equal_the_reference(
+        n_blocks in 1usize..9,
+        seed: u64,
+        scale in -2.0f32..2.0,
+        x in prop::collection::vec(activation(), 8 * Q8_0_BLOCK),
+    ) {
+        let x = &x[..n_blocks * Q8_0_BLOCK];
+        let mut row: Vec<u16> = words(n_blocks * 17, seed).iter().map(|w| *w as u16 | 0x0101).collect();
+        row[..n_blocks].iter_mut().for_each(|half| *half = f32_to_f16(f32::from(*half) * 1e-6));
+        let mut expected = Activations::new(x.len(), Q8_0_BLOCK);
+        expected.quantise(x);
+        let reference = simd::scalar();
+        for isa in isas() {
+            let mut activations = expected.clone();
+            activations.qs.fill(0);
+            isa.quantise(&mut activations, x);
+            prop_assert_eq!(&activations.qs, &expected.qs);
+            prop_assert_eq!(bits(&activations.scales), bits(&expected.scales));
+            prop_assert_eq!(
+                isa.dot_q8_0(&row, &expected).to_bits(),
+                reference.dot_q8_0(&row, &expected).to_bits()
+            );
+            let (mut sum, mut expected_sum) = (x.to_vec(), x.to_vec());
+            isa.add_scaled_q8_0(&mut sum, &row, scale);
+            reference.add_scaled_q8_0(&mut expected_sum, &row, scale);
+            prop_assert_eq!(bits(&sum), bits(&expected_sum));
+            let (mut out, mut expected_out) = (x.to_vec(), x.to_vec());
+            isa.silu_times(&mut out, x, &sum);
+            reference.silu_times(&mut expected_out, x, &sum);
+            prop_assert_eq!(bits(&out), bits(&expected_out));
+            isa.rms_norm(x, &sum, &mut out);
+            reference.rms_norm(x, &sum, &mut expected_out);
+            prop_assert_eq!(bits(&out), bits(&expected_out));
+        }
+    }
+
+    /// The half-precision vectors too, and the product with them against doubles.
+    #[test]
+    fn half_precision_vectors_equal_the_reference(
+        n_eighths in 0usize..33,
+        scale in -2.0f32..2.0,
+        x in prop::collection::vec(activation(), 256),
+        y in prop::collection::vec(-1.0f32..1.0, 256),
+    ) {
+        let n = n_eighths * 8;
+        let half: Vec<u16> = y[..n].iter().map(|y| f32_to_f16(*y)).collect();
+        let terms = half.iter().zip(&x).map(|(a, b)| f64::from(f16_to_f32(*a)) * f64::from(*b));
+        let (exact, magnitude) = terms.fold((0.0, 0.0), |(sum, all), t| (sum + t, all + t.abs()));
+        for isa in isas() {
+            let dot = isa.dot_f16(&half, &x[..n]);
+            prop_assert_eq!(dot.to_bits(), simd::scalar().dot_f16(&half, &x[..n]).to_bits());
+            // 32 additions in each running sum, and half a unit in the last place at each.
+            prop_assert!((f64::from(dot) - exact).abs() <= 4e-6 * magnitude);
+            let (mut sum, mut expected) = (x[..n].to_vec(), x[..n].to_vec());
+            isa.add_scaled_f16(&mut sum, &half, scale);
+            simd::scalar().add_scaled_f16(&mut expected, &half, scale);
+            prop_assert_eq!(bits(&sum), bits(&expected));
+        }
+    }
+
+    #[test]
+    fn streams_do_what_they_say_and_nothing_beside(
+        n in 0usize..700,
+        start in 0usize..9,
+        value: u64,
+        seed: u64,
+    ) {
+        let source = words(n + start, seed);
+        let from = &source[start..];
+        let sum = from.iter().fold(0u64, |sum, word| sum.wrapping_add(*word));
+        let b: Vec<f64> = from.iter().map(|word| (word % 1000) as f64).collect();
+        let c: Vec<f64> = from.iter().map(|word| (word >> 54) as f64).collect();
+        for isa in isas() {
+            prop_assert_eq!(isa.read(from), sum);
+            let mut to = vec![5u64; start + n + 9];
+            isa.copy(&mut to[start..start + n], from);
+            prop_assert_eq!(&to[start..start + n], from);
+            isa.write(&mut to[start..start + n], value);
+            prop_assert!(to[start..start + n].iter().all(|word| *word == value));
+            let mut a = vec![5.0f64; start + n + 9];
+            isa.triad(&mut a[start..start + n], &b, &c, 3.0);
+            let expected = b.iter().zip(&c).map(|(b, c)| b + 3.0 * c);
+            prop_assert!(a[start..start + n].iter().copied().eq(expected));
+            isa.add(&mut a[start..start + n], &b, &c);
+            let expected = b.iter().zip(&c).map(|(b, c)| b + c);
+            prop_assert!(a[start..start + n].iter().copied().eq(expected));
+            isa.scale(&mut a[start..start + n], &b, 3.0);
+            prop_assert!(a[start..start + n].iter().copied().eq(b.iter().map(|b| 3.0 * b)));
+            if let Some(streams) = isa.non_temporal() {
+                streams.write(&mut to[start..start + n], !value);
+                prop_assert!(to[start..start + n].iter().all(|word| *word == !value));
+                streams.copy(&mut to[start..start + n], from);
+                prop_assert_eq!(&to[start..start + n], from);
+            }
+            prop_assert!(to[..start].iter().chain(&to[start + n..]).all(|word| *word == 5));
+            prop_assert!(a[..start].iter().chain(&a[start + n..]).all(|double| *double == 5.0));
+        }
+    }
+}
