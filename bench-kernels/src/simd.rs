@@ -8,12 +8,14 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub mod batch;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "x86_64")]
 mod rows256;
 mod scalar;
 
+use self::batch::Batched;
 use crate::kernels::weights::{Format, GROUP_ROWS};
 use crate::numeric::Activations;
 
@@ -33,6 +35,7 @@ pub struct Isa {
     triad: unsafe fn(*mut f64, *const f64, *const f64, f64, usize),
     non_temporal: Option<NonTemporal>,
     products: Products,
+    batched: Batched,
     dot_f16: unsafe fn(*const u16, *const f32, usize) -> f32,
     add_scaled_f16: unsafe fn(*mut f32, *const u16, f32, usize),
 }

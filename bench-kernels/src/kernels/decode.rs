@@ -15,7 +15,7 @@
 //! out: the step moves the same bytes and multiplies the same matrices.
 
 mod attention;
-mod plan;
+pub(super) mod plan;
 #[cfg(test)]
 mod tests;
 
@@ -153,7 +153,7 @@ fn fill(matrix: &Matrix, thread_idx: usize, n_threads: usize, region: &mut [u8])
 }
 
 /// Cosine and sine of every pair of a head at one position; base 10000 (Su et al. 2021).
-fn rope_angles(head_dim: usize, position: u64) -> Vec<(f32, f32)> {
+pub(super) fn rope_angles(head_dim: usize, position: u64) -> Vec<(f32, f32)> {
     (0..head_dim / 2)
         .map(|pair| {
             let angle = position as f64 / 10_000f64.powf(2.0 * pair as f64 / head_dim as f64);

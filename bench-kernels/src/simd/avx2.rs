@@ -11,6 +11,8 @@ const NON_TEMPORAL: NonTemporal = NonTemporal {
     triad: triad_nt,
 };
 
+pub(super) const MADDUBS: super::batch::Batched = super::scalar::BATCHED;
+
 pub(super) static ISA: Isa = Isa {
     name: "avx2",
     read,
@@ -21,6 +23,7 @@ pub(super) static ISA: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c", Maddubs),
+    batched: MADDUBS,
     dot_f16,
     add_scaled_f16,
 };
@@ -35,6 +38,7 @@ pub(super) static ISA_VNNI: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c,avxvnni", VexDpbusd),
+    batched: MADDUBS,
     dot_f16,
     add_scaled_f16,
 };

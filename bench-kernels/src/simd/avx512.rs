@@ -3,6 +3,8 @@
 //! The products stay in 256-bit vectors (see `rows256` for why) and gain the ternary logic and the registers of the
 //! EVEX encoding.
 
+mod batch;
+
 use std::arch::x86_64::*;
 
 use super::avx2;
@@ -25,6 +27,7 @@ pub(super) static ISA: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c,avx512f,avx512bw,avx512vl", Maddubs),
+    batched: super::avx2::MADDUBS,
     dot_f16: avx2::dot_f16,
     add_scaled_f16: avx2::add_scaled_f16,
 };
@@ -39,6 +42,7 @@ pub(super) static ISA_VNNI: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c,avx512f,avx512bw,avx512vl,avx512vnni", EvexDpbusd),
+    batched: batch::VNNI,
     dot_f16: avx2::dot_f16,
     add_scaled_f16: avx2::add_scaled_f16,
 };

@@ -24,6 +24,7 @@ static NEON: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products::<Widening>(),
+    batched: super::scalar::BATCHED,
     dot_f16,
     add_scaled_f16,
 };
@@ -38,6 +39,7 @@ static NEON_DOTPROD: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products::<Dotprod>(),
+    batched: super::scalar::BATCHED,
     dot_f16,
     add_scaled_f16,
 };

@@ -1,7 +1,9 @@
 //! The reference: plain loops that every other variant has to equal.
 
+mod batch;
 mod products;
 
+pub use self::batch::BATCHED;
 use super::{Isa, sum_lanes};
 use crate::numeric::f16_to_f32;
 
@@ -15,6 +17,7 @@ pub(super) static ISA: Isa = Isa {
     triad,
     non_temporal: None,
     products: products::PRODUCTS,
+    batched: BATCHED,
     dot_f16,
     add_scaled_f16,
 };
