@@ -1,4 +1,6 @@
-//! AVX2 with F16C: 256-bit streams and vectors; a second variant with the dot-product instruction of AVX-VNNI.
+//! AVX2 with F16C and FMA: 256-bit streams and vectors; a second variant with the dot-product instruction of AVX-VNNI.
+
+pub(super) mod batch;
 
 use std::arch::x86_64::*;
 
@@ -11,8 +13,6 @@ const NON_TEMPORAL: NonTemporal = NonTemporal {
     triad: triad_nt,
 };
 
-pub(super) const MADDUBS: super::batch::Batched = super::scalar::BATCHED;
-
 pub(super) static ISA: Isa = Isa {
     name: "avx2",
     read,
@@ -23,7 +23,7 @@ pub(super) static ISA: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c", Maddubs),
-    batched: MADDUBS,
+    batched: batch::MADDUBS,
     dot_f16,
     add_scaled_f16,
 };
@@ -38,7 +38,7 @@ pub(super) static ISA_VNNI: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c,avxvnni", VexDpbusd),
-    batched: MADDUBS,
+    batched: batch::VNNI,
     dot_f16,
     add_scaled_f16,
 };
@@ -52,6 +52,11 @@ pub(super) fn detect() -> Result<&'static Isa, Missing> {
     if !is_x86_feature_detected!("f16c") {
         return Err(Missing {
             reason: "the CPU has no F16C".into(),
+        });
+    }
+    if !is_x86_feature_detected!("fma") {
+        return Err(Missing {
+            reason: "the CPU has no FMA".into(),
         });
     }
     Ok(&ISA)

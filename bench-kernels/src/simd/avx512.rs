@@ -27,7 +27,7 @@ pub(super) static ISA: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c,avx512f,avx512bw,avx512vl", Maddubs),
-    batched: super::avx2::MADDUBS,
+    batched: avx2::batch::MADDUBS,
     dot_f16: avx2::dot_f16,
     add_scaled_f16: avx2::add_scaled_f16,
 };

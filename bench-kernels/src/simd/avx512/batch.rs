@@ -7,10 +7,8 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernels::weights::Format;
-use crate::simd::batch::{
-    self, Batched, FloatProduct, Kind, PANEL_ROWS, Product, TokenSlot, Unpacked,
-};
+use crate::simd::avx2::batch::vectorised;
+use crate::simd::batch::{Batched, FloatProduct, Kind, PANEL_ROWS, Product};
 
 /// Tokens of a tile.
 pub const TILE: usize = 6;
@@ -22,7 +20,7 @@ const CHUNK_BYTES: usize = PANEL_ROWS * 4;
 pub const VNNI: Batched = Batched {
     tile_tokens: TILE,
     prepare_thread: || {},
-    unpack: unpack::<true>,
+    unpack,
     multiply,
     multiply_floats,
     quantise_token,
@@ -32,52 +30,7 @@ pub const VNNI: Batched = Batched {
     turn,
 };
 
-/// # Safety
-/// - The CPU has AVX-512 F, BW, VL.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512dq")]
-pub unsafe fn unpack<const FLIP: bool>(
-    format: Format,
-    blocks: &[u8],
-    place: usize,
-    to: Unpacked<'_>,
-) {
-    batch::unpack::<FLIP>(format, blocks, place, to);
-}
-
-/// # Safety
-/// - The CPU has AVX-512 F, BW, VL.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512dq")]
-pub unsafe fn quantise_token(x: &[f32], slot: TokenSlot<'_>) {
-    batch::quantise_token(x, slot);
-}
-
-/// # Safety
-/// - The CPU has AVX-512 F, BW, VL.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512dq")]
-pub unsafe fn rms_norm(x: &[f32], weight: &[f32], out: &mut [f32]) {
-    batch::rms_norm(x, weight, out);
-}
-
-/// # Safety
-/// - The CPU has AVX-512 F, BW, VL.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512dq")]
-pub unsafe fn silu_product(gate: &[f32], up: &[f32], out: &mut [f32]) {
-    batch::silu_product(gate, up, out);
-}
-
-/// # Safety
-/// - The CPU has AVX-512 F, BW, VL.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512dq")]
-pub unsafe fn softmax(scores: &mut [f32]) -> f32 {
-    batch::softmax(scores)
-}
-
-/// # Safety
-/// - The CPU has AVX-512 F, BW, VL.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512dq")]
-pub unsafe fn turn(head: &mut [f32], angles: &[(f32, f32)], scale: f32) {
-    batch::turn(head, angles, scale);
-}
+vectorised!("avx2,fma,avx512f,avx512bw,avx512vl", true);
 
 /// # Safety
 /// - The CPU has AVX-512 F, BW, VL and VNNI.
