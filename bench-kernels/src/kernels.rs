@@ -4,6 +4,7 @@ pub mod batch;
 mod decode;
 mod gemm;
 mod gemv;
+mod peak;
 mod prefill;
 mod stream;
 pub mod weights;
@@ -13,6 +14,7 @@ use bench_protocol::{Check, Convention, Job, ModelRef, Residency, UnitSpec, Work
 use self::stream::Operation;
 use self::weights::Format;
 use crate::pool::Pool;
+use crate::simd::peak::Arithmetic;
 use crate::simd::{self, Isa};
 
 /// A kernel's row in the table.
@@ -178,6 +180,21 @@ pub const TABLE: &[KernelInfo] = &[
         name: "decode",
         summary: "one token step over a model's tensor list",
         prepare: decode::prepare,
+    },
+    KernelInfo {
+        name: "peak_f32",
+        summary: "multiply-adds in single precision, registers only",
+        prepare: |unit, pool, isa| peak::prepare(Arithmetic::F32, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "peak_f16",
+        summary: "multiply-adds in half precision, registers only",
+        prepare: |unit, pool, isa| peak::prepare(Arithmetic::F16, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "peak_int8",
+        summary: "products of bytes added in 32 bits, registers only",
+        prepare: |unit, pool, isa| peak::prepare(Arithmetic::Int8, unit, pool, isa),
     },
     KernelInfo {
         name: "prefill",

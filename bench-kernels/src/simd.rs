@@ -11,11 +11,13 @@ mod avx512;
 pub mod batch;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+pub mod peak;
 #[cfg(target_arch = "x86_64")]
 mod rows256;
 mod scalar;
 
 use self::batch::Batched;
+use self::peak::Peaks;
 use crate::kernels::weights::{Format, GROUP_ROWS};
 use crate::numeric::Activations;
 
@@ -36,6 +38,7 @@ pub struct Isa {
     non_temporal: Option<NonTemporal>,
     products: Products,
     batched: Batched,
+    peaks: Peaks,
     dot_f16: unsafe fn(*const u16, *const f32, usize) -> f32,
     add_scaled_f16: unsafe fn(*mut f32, *const u16, f32, usize),
 }

@@ -5,6 +5,7 @@ use crate::kernels::batch::{Batch, Desk};
 use crate::kernels::weights::{Format, GROUP_ROWS};
 use crate::numeric::{Activations, noise_f32};
 use crate::simd::batch::PANEL_ROWS;
+use crate::simd::peak::Arithmetic;
 use crate::simd::{self, Isa};
 
 pub fn run(isa: &Isa, cases: &mut Cases) {
@@ -19,6 +20,7 @@ pub fn run(isa: &Isa, cases: &mut Cases) {
         extremes(isa, cases, format);
     }
     floats(isa, cases);
+    peaks(isa, cases);
     elementwise(isa, cases);
 }
 
@@ -123,6 +125,16 @@ fn floats(isa: &Isa, cases: &mut Cases) {
             }
             cases.expect(out == expected, || {
                 format!("{n_cols} columns of floats times {n_tokens} tokens")
+            });
+        }
+    }
+}
+
+fn peaks(isa: &Isa, cases: &mut Cases) {
+    for arithmetic in [Arithmetic::F32, Arithmetic::F16, Arithmetic::Int8] {
+        if let Ok(peak) = isa.peak(arithmetic) {
+            cases.expect(peak.run() == peak.expected(), || {
+                format!("peak of {arithmetic:?} leaves {}", peak.run())
             });
         }
     }

@@ -1,6 +1,7 @@
 //! AVX2 with F16C and FMA: 256-bit streams and vectors; a second variant with the dot-product instruction of AVX-VNNI.
 
 pub(super) mod batch;
+pub(super) mod peak;
 
 use std::arch::x86_64::*;
 
@@ -24,6 +25,7 @@ pub(super) static ISA: Isa = Isa {
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c", Maddubs),
     batched: batch::MADDUBS,
+    peaks: peak::MADDUBS,
     dot_f16,
     add_scaled_f16,
 };
@@ -39,6 +41,7 @@ pub(super) static ISA_VNNI: Isa = Isa {
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c,avxvnni", VexDpbusd),
     batched: batch::VNNI,
+    peaks: peak::VNNI,
     dot_f16,
     add_scaled_f16,
 };

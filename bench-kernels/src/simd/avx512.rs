@@ -4,6 +4,7 @@
 //! EVEX encoding.
 
 mod batch;
+mod peak;
 
 use std::arch::x86_64::*;
 
@@ -28,6 +29,7 @@ pub(super) static ISA: Isa = Isa {
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c,avx512f,avx512bw,avx512vl", Maddubs),
     batched: avx2::batch::MADDUBS,
+    peaks: peak::PLAIN,
     dot_f16: avx2::dot_f16,
     add_scaled_f16: avx2::add_scaled_f16,
 };
@@ -43,6 +45,7 @@ pub(super) static ISA_VNNI: Isa = Isa {
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c,avx512f,avx512bw,avx512vl,avx512vnni", EvexDpbusd),
     batched: batch::VNNI,
+    peaks: peak::VNNI,
     dot_f16: avx2::dot_f16,
     add_scaled_f16: avx2::add_scaled_f16,
 };

@@ -167,7 +167,21 @@ pub(super) struct Product {
     pub x_stride: usize,
     pub x_scales: *const f32,
     pub x_scales_stride: usize,
+    #[cfg_attr(
+        target_arch = "aarch64",
+        expect(
+            dead_code,
+            reason = "only products with unsigned bytes begin elsewhere than at zero"
+        )
+    )]
     pub x_starts: *const i32,
+    #[cfg_attr(
+        target_arch = "aarch64",
+        expect(
+            dead_code,
+            reason = "only products with unsigned bytes begin elsewhere than at zero"
+        )
+    )]
     pub x_starts_stride: usize,
     pub x_sums: *const f32,
     pub x_sums_stride: usize,

@@ -2,6 +2,7 @@
 //! dot-product instructions, and a third with those that multiply matrices.
 
 mod batch;
+mod peak;
 mod products;
 
 use std::arch::aarch64::*;
@@ -28,6 +29,7 @@ static NEON: Isa = Isa {
     non_temporal: Some(NON_TEMPORAL),
     products: products::<Widening>(),
     batched: batched::<Widening>(),
+    peaks: peak::WIDENING,
     dot_f16,
     add_scaled_f16,
 };
@@ -43,6 +45,7 @@ static NEON_DOTPROD: Isa = Isa {
     non_temporal: Some(NON_TEMPORAL),
     products: products::<Dotprod>(),
     batched: batched::<Dotprod>(),
+    peaks: peak::DOTPROD,
     dot_f16,
     add_scaled_f16,
 };
@@ -59,6 +62,7 @@ static NEON_I8MM: Isa = Isa {
     non_temporal: Some(NON_TEMPORAL),
     products: products::<Dotprod>(),
     batched: batched::<I8mm>(),
+    peaks: peak::I8MM,
     dot_f16,
     add_scaled_f16,
 };
