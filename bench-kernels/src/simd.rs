@@ -5,6 +5,8 @@
 //! and the floating-point sums are done block by block, row by row, multiply then add, in the same order everywhere.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -86,6 +88,7 @@ pub fn variants() -> Vec<(&'static str, Result<&'static Isa, Missing>)> {
         (avx2::ISA_VNNI.name, avx2::detect_vnni()),
         (avx512::ISA.name, avx512::detect()),
         (avx512::ISA_VNNI.name, avx512::detect_vnni()),
+        (amx::ISA.name, amx::detect()),
     ]);
     #[cfg(target_arch = "aarch64")]
     all.extend(neon::detect_all());

@@ -172,7 +172,6 @@ impl Kernel for Gemm {
     fn iterate(&mut self, pool: &Pool, iterations: u64) {
         let this = &*self;
         pool.run(&|thread_idx| {
-            this.isa.prepare_thread();
             for _ in 0..iterations {
                 if thread_idx == 0 {
                     this.counter.reset();

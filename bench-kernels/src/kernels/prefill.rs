@@ -173,7 +173,6 @@ impl Run<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let (scratch, work) = (&mut *scratch, self.workspace);
-        work.isa.prepare_thread();
         if thread_idx == 0 {
             work.counters.iter().for_each(|counter| counter.reset());
         }

@@ -9,7 +9,6 @@ use crate::simd::peak::Arithmetic;
 use crate::simd::{self, Isa};
 
 pub fn run(isa: &Isa, cases: &mut Cases) {
-    isa.prepare_thread();
     for format in Format::ALL {
         for (n_rows, n_blocks) in [(8, 1), (24, 3), (32, 2), (40, 5), (104, 2)] {
             // 600 columns of blocks of 32 end inside a slice of 512.

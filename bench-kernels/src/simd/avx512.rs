@@ -3,7 +3,7 @@
 //! The products stay in 256-bit vectors (see `rows256` for why) and gain the ternary logic and the registers of the
 //! EVEX encoding.
 
-mod batch;
+pub(super) mod batch;
 mod peak;
 
 use std::arch::x86_64::*;
@@ -34,7 +34,10 @@ pub(super) static ISA: Isa = Isa {
     add_scaled_f16: avx2::add_scaled_f16,
 };
 
-pub(super) static ISA_VNNI: Isa = Isa {
+pub(super) static ISA_VNNI: Isa = ISA_VNNI_PARTS;
+
+/// What [`ISA_VNNI`] consists of, for variants that replace some of it.
+pub(super) const ISA_VNNI_PARTS: Isa = Isa {
     name: "avx512-vnni",
     read,
     write,

@@ -67,8 +67,6 @@ impl Kind {
 pub(super) struct Batched {
     /// Tokens of a tile; batches are padded to a multiple of it.
     pub tile_tokens: usize,
-    /// What has to hold on each thread before a product of bytes, and nothing where the thread needs no preparation.
-    pub prepare_thread: fn(),
     pub unpack: unsafe fn(Format, &[u8], usize, Unpacked<'_>),
     pub multiply: unsafe fn(Kind, &Product),
     pub multiply_floats: unsafe fn(&FloatProduct),
@@ -207,11 +205,6 @@ impl super::Isa {
     /// Tokens of a tile: batches and everything they are multiplied into are padded to a multiple of it.
     pub fn tile_tokens(&self) -> usize {
         self.batched.tile_tokens
-    }
-
-    /// Has to run on a thread before its first [`Isa::multiply_rows`](super::Isa::multiply_rows).
-    pub fn prepare_thread(&self) {
-        (self.batched.prepare_thread)();
     }
 
     /// Rows times a batch.

@@ -64,9 +64,7 @@ impl Isa {
             Arithmetic::F32 => Ok(&self.peaks.f32),
             Arithmetic::F16 => match &self.peaks.f16 {
                 Some((is_there, peak)) if is_there() => Ok(peak),
-                _ => Err(missing(
-                    "the CPU has no vector arithmetic in half precision",
-                )),
+                _ => Err(missing("there is no vector arithmetic in half precision")),
             },
             Arithmetic::Int8 => self
                 .peaks

@@ -79,7 +79,6 @@ mod maddubs {
 
     pub const BATCHED: Batched = Batched {
         tile_tokens: TILE,
-        prepare_thread: || {},
         unpack,
         multiply,
         multiply_floats,
@@ -106,7 +105,6 @@ mod vnni {
 
     pub const BATCHED: Batched = Batched {
         tile_tokens: TILE,
-        prepare_thread: || {},
         unpack,
         multiply,
         multiply_floats,

@@ -19,7 +19,6 @@ const CHUNK_BYTES: usize = PANEL_ROWS * 4;
 /// The batched loops of AVX-512-VNNI.
 pub const VNNI: Batched = Batched {
     tile_tokens: TILE,
-    prepare_thread: || {},
     unpack,
     multiply,
     multiply_floats,
@@ -46,6 +45,23 @@ unsafe fn multiply(kind: Kind, product: &Product) {
             Kind::Minima16 => blocks256::<4, 16, true>(product),
             Kind::Minima32 => blocks256::<8, 8, true>(product),
         }
+    }
+}
+
+/// With weights unpacked to signed bytes, as AMX takes them; without products of its own.
+pub const SIGNED: Batched = Batched {
+    unpack: signed::unpack,
+    ..VNNI
+};
+
+mod signed {
+    use super::*;
+
+    /// # Safety
+    /// - The CPU has AVX-512 F, BW and VL.
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl")]
+    pub unsafe fn unpack(format: Format, blocks: &[u8], place: usize, to: Unpacked<'_>) {
+        batch::unpack::<false>(format, blocks, place, to);
     }
 }
 
@@ -185,13 +201,23 @@ unsafe fn blocks256<const CHUNKS: usize, const N_SUBS: usize, const MINIMA: bool
 /// # Safety
 /// - The CPU has AVX-512F; the pointers of `p` lead to what its type describes, for tiles of [`TILE`] tokens.
 #[target_feature(enable = "avx512f")]
-pub unsafe fn multiply_floats(p: &FloatProduct) {
-    for tile in 0..p.n_tiles {
+unsafe fn multiply_floats(p: &FloatProduct) {
+    // SAFETY: the caller's promise.
+    unsafe { multiply_float_tiles::<TILE>(p, p.n_tiles) }
+}
+
+/// `T` tokens at a time.
+///
+/// # Safety
+/// - As for [`multiply_floats`], for `n_tiles` tiles of `T` tokens.
+#[inline(always)]
+pub unsafe fn multiply_float_tiles<const T: usize>(p: &FloatProduct, n_tiles: usize) {
+    for tile in 0..n_tiles {
         // SAFETY: every offset leads to a token of the tile or a column of the panel: the caller's promise.
         unsafe {
-            let out = p.out.add(tile * TILE * p.out_stride);
-            let x = p.x.add(tile * TILE * p.x_stride);
-            let mut totals = [[_mm512_setzero_ps(); 2]; TILE];
+            let out = p.out.add(tile * T * p.out_stride);
+            let x = p.x.add(tile * T * p.x_stride);
+            let mut totals = [[_mm512_setzero_ps(); 2]; T];
             if !p.is_first {
                 for (token, totals) in totals.iter_mut().enumerate() {
                     let out = out.add(token * p.out_stride);

@@ -31,7 +31,6 @@ type Sums = [[int32x4_t; 2]; TILE];
 pub const fn batched<D: TileDot>() -> Batched {
     Batched {
         tile_tokens: TILE,
-        prepare_thread: || {},
         unpack,
         multiply: multiply::<D>,
         multiply_floats,

@@ -6,7 +6,6 @@ use crate::simd::batch::{
 
 pub const BATCHED: Batched = Batched {
     tile_tokens: 1,
-    prepare_thread: || {},
     unpack,
     multiply,
     multiply_floats,
