@@ -1,8 +1,12 @@
 //! The kernels: their table, and what one has to provide to be measured.
 
+pub mod batch;
 mod decode;
+mod gemm;
 mod gemv;
 mod latency;
+mod peak;
+mod prefill;
 mod stream;
 pub mod weights;
 
@@ -11,6 +15,7 @@ use bench_protocol::{Check, Convention, Job, ModelRef, Residency, UnitSpec, Work
 use self::stream::Operation;
 use self::weights::Format;
 use crate::pool::Pool;
+use crate::simd::peak::Arithmetic;
 use crate::simd::{self, Isa};
 
 /// A kernel's row in the table.
@@ -128,9 +133,79 @@ pub const TABLE: &[KernelInfo] = &[
         prepare: |unit, pool, isa| gemv::prepare(Format::Q6K, unit, pool, isa),
     },
     KernelInfo {
+        name: "gemm_f16",
+        summary: "matrix in half precision times a batch of vectors",
+        prepare: |unit, pool, isa| gemm::prepare(Format::F16, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemm_q4_0",
+        summary: "matrix in Q4_0 times a batch of vectors",
+        prepare: |unit, pool, isa| gemm::prepare(Format::Q4_0, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemm_q5_0",
+        summary: "matrix in Q5_0 times a batch of vectors",
+        prepare: |unit, pool, isa| gemm::prepare(Format::Q5_0, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemm_q8_0",
+        summary: "matrix in Q8_0 times a batch of vectors",
+        prepare: |unit, pool, isa| gemm::prepare(Format::Q8_0, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemm_iq4_nl",
+        summary: "matrix in IQ4_NL times a batch of vectors",
+        prepare: |unit, pool, isa| gemm::prepare(Format::Iq4Nl, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemm_q2_k",
+        summary: "matrix in Q2_K times a batch of vectors",
+        prepare: |unit, pool, isa| gemm::prepare(Format::Q2K, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemm_q3_k",
+        summary: "matrix in Q3_K times a batch of vectors",
+        prepare: |unit, pool, isa| gemm::prepare(Format::Q3K, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemm_q4_k",
+        summary: "matrix in Q4_K times a batch of vectors",
+        prepare: |unit, pool, isa| gemm::prepare(Format::Q4K, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemm_q5_k",
+        summary: "matrix in Q5_K times a batch of vectors",
+        prepare: |unit, pool, isa| gemm::prepare(Format::Q5K, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "gemm_q6_k",
+        summary: "matrix in Q6_K times a batch of vectors",
+        prepare: |unit, pool, isa| gemm::prepare(Format::Q6K, unit, pool, isa),
+    },
+    KernelInfo {
         name: "decode",
         summary: "one token step over a model's tensor list",
         prepare: decode::prepare,
+    },
+    KernelInfo {
+        name: "peak_f32",
+        summary: "multiply-adds in single precision, registers only",
+        prepare: |unit, pool, isa| peak::prepare(Arithmetic::F32, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "peak_f16",
+        summary: "multiply-adds in half precision, registers only",
+        prepare: |unit, pool, isa| peak::prepare(Arithmetic::F16, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "peak_int8",
+        summary: "products of bytes added in 32 bits, registers only",
+        prepare: |unit, pool, isa| peak::prepare(Arithmetic::Int8, unit, pool, isa),
+    },
+    KernelInfo {
+        name: "prefill",
+        summary: "a prompt over a model's tensor list in one batch",
+        prepare: prefill::prepare,
     },
 ];
 

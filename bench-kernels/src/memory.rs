@@ -118,6 +118,12 @@ impl Region {
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.len_bytes / 8) }
     }
 
+    /// The content as floats; a rest shorter than a float is left out.
+    pub fn floats_mut(&mut self) -> &mut [f32] {
+        // SAFETY: the start is aligned to 2 MiB, every bit pattern is an `f32`, and `&mut self` makes it exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.len_bytes / 4) }
+    }
+
     /// Bytes of this mapping that the kernel backs with huge pages; `None` where it does not tell.
     pub fn huge_page_bytes(&self) -> Option<u64> {
         let maps = std::fs::read_to_string("/proc/self/smaps").ok()?;
@@ -153,16 +159,16 @@ impl Drop for Region {
     }
 }
 
-/// A vector of floats that threads write in parts and read in full, in phases separated by barriers.
-pub struct PhaseBuffer(Box<[UnsafeCell<f32>]>);
+/// A vector of numbers that threads write in parts and read in full, in phases separated by barriers.
+pub struct PhaseBuffer<T = f32>(Box<[UnsafeCell<T>]>);
 
 // SAFETY: all access goes through the unsafe functions below, whose callers keep readers and writers apart.
-unsafe impl Sync for PhaseBuffer {}
+unsafe impl<T: Send + Sync> Sync for PhaseBuffer<T> {}
 
-impl PhaseBuffer {
+impl<T: Copy + Default> PhaseBuffer<T> {
     /// `len` zeroes.
-    pub fn new(len: usize) -> PhaseBuffer {
-        PhaseBuffer((0..len).map(|_| UnsafeCell::new(0.0)).collect())
+    pub fn new(len: usize) -> PhaseBuffer<T> {
+        PhaseBuffer((0..len).map(|_| UnsafeCell::new(T::default())).collect())
     }
 
     /// Elements.
@@ -175,8 +181,8 @@ impl PhaseBuffer {
     /// # Safety
     /// - No thread writes any part of it until the borrow ends.
     /// - A barrier lies between the last write and this call.
-    pub unsafe fn read(&self) -> &[f32] {
-        // SAFETY: `UnsafeCell<f32>` has the layout of `f32`; the caller excludes writers.
+    pub unsafe fn read(&self) -> &[T] {
+        // SAFETY: `UnsafeCell<T>` has the layout of `T`; the caller excludes writers.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len()) }
     }
 
@@ -192,10 +198,10 @@ impl PhaseBuffer {
         clippy::mut_from_ref,
         reason = "the caller promises exclusive access to the range"
     )]
-    pub unsafe fn write(&self, range: Range<usize>) -> &mut [f32] {
+    pub unsafe fn write(&self, range: Range<usize>) -> &mut [T] {
         let cells = &self.0[range];
-        // SAFETY: `UnsafeCell<f32>` has the layout of `f32`; the caller excludes every other access to the range.
-        unsafe { std::slice::from_raw_parts_mut(cells.as_ptr() as *mut f32, cells.len()) }
+        // SAFETY: `UnsafeCell<T>` has the layout of `T`; the caller excludes every other access to the range.
+        unsafe { std::slice::from_raw_parts_mut(cells.as_ptr() as *mut T, cells.len()) }
     }
 }
 

@@ -227,7 +227,8 @@ fn largest_magnitude(x: &[f32]) -> f32 {
 pub fn rms_norm(x: &[f32], weight: &[f32], out: &mut [f32]) {
     const EPSILON: f32 = 1e-6;
     let mut sums = [0.0f32; 8];
-    for chunk in x.chunks_exact(8) {
+    let (chunks, rest) = x.as_chunks::<8>();
+    for chunk in chunks.iter().map(|chunk| chunk.as_slice()).chain([rest]) {
         for (sum, x) in sums.iter_mut().zip(chunk) {
             *sum += x * x;
         }

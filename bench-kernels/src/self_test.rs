@@ -3,6 +3,8 @@
 //! The same code serves `cargo test` on the development machine and `bench-kernels self-test` on a board or under an
 //! emulator.
 
+mod batch;
+
 use std::io::Write;
 
 use crate::kernels::weights::{Format, GROUP_ROWS};
@@ -44,6 +46,7 @@ fn compare(isa: &Isa) -> (usize, Vec<String>) {
     products(isa, &mut cases);
     vectors(isa, &mut cases);
     quantised_vectors(isa, &mut cases);
+    batch::run(isa, &mut cases);
     (cases.n_cases, cases.differences)
 }
 

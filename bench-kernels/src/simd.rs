@@ -5,16 +5,22 @@
 //! and the floating-point sums are done block by block, row by row, multiply then add, in the same order everywhere.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub mod batch;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+pub mod peak;
 #[cfg(target_arch = "x86_64")]
 mod rows256;
 mod scalar;
 mod vectors;
 
+use self::batch::Batched;
+use self::peak::Peaks;
 pub use self::vectors::Q8_0_BLOCK;
 use self::vectors::Vectors;
 use crate::kernels::weights::{Format, GROUP_ROWS};
@@ -36,6 +42,8 @@ pub struct Isa {
     triad: unsafe fn(*mut f64, *const f64, *const f64, f64, usize),
     non_temporal: Option<NonTemporal>,
     products: Products,
+    batched: Batched,
+    peaks: Peaks,
     dot_f16: unsafe fn(*const u16, *const f32, usize) -> f32,
     add_scaled_f16: unsafe fn(*mut f32, *const u16, f32, usize),
     vectors: Vectors,
@@ -84,6 +92,7 @@ pub fn variants() -> Vec<(&'static str, Result<&'static Isa, Missing>)> {
         (avx2::ISA_VNNI.name, avx2::detect_vnni()),
         (avx512::ISA.name, avx512::detect()),
         (avx512::ISA_VNNI.name, avx512::detect_vnni()),
+        (amx::ISA.name, amx::detect()),
     ]);
     #[cfg(target_arch = "aarch64")]
     all.extend(neon::detect_all());

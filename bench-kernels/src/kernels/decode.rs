@@ -11,7 +11,7 @@ mod attention;
 mod cache;
 mod chunks;
 mod held;
-mod plan;
+pub(super) mod plan;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -213,7 +213,7 @@ fn fill(matrix: &Matrix, thread_idx: usize, n_threads: usize, region: &mut [u8])
 }
 
 /// Cosine and sine of every pair of a head at one position; base 10000 (Su et al. 2021).
-fn rope_angles(head_dim: usize, position: usize) -> impl Iterator<Item = (f32, f32)> {
+pub(super) fn rope_angles(head_dim: usize, position: usize) -> impl Iterator<Item = (f32, f32)> {
     (0..head_dim / 2).map(move |pair| {
         let angle = position as f64 / 10_000f64.powf(2.0 * pair as f64 / head_dim as f64);
         (angle.cos() as f32, angle.sin() as f32)

@@ -1,4 +1,7 @@
-//! AVX2 with F16C: 256-bit streams and vectors; a second variant with the dot-product instruction of AVX-VNNI.
+//! AVX2 with F16C and FMA: 256-bit streams and vectors; a second variant with the dot-product instruction of AVX-VNNI.
+
+pub(super) mod batch;
+pub(super) mod peak;
 
 use std::arch::x86_64::*;
 
@@ -22,6 +25,8 @@ pub(super) static ISA: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c", Maddubs),
+    batched: batch::MADDUBS,
+    peaks: peak::MADDUBS,
     dot_f16,
     add_scaled_f16,
     vectors: vectors!("avx2"),
@@ -37,6 +42,8 @@ pub(super) static ISA_VNNI: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c,avxvnni", VexDpbusd),
+    batched: batch::VNNI,
+    peaks: peak::VNNI,
     dot_f16,
     add_scaled_f16,
     vectors: vectors!("avx2"),
@@ -51,6 +58,11 @@ pub(super) fn detect() -> Result<&'static Isa, Missing> {
     if !is_x86_feature_detected!("f16c") {
         return Err(Missing {
             reason: "the CPU has no F16C".into(),
+        });
+    }
+    if !is_x86_feature_detected!("fma") {
+        return Err(Missing {
+            reason: "the CPU has no FMA".into(),
         });
     }
     Ok(&ISA)

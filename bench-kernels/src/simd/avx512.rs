@@ -3,6 +3,9 @@
 //! The products stay in 256-bit vectors (see `rows256` for why) and gain the ternary logic and the registers of the
 //! EVEX encoding.
 
+pub(super) mod batch;
+mod peak;
+
 use std::arch::x86_64::*;
 
 use super::avx2::{self, add_scaled_q8_0, dot_q8_0};
@@ -26,12 +29,17 @@ pub(super) static ISA: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c,avx512f,avx512bw,avx512vl", Maddubs),
+    batched: avx2::batch::MADDUBS,
+    peaks: peak::PLAIN,
     dot_f16: avx2::dot_f16,
     add_scaled_f16: avx2::add_scaled_f16,
     vectors: vectors!("avx512f,avx512bw,avx512vl"),
 };
 
-pub(super) static ISA_VNNI: Isa = Isa {
+pub(super) static ISA_VNNI: Isa = ISA_VNNI_PARTS;
+
+/// What [`ISA_VNNI`] consists of, for variants that replace some of it.
+pub(super) const ISA_VNNI_PARTS: Isa = Isa {
     name: "avx512-vnni",
     read,
     write,
@@ -41,6 +49,8 @@ pub(super) static ISA_VNNI: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products!("avx2,f16c,avx512f,avx512bw,avx512vl,avx512vnni", EvexDpbusd),
+    batched: batch::VNNI,
+    peaks: peak::VNNI,
     dot_f16: avx2::dot_f16,
     add_scaled_f16: avx2::add_scaled_f16,
     vectors: vectors!("avx512f,avx512bw,avx512vl"),

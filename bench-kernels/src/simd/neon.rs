@@ -1,10 +1,14 @@
-//! NEON: 128-bit vectors, two of them per group of rows; a second variant with the dot-product instructions.
+//! NEON: 128-bit vectors, two of them per group of rows; a second variant with the
+//! dot-product instructions, and a third with those that multiply matrices.
 
+mod batch;
+mod peak;
 mod products;
 
 use std::arch::aarch64::*;
 use std::arch::{asm, is_aarch64_feature_detected};
 
+use self::batch::{I8mm, batched};
 use self::products::{Dotprod, Widening, load_f16x4, products, store};
 use super::vectors::{Q8_0_BLOCK, vectors};
 use super::{Isa, Missing, NonTemporal, sum_lanes, words_before_line};
@@ -26,6 +30,8 @@ static NEON: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products::<Widening>(),
+    batched: batched::<Widening>(),
+    peaks: peak::WIDENING,
     dot_f16,
     add_scaled_f16,
     vectors: vectors!("neon"),
@@ -41,26 +47,55 @@ static NEON_DOTPROD: Isa = Isa {
     triad,
     non_temporal: Some(NON_TEMPORAL),
     products: products::<Dotprod>(),
+    batched: batched::<Dotprod>(),
+    peaks: peak::DOTPROD,
     dot_f16,
     add_scaled_f16,
     vectors: vectors!("neon"),
 };
 
-pub(super) fn detect_all() -> [(&'static str, Result<&'static Isa, Missing>); 2] {
-    let neon = match is_aarch64_feature_detected!("neon") {
-        true => Ok(&NEON),
+/// With the matrix-multiply instructions for batches; a single vector has nothing to fill the second column with.
+static NEON_I8MM: Isa = Isa {
+    name: "neon-i8mm",
+    read,
+    write,
+    copy,
+    scale,
+    add,
+    triad,
+    non_temporal: Some(NON_TEMPORAL),
+    products: products::<Dotprod>(),
+    batched: batched::<I8mm>(),
+    peaks: peak::I8MM,
+    dot_f16,
+    add_scaled_f16,
+};
+
+pub(super) fn detect_all() -> [(&'static str, Result<&'static Isa, Missing>); 3] {
+    let has_neon = is_aarch64_feature_detected!("neon");
+    let has_dotprod = has_neon && is_aarch64_feature_detected!("dotprod");
+    let has_i8mm = has_dotprod && is_aarch64_feature_detected!("i8mm");
+    let or_missing = |is_there: bool, isa: &'static Isa, what: &str| match is_there {
+        true => Ok(isa),
         false => Err(Missing {
-            reason: "the CPU has no NEON".into(),
+            reason: format!("the CPU has no {what}"),
         }),
     };
-    let dotprod =
-        match is_aarch64_feature_detected!("neon") && is_aarch64_feature_detected!("dotprod") {
-            true => Ok(&NEON_DOTPROD),
-            false => Err(Missing {
-                reason: "the CPU has no dot-product instructions (asimddp)".into(),
-            }),
-        };
-    [(NEON.name, neon), (NEON_DOTPROD.name, dotprod)]
+    [
+        (NEON.name, or_missing(has_neon, &NEON, "NEON")),
+        (
+            NEON_DOTPROD.name,
+            or_missing(
+                has_dotprod,
+                &NEON_DOTPROD,
+                "dot-product instructions (asimddp)",
+            ),
+        ),
+        (
+            NEON_I8MM.name,
+            or_missing(has_i8mm, &NEON_I8MM, "matrix-multiply instructions (i8mm)"),
+        ),
+    ]
 }
 
 /// # Safety

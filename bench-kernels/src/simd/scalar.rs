@@ -1,7 +1,10 @@
 //! The reference: plain loops that every other variant has to equal.
 
+mod batch;
 mod products;
 
+pub use self::batch::BATCHED;
+use super::peak::{Peak, Peaks};
 use super::{Isa, sum_lanes, vectors};
 use crate::numeric::f16_to_f32;
 
@@ -15,10 +18,40 @@ pub(super) static ISA: Isa = Isa {
     triad,
     non_temporal: None,
     products: products::PRODUCTS,
+    batched: BATCHED,
+    peaks: PEAKS,
     dot_f16,
     add_scaled_f16,
     vectors: vectors::SCALAR,
 };
+
+/// Independent sums of the peak.
+const N_SUMS: usize = 16;
+
+const PEAKS: Peaks = Peaks {
+    f32: Peak {
+        run: f32_steps,
+        ops_per_step: 2 * N_SUMS as u64,
+        sum_per_step: N_SUMS as u32,
+    },
+    f16: None,
+    int8: None,
+};
+
+/// Pseudo-code: `sum = sum * 1 + 1` for every sum; multiplied and added apart, as the baseline has no fused form.
+///
+/// # Safety
+/// - None.
+unsafe fn f32_steps(n: u32) -> f32 {
+    let (factor, term) = std::hint::black_box((1.0f32, 1.0f32));
+    let mut sums = [0.0f32; N_SUMS];
+    for _ in 0..n {
+        for sum in &mut sums {
+            *sum = *sum * factor + term;
+        }
+    }
+    sums.iter().sum()
+}
 
 /// # Safety
 /// - `words` is valid for reads of `n` words.
