@@ -384,37 +384,59 @@ pub(super) unsafe fn dot_q8_0(
 ) -> f32 {
     let mut sums = _mm_setzero_ps();
     let mut lanes = [0.0f32; 8];
-    // SAFETY: every access lies inside the blocks, by the loop's bounds.
+    // SAFETY: the caller's promise; every quad lies below `n_blocks`.
     unsafe {
-        let block_sums = |block_idx: usize| {
-            let at = block_idx * Q8_0_BLOCK;
-            let q = _mm256_loadu_si256(row.add(n_blocks).cast::<i8>().add(at).cast());
-            let x = _mm256_loadu_si256(qs.add(at).cast());
-            let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(x, q));
-            _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))
-        };
         for first in (0..n_blocks).step_by(4) {
-            let n = (n_blocks - first).min(4);
-            let mut products = [_mm256_setzero_si256(); 4];
-            let (mut d, mut x_scales) = ([0u16; 4], [0.0f32; 4]);
-            for idx in 0..n {
-                products[idx] = block_sums(first + idx);
-                d[idx] = *row.add(first + idx);
-                x_scales[idx] = *scales.add(first + idx);
-            }
-            let [a, b, c, d_] = products;
-            let quads = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d_));
-            let products = _mm_add_epi32(
-                _mm256_castsi256_si128(quads),
-                _mm256_extracti128_si256::<1>(quads),
-            );
-            let d = _mm_cvtph_ps(_mm_loadl_epi64(d.as_ptr().cast()));
-            let scale = _mm_mul_ps(d, _mm_loadu_ps(x_scales.as_ptr()));
-            sums = _mm_add_ps(sums, _mm_mul_ps(scale, _mm_cvtepi32_ps(products)));
+            let qs = qs.add(first * Q8_0_BLOCK);
+            let elements = row.add(n_blocks).cast::<i8>().add(first * Q8_0_BLOCK);
+            let (d, scales) = (row.add(first), scales.add(first));
+            let terms = match n_blocks - first {
+                1 => dot_quad::<1>(d, elements, qs, scales),
+                2 => dot_quad::<2>(d, elements, qs, scales),
+                3 => dot_quad::<3>(d, elements, qs, scales),
+                _ => dot_quad::<4>(d, elements, qs, scales),
+            };
+            sums = _mm_add_ps(sums, terms);
         }
         _mm_storeu_ps(lanes.as_mut_ptr(), sums);
     }
     sum_lanes(lanes)
+}
+
+/// The terms of `N` blocks, at most four, and zeroes. Their number is a constant: the scales of a number that is not
+/// known would be collected by a call of memcpy.
+///
+/// # Safety
+/// - The CPU has AVX2 and F16C; `d` and `scales` are valid for reads of `N` elements, `elements` and `qs` of 32 `N`.
+#[inline(always)]
+unsafe fn dot_quad<const N: usize>(
+    d: *const u16,
+    elements: *const i8,
+    qs: *const i8,
+    scales: *const f32,
+) -> __m128 {
+    let (mut d_quad, mut scale_quad) = ([0u16; 4], [0.0f32; 4]);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut products = [_mm256_setzero_si256(); 4];
+        for idx in 0..N {
+            let q = _mm256_loadu_si256(elements.add(idx * Q8_0_BLOCK).cast());
+            let x = _mm256_loadu_si256(qs.add(idx * Q8_0_BLOCK).cast());
+            let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(x, q));
+            products[idx] = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+            d_quad[idx] = *d.add(idx);
+            scale_quad[idx] = *scales.add(idx);
+        }
+        let [a, b, c, d] = products;
+        let quads = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+        let products = _mm_add_epi32(
+            _mm256_castsi256_si128(quads),
+            _mm256_extracti128_si256::<1>(quads),
+        );
+        let d = _mm_cvtph_ps(_mm_loadl_epi64(d_quad.as_ptr().cast()));
+        let scale = _mm_mul_ps(d, _mm_loadu_ps(scale_quad.as_ptr()));
+        _mm_mul_ps(scale, _mm_cvtepi32_ps(products))
+    }
 }
 
 /// # Safety
