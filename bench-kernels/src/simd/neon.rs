@@ -69,6 +69,7 @@ static NEON_I8MM: Isa = Isa {
     peaks: peak::I8MM,
     dot_f16,
     add_scaled_f16,
+    vectors: vectors!("neon"),
 };
 
 pub(super) fn detect_all() -> [(&'static str, Result<&'static Isa, Missing>); 3] {
