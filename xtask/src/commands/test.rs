@@ -55,6 +55,13 @@ pub fn test(args: &TestArgs) -> anyhow::Result<u8> {
     step("board programs: own checks", || {
         self_tests(&sh, artifacts.values())
     })?;
+    step("board programs: what the timed region calls", || {
+        run(cmd!(
+            sh,
+            "cargo test --locked --package bench-kernels --test timed_region"
+        ))
+    })?;
+    step("scalar code under miri", || under_miri(&sh))?;
     step("licences, bans and sources", || {
         check_dependencies(&sh, args.no_install)
     })?;
@@ -93,6 +100,26 @@ fn set_up(sh: &Shell, no_install: bool) -> anyhow::Result<()> {
                 component
             };
             run(cmd!(sh, "rustup component add {name}"))?;
+        }
+    }
+    let has_miri = cmd!(sh, "rustup run nightly cargo miri --version")
+        .quiet()
+        .ignore_stdout()
+        .ignore_stderr();
+    if has_miri.run().is_err() {
+        if no_install {
+            return Err(ExitError::usage(
+                "miri is missing; run `rustup toolchain install nightly --component miri,rust-src`",
+            )
+            .into());
+        }
+        // Where some nightly is there already, its components are added to that one.
+        let added = cmd!(sh, "rustup component add miri rust-src --toolchain nightly").run();
+        if added.is_err() {
+            run(cmd!(
+                sh,
+                "rustup toolchain install nightly --profile minimal --component miri,rust-src"
+            ))?;
         }
     }
     let missing: BTreeSet<&str> = TOOLS
@@ -146,6 +173,17 @@ fn self_tests<'a>(sh: &Shell, artifacts: impl Iterator<Item = &'a Artifact>) -> 
         }
     }
     Ok(())
+}
+
+/// The reference code in an interpreter that sees undefined behaviour. What maps memory, pins threads or is long is left
+/// to the other steps: miri knows no `madvise`, and takes a thousand times as long.
+fn under_miri(sh: &Shell) -> anyhow::Result<()> {
+    let _env = sh.push_env("MIRIFLAGS", "-Zmiri-disable-isolation");
+    let filters = ["numeric::", "weights::", "properties::products"];
+    run(cmd!(
+        sh,
+        "rustup run nightly cargo miri test --locked --package bench-kernels --bin bench-kernels --target-dir target/miri -- {filters...}"
+    ))
 }
 
 fn check_dependencies(sh: &Shell, no_install: bool) -> anyhow::Result<()> {
