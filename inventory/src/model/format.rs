@@ -48,15 +48,13 @@ impl Quant {
     ];
 
     /// Those that people usually choose between, largest first: what tables show.
-    pub const USUAL: [Quant; 8] = [
+    pub const USUAL: [Quant; 6] = [
         Quant::F16,
         Quant::Q8_0,
-        Quant::Q6K,
         Quant::Q5KM,
         Quant::Q4KM,
         Quant::Q4_0,
         Quant::Q3KM,
-        Quant::Q2K,
     ];
 
     /// Stable id: the usual name in lower case, for instance `q4_k_m`.
