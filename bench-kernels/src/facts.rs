@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bench_protocol::{CacheFacts, CpuFacts, DramClock, Facts, MemoryFacts, VariantFacts};
 
+use crate::run::state::StateFiles;
 use crate::{affinity, simd};
 
 /// Everything at once.
@@ -45,6 +46,11 @@ pub fn collect() -> Facts {
         transparent_huge_pages: bracketed("/sys/kernel/mm/transparent_hugepage/enabled"),
         page_bytes: page_bytes(),
         load_1min: read_text("/proc/loadavg").and_then(|text| text.split(' ').next()?.parse().ok()),
+        temperature_millicelsius: StateFiles::find(Path::new("/"), &cpus)
+            .read()
+            .temperature_millicelsius,
+        firmware_throttle_flags: read_text("/sys/devices/platform/soc/soc:firmware/get_throttled")
+            .and_then(|text| u32::from_str_radix(text.trim_start_matches("0x"), 16).ok()),
     }
 }
 

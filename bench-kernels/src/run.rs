@@ -2,7 +2,7 @@
 
 mod candidates;
 mod sampling;
-mod state;
+pub mod state;
 mod watchdog;
 
 use std::io::{BufWriter, Write};

@@ -10,6 +10,7 @@ pub mod run_dir;
 pub mod analysis;
 pub mod bounds;
 pub mod frames;
+pub mod health;
 pub mod report;
 pub mod stats;
 pub mod theory;

@@ -9,6 +9,7 @@ mod choose;
 mod files;
 mod host_chain;
 mod host_facts;
+mod host_health;
 mod host_interference;
 mod host_kernels;
 mod host_kv_cache;
@@ -117,6 +118,7 @@ pub(crate) const HOST: &[Section] = &[
     section!(host_units, "All units"),
     section!(host_samples, "Samples"),
     section!(host_troubles, "What did not work"),
+    section!(host_health, "What may have disturbed it"),
     section!(host_facts, "Facts the host told"),
     section!(files, "Data files"),
 ];

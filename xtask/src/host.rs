@@ -117,6 +117,88 @@ pub async fn measure(
     (record, counts)
 }
 
+/// Asks a host for its facts, without measuring.
+///
+/// # Errors
+/// When it cannot be reached, takes no program, or tells nothing.
+pub async fn ask(
+    host: &Host,
+    artifacts: &BTreeMap<&'static str, Artifact>,
+) -> Result<Facts, HostError> {
+    let connection = transport::connect(host).await?;
+    let answer = async {
+        let probe = connection.probe().await?;
+        let program = connection
+            .deploy(artifact_for(&probe.arch, artifacts)?)
+            .await?;
+        facts(&connection, &program).await
+    };
+    let answer = answer.await;
+    connection.close().await;
+    answer
+}
+
+/// The board program for an architecture.
+fn artifact_for<'a>(
+    arch: &str,
+    artifacts: &'a BTreeMap<&'static str, Artifact>,
+) -> Result<&'a Artifact, HostError> {
+    let artifact = artifact::target_of(arch).and_then(|target| artifacts.get(target.arch));
+    artifact.ok_or_else(|| {
+        let known: Vec<&str> = artifact::TARGETS.iter().map(|target| target.arch).collect();
+        let message = format!(
+            "there is no board program for `{arch}`; there are {}",
+            known.join(" and ")
+        );
+        HostError::failed(Stage::Probe, message)
+    })
+}
+
+async fn facts(connection: &Connection, program: &str) -> Result<Facts, HostError> {
+    let Running {
+        stdin,
+        stdout,
+        stderr,
+        end,
+    } = connection.start(Stage::Facts, program, &["facts"]).await?;
+    drop(stdin);
+    let talk = async {
+        let (mut output, mut errors) = (Vec::new(), Vec::new());
+        let (mut stdout, mut stderr) = (stdout.take(MAX_LINE_BYTES), stderr.take(MAX_LINE_BYTES));
+        let _ = tokio::join!(
+            stdout.read_to_end(&mut output),
+            stderr.read_to_end(&mut errors)
+        );
+        (output, errors, end.await)
+    };
+    let (output, errors, end) = tokio::time::timeout(STEP_DEADLINE, talk)
+        .await
+        .map_err(|_| {
+            HostError::failed(
+                Stage::Facts,
+                format!("no facts within {} s", STEP_DEADLINE.as_secs()),
+            )
+        })?;
+    let messages = String::from_utf8_lossy(&output);
+    let messages: Vec<Message> = messages
+        .lines()
+        .filter_map(|line| parse_line(line).ok())
+        .collect();
+    check_protocol(&messages)?;
+    let facts = messages.into_iter().find_map(|message| match message {
+        Message::Facts(facts) => Some(*facts),
+        _ => None,
+    });
+    facts.ok_or_else(|| {
+        let mut error = HostError::failed(
+            Stage::Facts,
+            format!("the board tells no facts; {}", end.describe()),
+        );
+        error.stderr_tail = tail(&errors);
+        error
+    })
+}
+
 /// Whether an emulator runs the host.
 pub fn is_emulated(host: &Host) -> bool {
     matches!(host.transport, Transport::QemuUser { .. })
@@ -208,17 +290,7 @@ impl HostSession<'_> {
     async fn prepare(&mut self, connection: &Connection) -> Result<(String, String), HostError> {
         let started = Instant::now();
         let probe = connection.probe().await?;
-        let artifact = artifact::target_of(&probe.arch)
-            .and_then(|target| self.context.artifacts.get(target.arch))
-            .ok_or_else(|| {
-                let known: Vec<&str> = artifact::TARGETS.iter().map(|target| target.arch).collect();
-                let message = format!(
-                    "there is no board program for `{}`; there are {}",
-                    probe.arch,
-                    known.join(" and ")
-                );
-                HostError::failed(Stage::Probe, message)
-            })?;
+        let artifact = artifact_for(&probe.arch, &self.context.artifacts)?;
         self.spent("probe", started);
         self.line.say("deploying");
         let started = Instant::now();
@@ -234,7 +306,8 @@ impl HostSession<'_> {
         program: &str,
     ) -> Result<(), HostError> {
         let started = Instant::now();
-        let facts = self.facts(connection, program).await?;
+        self.line.say("asking for facts");
+        let facts = facts(connection, program).await?;
         self.spent("facts", started);
         let request = match self.request.take() {
             Some(mut request) => {
@@ -272,54 +345,6 @@ impl HostSession<'_> {
     fn spent(&mut self, stage: &str, started: Instant) {
         self.stage_s
             .insert(stage.to_string(), started.elapsed().as_secs_f64());
-    }
-
-    async fn facts(&mut self, connection: &Connection, program: &str) -> Result<Facts, HostError> {
-        self.line.say("asking for facts");
-        let Running {
-            stdin,
-            stdout,
-            stderr,
-            end,
-        } = connection.start(Stage::Facts, program, &["facts"]).await?;
-        drop(stdin);
-        let talk = async {
-            let (mut output, mut errors) = (Vec::new(), Vec::new());
-            let (mut stdout, mut stderr) =
-                (stdout.take(MAX_LINE_BYTES), stderr.take(MAX_LINE_BYTES));
-            let _ = tokio::join!(
-                stdout.read_to_end(&mut output),
-                stderr.read_to_end(&mut errors)
-            );
-            (output, errors, end.await)
-        };
-        let (output, errors, end) =
-            tokio::time::timeout(STEP_DEADLINE, talk)
-                .await
-                .map_err(|_| {
-                    HostError::failed(
-                        Stage::Facts,
-                        format!("no facts within {} s", STEP_DEADLINE.as_secs()),
-                    )
-                })?;
-        let messages = String::from_utf8_lossy(&output);
-        let messages: Vec<Message> = messages
-            .lines()
-            .filter_map(|line| parse_line(line).ok())
-            .collect();
-        check_protocol(&messages)?;
-        let facts = messages.into_iter().find_map(|message| match message {
-            Message::Facts(facts) => Some(*facts),
-            _ => None,
-        });
-        facts.ok_or_else(|| {
-            let mut error = HostError::failed(
-                Stage::Facts,
-                format!("the board tells no facts; {}", end.describe()),
-            );
-            error.stderr_tail = tail(&errors);
-            error
-        })
     }
 
     /// Measures every unit; a unit that ends the program costs that unit only.

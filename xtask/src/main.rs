@@ -96,6 +96,8 @@ enum Command {
     },
     /// Check every file of the inventory and report all mistakes at once
     Check,
+    /// Ask hosts for their state and name what would disturb a measurement, with its remedy
+    Doctor(commands::doctor::DoctorArgs),
     /// Render the report of a run directory again [default: the newest run]
     Report(commands::report::ReportArgs),
     /// Theoretical tokens per second of a model on a board
@@ -112,6 +114,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => commands::run::plan(&cli.global, &args),
         Command::List { what } => commands::list::list(&cli.global, what),
         Command::Check => commands::check::check(&cli.global),
+        Command::Doctor(args) => commands::doctor::doctor(&cli.global, &args),
         Command::Report(args) => commands::report::report(&cli.global, &args),
         Command::Bounds(args) => commands::bounds::bounds(&cli.global, &args),
         Command::Test(args) => commands::test::test(&args),

@@ -41,6 +41,12 @@ pub struct Facts {
     pub page_bytes: u64,
     /// Load average over one minute.
     pub load_1min: Option<f64>,
+    /// Highest temperature of all thermal zones, thousandths of a degree Celsius.
+    #[serde(default)]
+    pub temperature_millicelsius: Option<i64>,
+    /// Throttle flags of a Raspberry Pi's firmware.
+    #[serde(default)]
+    pub firmware_throttle_flags: Option<u32>,
 }
 
 /// One logical CPU.

@@ -12,14 +12,14 @@ const CPU_MONITORS: [&str; 3] = ["coretemp", "k10temp", "cpu_thermal"];
 const ABSOLUTE_ZERO_MILLICELSIUS: i64 = -273_150;
 
 /// The files that tell the state of some CPUs, found once: looking for them takes longer than reading them.
-pub(super) struct StateFiles {
+pub struct StateFiles {
     clocks: Vec<PathBuf>,
     temperatures: Vec<PathBuf>,
 }
 
 impl StateFiles {
     /// Those of `cpus` in the file system under `root`.
-    pub(super) fn find(root: &Path, cpus: &[u32]) -> StateFiles {
+    pub fn find(root: &Path, cpus: &[u32]) -> StateFiles {
         let clock = |cpu: &u32| {
             let cpu_dir = root.join(format!("sys/devices/system/cpu/cpu{cpu}"));
             cpu_dir.join("cpufreq/scaling_cur_freq")
@@ -37,7 +37,7 @@ impl StateFiles {
     }
 
     /// The state now.
-    pub(super) fn read(&self) -> SampleState {
+    pub fn read(&self) -> SampleState {
         let clock = |path: &PathBuf| number(path).and_then(|khz| u64::try_from(khz).ok());
         SampleState {
             since_start_ns: 0,

@@ -1,0 +1,44 @@
+//! What about a host's state may have disturbed its measurements.
+
+use serde::Serialize;
+
+use super::{Page, value};
+use crate::health::{self, Weight};
+
+#[derive(Serialize)]
+struct View {
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    weight: &'static str,
+    badge: &'static str,
+    what: String,
+    remedy: String,
+}
+
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let host = page.host()?;
+    let facts = host
+        .data
+        .facts
+        .as_ref()
+        .filter(|_| !host.data.record.emulated)?;
+    let findings = health::examine(facts);
+    if findings.is_empty() {
+        return None;
+    }
+    let row = |finding: health::Finding| Row {
+        weight: finding.weight.name(),
+        badge: match finding.weight {
+            Weight::Problem => "suspect",
+            Weight::Note => "not_measured",
+        },
+        what: finding.what,
+        remedy: finding.remedy,
+    };
+    value(View {
+        rows: findings.into_iter().map(row).collect(),
+    })
+}
