@@ -63,6 +63,9 @@ impl Kind {
     }
 }
 
+/// A head, cosine and sine of every pair, and a factor.
+type TurnFn = unsafe fn(&mut [f32], &[(f32, f32)], f32);
+
 /// The batched inner loops of one variant.
 pub(super) struct Batched {
     /// Tokens of a tile; batches are padded to a multiple of it.
@@ -74,7 +77,7 @@ pub(super) struct Batched {
     pub rms_norm: unsafe fn(&[f32], &[f32], &mut [f32]),
     pub silu_product: unsafe fn(&[f32], &[f32], &mut [f32]),
     pub softmax: unsafe fn(&mut [f32]) -> f32,
-    pub turn: unsafe fn(&mut [f32], &[(f32, f32)], f32),
+    pub turn: TurnFn,
 }
 
 /// The unpacked slice of a panel.
