@@ -3,9 +3,10 @@
 
 A loop is the run of instructions from the target of a backward branch to that branch; of each function named, the
 innermost loops that multiply are listed. An instruction of SDOT makes 16 multiply-adds, one of SMMLA 32: what a loop
-executes per multiply-add is its length divided by these. Outer loops (rows, tiles of tokens) are not counted.
+executes per multiply-add is its length divided by these. The last column is the length of the loop around it, with one
+turn of the inner one; loops further out (rows, tiles of tokens) are not counted.
 
-    CARGO_PROFILE_RELEASE_STRIP=false cargo build --release --package bench-kernels \\
+    RUSTFLAGS='-C symbol-mangling-version=v0' CARGO_PROFILE_RELEASE_STRIP=false cargo build --release --package bench-kernels \\
         --target aarch64-unknown-linux-musl --target-dir DIR
     benchmarks/aarch64_instructions.py DIR/aarch64-unknown-linux-musl/release/bench-kernels 'neon.*(gemv|multiply)'
 
@@ -38,18 +39,19 @@ def functions(objdump, file):
 
 
 def loops(body):
-    """Innermost loops: (first address, mnemonics)."""
+    """Innermost loops: (first address, mnemonics, instructions of the loop around it with one turn of this one)."""
     index = {address: place for place, (address, _, _) in enumerate(body)}
     spans = []
     for place, (address, mnemonic, operands) in enumerate(body):
         if BRANCH.match(mnemonic):
-            target = re.search(r"\b(?:0x)?([0-9a-f]+)(?: <.*>)?$", operands)
+            target = re.search(r"\b(?:0x)?([0-9a-f]+) <[^<]*>(?:\s*//.*)?$", operands)
             first = index.get(int(target.group(1), 16)) if target else None
             if first is not None and first <= place:
                 spans.append((first, place))
     for first, last in sorted(set(spans)):
         if not any((a, b) != (first, last) and first <= a and b <= last for a, b in spans):
-            yield body[first][0], [mnemonic for _, mnemonic, _ in body[first:last + 1]]
+            around = [b - a + 1 for a, b in spans if (a, b) != (first, last) and a <= first and last <= b]
+            yield body[first][0], [mnemonic for _, mnemonic, _ in body[first:last + 1]], min(around, default=0)
 
 
 def main():
@@ -58,18 +60,19 @@ def main():
     parser.add_argument("pattern", help="regular expression for the names of functions")
     parser.add_argument("--objdump", default="aarch64-linux-gnu-objdump")
     args = parser.parse_args()
-    print("| function | loop at | instructions | sdot | smmla | loads and stores | instructions per 32 multiply-adds |")
-    print("|---|---|--:|--:|--:|--:|--:|")
+    print("| function | loop at | instructions | sdot | smmla | loads and stores | instructions per 32 multiply-adds "
+          "| loop around it |")
+    print("|---|---|--:|--:|--:|--:|--:|--:|")
     for name, body in functions(args.objdump, args.file):
         if not re.search(args.pattern, name):
             continue
-        for address, mnemonics in loops(body):
+        for address, mnemonics, around in loops(body):
             sdot, smmla = mnemonics.count("sdot"), mnemonics.count("smmla")
             products = 16 * sdot + 32 * smmla
             if products:
                 memory = sum(re.match(r"(ld|st)", mnemonic) is not None for mnemonic in mnemonics)
                 rate = 32 * len(mnemonics) / products
-                print(f"| {name} | {address:x} | {len(mnemonics)} | {sdot} | {smmla} | {memory} | {rate:.2f} |")
+                print(f"| {name} | {address:x} | {len(mnemonics)} | {sdot} | {smmla} | {memory} | {rate:.2f} | {around} |")
 
 
 if __name__ == "__main__":
