@@ -44,7 +44,7 @@ def loops(body):
     spans = []
     for place, (address, mnemonic, operands) in enumerate(body):
         if BRANCH.match(mnemonic):
-            target = re.search(r"\b(?:0x)?([0-9a-f]+) <[^<]*>(?:\s*//.*)?$", operands)
+            target = re.search(r"\b(?:0x)?([0-9a-f]+) <.*>(?:\s*//.*)?$", operands)
             first = index.get(int(target.group(1), 16)) if target else None
             if first is not None and first <= place:
                 spans.append((first, place))
