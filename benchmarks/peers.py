@@ -8,6 +8,7 @@ package of `llama-cpp-python`, on a synthetic GGUF file with the shapes and form
     apt-get install likwid gcc cmake
     python3 -m venv venv && venv/bin/pip install gguf numpy scikit-build-core
     venv/bin/python benchmarks/peers.py --work DIR [--rounds N] [--skip-streams] [--skip-llama]
+        [--skip-decode] [--skip-prefill]
 """
 
 import argparse
@@ -139,6 +140,16 @@ def gguf_file(path, model, quant):
     writer.close()
 
 
+def keep_tile_configuration(source):
+    """gcc 12 drops the stores to ggml's AMX tile configuration, since its `_tile_loadconfig` claims to read 8 bytes of
+    it only: prompts end in an invalid instruction. The barrier keeps the stores."""
+    file = source / "ggml" / "src" / "ggml-cpu" / "amx" / "mmq.cpp"
+    text = file.read_text()
+    barrier = '__asm__ volatile("" :: "r"(&tc) : "memory");'
+    if barrier not in text:
+        file.write_text(text.replace("_tile_loadconfig(&tc);", f"{barrier}\n    _tile_loadconfig(&tc);"))
+
+
 def build_llama(work):
     program = work / "llama-build" / "bin" / "llama-bench"
     if not program.exists():
@@ -147,12 +158,19 @@ def build_llama(work):
         archive = next(work.glob("llama_cpp_python-*.tar.gz"))
         subprocess.run(["tar", "xzf", archive, "-C", work], check=True)
         source = archive.with_name(archive.name.removesuffix(".tar.gz")) / "vendor" / "llama.cpp"
+        keep_tile_configuration(source)
         options = ["-DGGML_NATIVE=ON", "-DBUILD_SHARED_LIBS=OFF", "-DLLAMA_CURL=OFF", "-DLLAMA_BUILD_TESTS=OFF"]
         build = work / "llama-build"
         subprocess.run(["cmake", "-S", source, "-B", build, "-DCMAKE_BUILD_TYPE=Release", *options], check=True)
         jobs = str(os.cpu_count())
         subprocess.run(["cmake", "--build", build, "--target", "llama-bench", "-j", jobs], check=True)
     return program
+
+
+def llama_prompt(program, file, threads):
+    command = [program, "-m", file, "-p", "512", "-n", "0", "-r", "3", "-t", str(threads), "-o", "json"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(output)[0]["avg_ts"]
 
 
 def llama(program, file, threads):
@@ -176,7 +194,7 @@ def likwid(kind, threads, working_set):
 
 
 def memwall(program, units):
-    request = {"protocol": 1, "run_id": "peers", "units": units, "deadline_ms": 600_000}
+    request = {"protocol": 2, "run_id": "peers", "units": units, "deadline_ms": 600_000}
     text = json.dumps(request) + "\n"
     output = subprocess.run([program, "run"], input=text, check=True, capture_output=True, text=True).stdout
     work, times = {}, {}
@@ -239,6 +257,8 @@ def main():
     parser.add_argument("--working-set", type=int, default=1 << 30)
     parser.add_argument("--skip-streams", action="store_true")
     parser.add_argument("--skip-llama", action="store_true")
+    parser.add_argument("--skip-decode", action="store_true")
+    parser.add_argument("--skip-prefill", action="store_true")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -272,7 +292,14 @@ def main():
             if not file.exists():
                 gguf_file(file, model, quant)
             job = decode_job(model, quant, args.work)
-            for threads in args.threads:
+            for threads in [] if args.skip_prefill else args.threads:
+                ours, peers = [], {"llama-bench": []}
+                for _ in range(args.rounds):
+                    prompt = {"prefill": {"model": job["decode"]["model"], "n_prompt": 512}}
+                    ours.append(512 * memwall(program, [unit("p", "prefill", threads, prompt)])["p"][1])
+                    peers["llama-bench"].append(llama_prompt(bench, file, threads))
+                row(f"pp512 {model} {quant}, {threads} threads", "tokens/s", ours, peers)
+            for threads in [] if args.skip_decode else args.threads:
                 ours, reads, peers = [], [], {"llama-bench": []}
                 for _ in range(args.rounds):
                     read = {"stream": {"working_set_bytes": args.working_set, "residency": "dram"}}

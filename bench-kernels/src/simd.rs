@@ -3,6 +3,7 @@
 //! An [`Isa`] is the proof that the CPU runs its variant: it exists only for variants that run-time detection found.
 //! All variants of a matrix product are bit-identical by construction: products and sums inside a block are integers,
 //! and the floating-point sums are done block by block, row by row, multiply then add, in the same order everywhere.
+//! Batched products ([`batch`]) keep the same promise with fused multiply-adds.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -83,7 +84,7 @@ pub struct Missing {
 /// its EVEX encoding also reads and spreads the activations, and 512 bits halve the loads and stores of a stream.
 /// Measured from the caches of one Sapphire Rapids core, interleaved, against AVX2: Q4_0 1.24 x with AVX-VNNI, 1.03 x
 /// with AVX-512 alone and 1.40 x with AVX-512-VNNI; Q6_K 1.15 x, 1.17 x and 1.41 x; read 1.35 x with 512 bits, triad
-/// 0.99 x.
+/// 0.99 x. Batches of 512 tokens of Q4_0 go 4.6 x as fast with 512 bits and VPDPBUSD as with AVX2, 5.6 x with AMX.
 pub fn variants() -> Vec<(&'static str, Result<&'static Isa, Missing>)> {
     let mut all = vec![(scalar::ISA.name, Ok(&scalar::ISA))];
     #[cfg(target_arch = "x86_64")]

@@ -16,36 +16,35 @@ pub fn unpack<const FLIP: bool>(format: Format, blocks: &[u8], place: usize, to:
     let blocks = blocks
         .chunks_exact(format.block_bytes() * GROUP_ROWS)
         .enumerate();
-    match format {
-        Format::F16 => blocks.for_each(|(idx, block)| group.f16(idx, block)),
-        Format::Q4_0 => blocks.for_each(|(idx, block)| {
-            group.nibbles(idx, block, &block[16..], |_, q| {
+    // Loops, not `for_each`: a closure that is not inlined would be compiled for the baseline of the target.
+    for (idx, block) in blocks {
+        match format {
+            Format::F16 => group.f16(idx, block),
+            Format::Q4_0 => group.nibbles(idx, block, &block[16..], |_, q| {
                 q.wrapping_sub(8) ^ flip::<FLIP>()
-            });
-        }),
-        Format::Iq4Nl => blocks.for_each(|(idx, block)| {
-            group.nibbles(idx, block, &block[16..], |_, q| {
+            }),
+            Format::Iq4Nl => group.nibbles(idx, block, &block[16..], |_, q| {
                 nibble_value(q) ^ flip::<FLIP>()
-            });
-        }),
-        Format::Q5_0 => blocks.for_each(|(idx, block)| {
-            let fifth = vector(block, 16);
-            group.nibbles(idx, block, &block[48..], |(chunk, lane), q| {
-                (q | (fifth[lane] >> chunk & 1) << 4).wrapping_sub(16) ^ flip::<FLIP>()
-            });
-        }),
-        Format::Q8_0 => blocks.for_each(|(idx, block)| {
-            group.scale(idx, &halves(block), |_| 1.0);
-            for chunk in 0..8 {
-                let bytes = vector(block, 16 + chunk * 32);
-                group.chunk(idx * 8 + chunk, |lane| bytes[lane] ^ flip::<FLIP>());
+            }),
+            Format::Q5_0 => {
+                let fifth = vector(block, 16);
+                group.nibbles(idx, block, &block[48..], |(chunk, lane), q| {
+                    (q | (fifth[lane] >> chunk & 1) << 4).wrapping_sub(16) ^ flip::<FLIP>()
+                });
             }
-        }),
-        Format::Q2K => blocks.for_each(|(idx, block)| group.q2_k(idx, block)),
-        Format::Q3K => blocks.for_each(|(idx, block)| group.q3_k::<FLIP>(idx, block)),
-        Format::Q4K => blocks.for_each(|(idx, block)| group.q45_k::<false>(idx, block)),
-        Format::Q5K => blocks.for_each(|(idx, block)| group.q45_k::<true>(idx, block)),
-        Format::Q6K => blocks.for_each(|(idx, block)| group.q6_k::<FLIP>(idx, block)),
+            Format::Q8_0 => {
+                group.scale(idx, &halves(block), |_| 1.0);
+                for chunk in 0..8 {
+                    let bytes = vector(block, 16 + chunk * 32);
+                    group.chunk(idx * 8 + chunk, |lane| bytes[lane] ^ flip::<FLIP>());
+                }
+            }
+            Format::Q2K => group.q2_k(idx, block),
+            Format::Q3K => group.q3_k::<FLIP>(idx, block),
+            Format::Q4K => group.q45_k::<false>(idx, block),
+            Format::Q5K => group.q45_k::<true>(idx, block),
+            Format::Q6K => group.q6_k::<FLIP>(idx, block),
+        }
     }
 }
 

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Counts the instructions of aarch64 inner loops per multiply-add, from a disassembly.
+
+A loop is the run of instructions from the target of a backward branch to that branch; of each function named, the
+innermost loops that multiply are listed. An instruction of SDOT makes 16 multiply-adds, one of SMMLA 32: what a loop
+executes per multiply-add is its length divided by these. The last column is the length of the loop around it, with one
+turn of the inner one; loops further out (rows, tiles of tokens) are not counted.
+
+    RUSTFLAGS='-C symbol-mangling-version=v0' CARGO_PROFILE_RELEASE_STRIP=false cargo build --release --package bench-kernels \\
+        --target aarch64-unknown-linux-musl --target-dir DIR
+    benchmarks/aarch64_instructions.py DIR/aarch64-unknown-linux-musl/release/bench-kernels 'neon.*(gemv|multiply)'
+
+    aarch64-linux-gnu-g++ -O3 -std=gnu++17 -march=armv8.2-a+fp16+dotprod -I ggml/include -I ggml/src \\
+        -I ggml/src/ggml-cpu -c ggml/src/ggml-cpu/arch/arm/repack.cpp -o repack.o
+    benchmarks/aarch64_instructions.py repack.o 'ggml_gem[mv]_q[48]'
+"""
+
+import argparse
+import re
+import subprocess
+
+LINE = re.compile(r"^\s*([0-9a-f]+):\s+(?:[0-9a-f]{8}\s+)?(\S+)\s*(.*)$")
+FUNCTION = re.compile(r"^([0-9a-f]+) <(.*)>:$")
+BRANCH = re.compile(r"^(b\.\w+|b|cbn?z|tbn?z)$")
+
+
+def functions(objdump, file):
+    name, body = None, []
+    text = subprocess.run([objdump, "-d", "-C", "--no-show-raw-insn", file], check=True, capture_output=True, text=True)
+    for line in text.stdout.splitlines():
+        if found := FUNCTION.match(line):
+            if name:
+                yield name, body
+            name, body = found.group(2), []
+        elif found := LINE.match(line):
+            body.append((int(found.group(1), 16), found.group(2), found.group(3)))
+    if name:
+        yield name, body
+
+
+def loops(body):
+    """Innermost loops: (first address, mnemonics, instructions of the loop around it with one turn of this one)."""
+    index = {address: place for place, (address, _, _) in enumerate(body)}
+    spans = []
+    for place, (address, mnemonic, operands) in enumerate(body):
+        if BRANCH.match(mnemonic):
+            target = re.search(r"\b(?:0x)?([0-9a-f]+) <.*>(?:\s*//.*)?$", operands)
+            first = index.get(int(target.group(1), 16)) if target else None
+            if first is not None and first <= place:
+                spans.append((first, place))
+    for first, last in sorted(set(spans)):
+        if not any((a, b) != (first, last) and first <= a and b <= last for a, b in spans):
+            around = [b - a + 1 for a, b in spans if (a, b) != (first, last) and a <= first and last <= b]
+            yield body[first][0], [mnemonic for _, mnemonic, _ in body[first:last + 1]], min(around, default=0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file")
+    parser.add_argument("pattern", help="regular expression for the names of functions")
+    parser.add_argument("--objdump", default="aarch64-linux-gnu-objdump")
+    args = parser.parse_args()
+    print("| function | loop at | instructions | sdot | smmla | loads and stores | instructions per 32 multiply-adds "
+          "| loop around it |")
+    print("|---|---|--:|--:|--:|--:|--:|--:|")
+    for name, body in functions(args.objdump, args.file):
+        if not re.search(args.pattern, name):
+            continue
+        for address, mnemonics, around in loops(body):
+            sdot, smmla = mnemonics.count("sdot"), mnemonics.count("smmla")
+            products = 16 * sdot + 32 * smmla
+            if products:
+                memory = sum(re.match(r"(ld|st)", mnemonic) is not None for mnemonic in mnemonics)
+                rate = 32 * len(mnemonics) / products
+                print(f"| {name} | {address:x} | {len(mnemonics)} | {sdot} | {smmla} | {memory} | {rate:.2f} | {around} |")
+
+
+if __name__ == "__main__":
+    main()
