@@ -96,8 +96,12 @@ def gguf_file(path, model, quant):
 
     layers, hidden, ffn, heads, kv_heads, head_dim, vocab = MODELS[model]
     kinds = gguf.GGMLQuantizationType
-    matrix_kind = {"q4_0": kinds.Q4_0, "q8_0": kinds.Q8_0}[quant]
-    output_kind = kinds.Q8_0 if quant == "q8_0" or hidden % 256 else kinds.Q6_K
+    base_kind = {"q4_0": kinds.Q4_0, "q8_0": kinds.Q8_0, "q4_k_m": kinds.Q4_K}[quant]
+    output_kind = kinds.Q8_0 if quant == "q8_0" else kinds.Q6_K
+    # What llama.cpp takes where a row is no whole number of blocks.
+    instead = {kinds.Q4_K: kinds.Q5_0, kinds.Q6_K: kinds.Q8_0}
+    # Offsets of the half-precision scales of a block, and a high byte that keeps each small and finite.
+    scales = {kinds.Q4_K: ([0, 2], 0x04), kinds.Q6_K: ([208], 0x04)}
     random = numpy.random.default_rng(1)
     writer = gguf.GGUFWriter(path, "qwen2")
     writer.add_block_count(layers)
@@ -112,10 +116,13 @@ def gguf_file(path, model, quant):
     writer.add_tokenizer_model("no_vocab")
 
     def matrix(name, rows, cols, kind):
+        if cols % gguf.GGML_QUANT_SIZES[kind][0]:
+            kind = instead[kind]
         elements, size = gguf.GGML_QUANT_SIZES[kind]
         blocks = random.integers(0, 256, (rows, cols // elements, size), dtype=numpy.uint8)
-        at = size - 2 if kind == kinds.Q6_K else 0
-        blocks[:, :, at + 1] = 0x04 if kind == kinds.Q6_K else 0x14
+        offsets, high_byte = scales.get(kind, ([0], 0x14))
+        for at in offsets:
+            blocks[:, :, at + 1] = high_byte
         writer.add_tensor(name, blocks.reshape(rows, -1), raw_dtype=kind)
 
     def vector(name, n):
@@ -125,15 +132,18 @@ def gguf_file(path, model, quant):
     vector("output_norm.weight", hidden)
     for i in range(layers):
         b = f"blk.{i}."
+        # The layers that get 6 bits in a Q4_K_M file; inventory/src/model/tensors.rs has the rule.
+        more_bits = i < layers // 8 or i >= 7 * layers // 8 or (i - layers // 8) % 3 == 2
+        more_kind = kinds.Q6_K if quant == "q4_k_m" and more_bits else base_kind
         vector(b + "attn_norm.weight", hidden)
         vector(b + "ffn_norm.weight", hidden)
         for name, rows in (("q", heads * head_dim), ("k", kv_heads * head_dim), ("v", kv_heads * head_dim)):
-            matrix(f"{b}attn_{name}.weight", rows, hidden, matrix_kind)
+            matrix(f"{b}attn_{name}.weight", rows, hidden, more_kind if name == "v" else base_kind)
             vector(f"{b}attn_{name}.bias", rows)
-        matrix(b + "attn_output.weight", hidden, heads * head_dim, matrix_kind)
-        matrix(b + "ffn_gate.weight", ffn, hidden, matrix_kind)
-        matrix(b + "ffn_up.weight", ffn, hidden, matrix_kind)
-        matrix(b + "ffn_down.weight", hidden, ffn, matrix_kind)
+        matrix(b + "attn_output.weight", hidden, heads * head_dim, base_kind)
+        matrix(b + "ffn_gate.weight", ffn, hidden, base_kind)
+        matrix(b + "ffn_up.weight", ffn, hidden, base_kind)
+        matrix(b + "ffn_down.weight", hidden, ffn, more_kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -150,8 +160,9 @@ def keep_tile_configuration(source):
         file.write_text(text.replace("_tile_loadconfig(&tc);", f"{barrier}\n    _tile_loadconfig(&tc);"))
 
 
-def build_llama(work):
-    program = work / "llama-build" / "bin" / "llama-bench"
+def build_llama(work, folder, *more_options):
+    """Builds llama-bench for this CPU into its own folder, unless it is there."""
+    program = work / folder / "bin" / "llama-bench"
     if not program.exists():
         pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation"]
         subprocess.run(pip + ["--no-binary", ":all:", "llama-cpp-python", "-d", work], check=True)
@@ -160,7 +171,8 @@ def build_llama(work):
         source = archive.with_name(archive.name.removesuffix(".tar.gz")) / "vendor" / "llama.cpp"
         keep_tile_configuration(source)
         options = ["-DGGML_NATIVE=ON", "-DBUILD_SHARED_LIBS=OFF", "-DLLAMA_CURL=OFF", "-DLLAMA_BUILD_TESTS=OFF"]
-        build = work / "llama-build"
+        build = work / folder
+        options += more_options
         subprocess.run(["cmake", "-S", source, "-B", build, "-DCMAKE_BUILD_TYPE=Release", *options], check=True)
         jobs = str(os.cpu_count())
         subprocess.run(["cmake", "--build", build, "--target", "llama-bench", "-j", jobs], check=True)
@@ -209,9 +221,9 @@ def memwall(program, units):
     return {unit: (work[unit] / median(ns), 1e9 / median(ns)) for unit, ns in times.items()}
 
 
-def unit(name, kernel, threads, job):
-    sampling = {"min_samples": 9, "max_samples": 9, "budget_ms": 1}
-    return {"unit": name, "kernel": kernel, "variant": None, "cpus": list(range(threads)), "job": job,
+def unit(name, kernel, threads, job, variant=None, n_samples=9):
+    sampling = {"min_samples": n_samples, "max_samples": n_samples, "budget_ms": 1}
+    return {"unit": name, "kernel": kernel, "variant": variant, "cpus": list(range(threads)), "job": job,
             "sampling": sampling, "deadline_ms": 120_000}
 
 
@@ -259,6 +271,7 @@ def main():
     parser.add_argument("--skip-llama", action="store_true")
     parser.add_argument("--skip-decode", action="store_true")
     parser.add_argument("--skip-prefill", action="store_true")
+    parser.add_argument("--quants", nargs="+", default=["q4_0", "q8_0", "q4_k_m"])
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -285,20 +298,30 @@ def main():
             row(f"{kind}, {threads} threads", "GB/s", ours, peers)
     if args.skip_llama:
         return
-    bench = build_llama(args.work)
+    # AMX is compiled in with -march=native; without it the same programs show what vectors alone do.
+    benches = {"llama-bench": build_llama(args.work, "llama-build")}
+    has_amx = "amx_int8" in pathlib.Path("/proc/cpuinfo").read_text()
+    if has_amx:
+        without = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
+        flags = [f"-DCMAKE_C_FLAGS={without}", f"-DCMAKE_CXX_FLAGS={without}"]
+        benches["llama-bench without AMX"] = build_llama(args.work, "llama-build-no-amx", *flags)
     for model in args.models:
-        for quant in ("q4_0", "q8_0"):
+        for quant in args.quants:
             file = args.work / f"{model}-{quant}.gguf"
             if not file.exists():
                 gguf_file(file, model, quant)
             job = decode_job(model, quant, args.work)
             for threads in [] if args.skip_prefill else args.threads:
-                ours, peers = [], {"llama-bench": []}
-                for _ in range(args.rounds):
-                    prompt = {"prefill": {"model": job["decode"]["model"], "n_prompt": 512}}
-                    ours.append(512 * memwall(program, [unit("p", "prefill", threads, prompt)])["p"][1])
-                    peers["llama-bench"].append(llama_prompt(bench, file, threads))
-                row(f"pp512 {model} {quant}, {threads} threads", "tokens/s", ours, peers)
+                # The best variant against the peer as it is, and vectors against vectors.
+                for peer, variant in zip(benches, (None, "avx512-vnni")):
+                    ours, peers = [], {peer: []}
+                    for _ in range(args.rounds):
+                        prompt = {"prefill": {"model": job["decode"]["model"], "n_prompt": 512}}
+                        units = [unit("p", "prefill", threads, prompt, variant, 3)]
+                        ours.append(512 * memwall(program, units)["p"][1])
+                        peers[peer].append(llama_prompt(benches[peer], file, threads))
+                    name = f"pp512 {model} {quant}, {threads} threads, {variant or 'best variant'}"
+                    row(name, "tokens/s", ours, peers)
             for threads in [] if args.skip_decode else args.threads:
                 ours, reads, peers = [], [], {"llama-bench": []}
                 for _ in range(args.rounds):
@@ -307,7 +330,7 @@ def main():
                     result = memwall(program, units)
                     ours.append(result["d"][1])
                     reads.append(result["d"][0] / result["r"][0])
-                    peers["llama-bench"].append(llama(bench, file, threads))
+                    peers["llama-bench"].append(llama(benches["llama-bench"], file, threads))
                 row(f"decode {model} {quant}, {threads} threads; {median(reads):.2f} of read", "tokens/s", ours, peers)
 
 
