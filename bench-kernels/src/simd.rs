@@ -18,6 +18,8 @@ pub mod peak;
 #[cfg(target_arch = "x86_64")]
 mod rows256;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod streams;
 mod vectors;
 
 use self::batch::Batched;

@@ -212,10 +212,6 @@ const NEAR_BYTES: usize = 4096;
 /// Nearer (2 and 8 KiB: Q4_0 1.08 x) is less; without the nearer ones the same is 0.98 x.
 const FAR_BYTES: usize = 16 << 10;
 
-/// Words from which an array is read with prefetches: 4 MiB, more than the private caches of a core. In a cache they
-/// take the place of loads.
-pub(super) const PREFETCHED_WORDS: usize = (4 << 20) / 8;
-
 /// # Safety
 /// - Prefetching any address is harmless, so `at` need not be valid.
 #[inline(always)]
