@@ -152,7 +152,7 @@ trait Step {
     unsafe fn heads<const H: usize>(&self, first_head: usize);
 }
 
-/// At most `MAX` at a time, 6 or 8, so many that their sums stay in registers; in parts as equal as can be.
+/// At most `MAX` at a time, 8 or fewer, so many that their sums stay in registers; in parts as equal as can be.
 ///
 /// # Safety
 /// - As for [`Step::heads`], for all heads.
@@ -166,13 +166,13 @@ unsafe fn for_heads<const MAX: usize>(n_heads: usize, step: &impl Step) {
         unsafe {
             match n {
                 1 => step.heads::<1>(first),
-                2 => step.heads::<2>(first),
-                3 => step.heads::<3>(first),
-                4 => step.heads::<4>(first),
-                5 => step.heads::<5>(first),
-                6 => step.heads::<6>(first),
-                7 if MAX > 6 => step.heads::<7>(first),
-                _ if MAX > 6 => step.heads::<8>(first),
+                2 if MAX >= 2 => step.heads::<2>(first),
+                3 if MAX >= 3 => step.heads::<3>(first),
+                4 if MAX >= 4 => step.heads::<4>(first),
+                5 if MAX >= 5 => step.heads::<5>(first),
+                6 if MAX >= 6 => step.heads::<6>(first),
+                7 if MAX >= 7 => step.heads::<7>(first),
+                8 if MAX >= 8 => step.heads::<8>(first),
                 _ => unreachable!("no more than `MAX` at a time"),
             }
         }

@@ -8,18 +8,20 @@ use crate::simd::attention::{
 
 pub const ATTENTION: Attention = Attention { f16, q8_0 };
 
+/// One head at a time: the sums of several would be set to zero by memset.
+///
 /// # Safety
 /// - `view` leads to what [`Piece`](crate::simd::attention::Piece) describes.
 unsafe fn f16(view: &View) {
     // SAFETY: the caller's promise.
-    unsafe { attend::<Plain, Halves, 1, 6>(view) }
+    unsafe { attend::<Plain, Halves, 1, 1>(view) }
 }
 
 /// # Safety
 /// - As for [`f16`].
 unsafe fn q8_0(view: &View) {
     // SAFETY: the caller's promise.
-    unsafe { attend::<Plain, Bytes, 1, 6>(view) }
+    unsafe { attend::<Plain, Bytes, 1, 1>(view) }
 }
 
 /// An array.
