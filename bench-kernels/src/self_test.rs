@@ -3,6 +3,7 @@
 //! The same code serves `cargo test` on the development machine and `bench-kernels self-test` on a board or under an
 //! emulator.
 
+mod attention;
 mod batch;
 
 use std::io::Write;
@@ -45,7 +46,7 @@ fn compare(isa: &Isa) -> (usize, Vec<String>) {
     non_temporal_streams(isa, &mut cases);
     products(isa, &mut cases);
     vectors(isa, &mut cases);
-    quantised_vectors(isa, &mut cases);
+    attention::run(isa, &mut cases);
     batch::run(isa, &mut cases);
     (cases.n_cases, cases.differences)
 }
@@ -221,32 +222,10 @@ fn extremes(isa: &Isa, cases: &mut Cases) {
     }
 }
 
+/// What every token's vectors go through.
 fn vectors(isa: &Isa, cases: &mut Cases) {
-    let mut state = 9;
-    for n in [0, 8, 16, 64, 96, 128, 256] {
-        let half: Vec<u16> = (0..n)
-            .map(|_| crate::numeric::f32_to_f16(noise_f32(&mut state)))
-            .collect();
-        let single: Vec<f32> = (0..n).map(|_| noise_f32(&mut state)).collect();
-        let (dot, expected) = (
-            isa.dot_f16(&half, &single),
-            simd::scalar().dot_f16(&half, &single),
-        );
-        cases.expect(dot.to_bits() == expected.to_bits(), || {
-            format!("dot product of {n} elements")
-        });
-        let (mut sum, mut expected) = (single.clone(), single.clone());
-        isa.add_scaled_f16(&mut sum, &half, 0.37);
-        simd::scalar().add_scaled_f16(&mut expected, &half, 0.37);
-        cases.expect(sum == expected, || format!("scaled sum of {n} elements"));
-    }
-}
-
-/// Rows of quantised keys and values, and what every token's vectors go through.
-fn quantised_vectors(isa: &Isa, cases: &mut Cases) {
     let reference = simd::scalar();
     let same = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
-    let mut state = 10;
     for n_blocks in [1, 2, 3, 4, 5, 8] {
         let n = n_blocks * Q8_0_BLOCK;
         for x in inputs(n) {
@@ -259,30 +238,6 @@ fn quantised_vectors(isa: &Isa, cases: &mut Cases) {
                 && quantised.sums32 == expected.sums32
                 && same(&quantised.scales, &expected.scales);
             cases.expect(is_equal, || format!("quantisation of {n} elements"));
-            for extreme in [false, true] {
-                let word = || match extreme {
-                    true => 0x8181,
-                    // Never -128, as in a file.
-                    false => split_mix(&mut state) as u16 | 0x0101,
-                };
-                let mut row: Vec<u16> = std::iter::repeat_with(word)
-                    .take(n_blocks * (1 + Q8_0_BLOCK / 2))
-                    .collect();
-                row[..n_blocks].fill(0x2c12);
-                let (a, b) = (
-                    isa.dot_q8_0(&row, &expected),
-                    reference.dot_q8_0(&row, &expected),
-                );
-                cases.expect(a.to_bits() == b.to_bits(), || {
-                    format!("dot product of {n} quantised elements")
-                });
-                let (mut sum, mut expected) = (x.clone(), x.clone());
-                isa.add_scaled_q8_0(&mut sum, &row, 0.37);
-                reference.add_scaled_q8_0(&mut expected, &row, 0.37);
-                cases.expect(same(&sum, &expected), || {
-                    format!("scaled sum of {n} quantised elements")
-                });
-            }
             let weight: Vec<f32> = x.iter().map(|x| 0.5 - x).collect();
             let (mut out, mut expected) = (x.clone(), x.clone());
             isa.rms_norm(&x, &weight, &mut out);

@@ -7,6 +7,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
+pub mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -22,6 +23,7 @@ mod scalar;
 mod streams;
 mod vectors;
 
+use self::attention::Attention;
 use self::batch::Batched;
 use self::peak::Peaks;
 pub use self::vectors::Q8_0_BLOCK;
@@ -47,8 +49,7 @@ pub struct Isa {
     products: Products,
     batched: Batched,
     peaks: Peaks,
-    dot_f16: unsafe fn(*const u16, *const f32, usize) -> f32,
-    add_scaled_f16: unsafe fn(*mut f32, *const u16, f32, usize),
+    attention: Attention,
     vectors: Vectors,
 }
 
@@ -256,32 +257,6 @@ impl Isa {
                 out.as_mut_ptr(),
             )
         }
-    }
-
-    /// Dot product of a half-precision and a single-precision vector, in eight running sums.
-    ///
-    /// # Panics
-    /// When the lengths differ or are no multiple of 8.
-    pub fn dot_f16(&self, a: &[u16], b: &[f32]) -> f32 {
-        assert!(
-            a.len() == b.len() && a.len().is_multiple_of(8),
-            "equally long, in eights"
-        );
-        // SAFETY: the token proves the CPU runs this variant; the slices are equally long.
-        unsafe { (self.dot_f16)(a.as_ptr(), b.as_ptr(), a.len()) }
-    }
-
-    /// `sum[i] += scale * v[i]`.
-    ///
-    /// # Panics
-    /// When the lengths differ or are no multiple of 8.
-    pub fn add_scaled_f16(&self, sum: &mut [f32], v: &[u16], scale: f32) {
-        assert!(
-            sum.len() == v.len() && v.len().is_multiple_of(8),
-            "equally long, in eights"
-        );
-        // SAFETY: the token proves the CPU runs this variant; the slices are equally long.
-        unsafe { (self.add_scaled_f16)(sum.as_mut_ptr(), v.as_ptr(), scale, v.len()) }
     }
 }
 

@@ -34,6 +34,7 @@ use super::{Kernel, NotReady, Prepared, Shape, compare, out_of_memory, wrong_job
 use crate::memory::{PhaseBuffer, Region, split_evenly};
 use crate::numeric::{Activations, noise_f32};
 use crate::pool::Pool;
+use crate::simd::attention::BLOCK_POSITIONS;
 use crate::simd::{self, Isa, Q8_0_BLOCK};
 
 /// Tokens of an iteration that are compared with the reference: the second one reads what the first one stored.
@@ -168,6 +169,12 @@ fn build(
 fn refuse(plan: &Plan, task: Task) -> Result<(), NotReady> {
     if task.n_generate == 0 {
         return Err(NotReady::Failed("no token is to be generated".to_string()));
+    }
+    if !plan.head_dim.is_multiple_of(BLOCK_POSITIONS) {
+        return Err(NotReady::Skipped(format!(
+            "heads of {} elements do not consist of whole vectors of {BLOCK_POSITIONS}",
+            plan.head_dim
+        )));
     }
     if task.kv_format == KvFormat::Q8_0 && !plan.head_dim.is_multiple_of(Q8_0_BLOCK) {
         return Err(NotReady::Skipped(format!(

@@ -3,10 +3,11 @@
 //! The products stay in 256-bit vectors (see `rows256` for why) and gain the ternary logic and the registers of the
 //! EVEX encoding.
 
+mod attention;
 pub(super) mod batch;
 mod peak;
 
-use super::avx2::{self, add_scaled_q8_0, dot_q8_0};
+use super::avx2;
 use super::rows256::{EvexDpbusd, Maddubs, products};
 use super::streams::{V512, streams};
 use super::vectors::vectors;
@@ -26,8 +27,7 @@ pub(super) static ISA: Isa = Isa {
     products: products!("avx2,f16c,avx512f,avx512bw,avx512vl", Maddubs),
     batched: avx2::batch::MADDUBS,
     peaks: peak::PLAIN,
-    dot_f16: avx2::dot_f16,
-    add_scaled_f16: avx2::add_scaled_f16,
+    attention: avx2::attention::MADDUBS,
     vectors: vectors!("avx512f,avx512bw,avx512vl"),
 };
 
@@ -46,8 +46,7 @@ pub(super) const ISA_VNNI_PARTS: Isa = Isa {
     products: products!("avx2,f16c,avx512f,avx512bw,avx512vl,avx512vnni", EvexDpbusd),
     batched: batch::VNNI,
     peaks: peak::VNNI,
-    dot_f16: avx2::dot_f16,
-    add_scaled_f16: avx2::add_scaled_f16,
+    attention: attention::VNNI,
     vectors: vectors!("avx512f,avx512bw,avx512vl"),
 };
 

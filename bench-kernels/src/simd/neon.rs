@@ -1,6 +1,7 @@
 //! NEON: 128-bit vectors, two of them per group of rows; a second variant with the
 //! dot-product instructions, and a third with those that multiply matrices.
 
+mod attention;
 mod batch;
 mod peak;
 mod products;
@@ -9,10 +10,9 @@ use std::arch::aarch64::*;
 use std::arch::{asm, is_aarch64_feature_detected};
 
 use self::batch::{I8mm, batched};
-use self::products::{Dotprod, Widening, load_f16x4, products, store};
-use super::vectors::{Q8_0_BLOCK, vectors};
-use super::{Isa, Missing, NonTemporal, sum_lanes, words_before_line};
-use crate::numeric::f16_to_f32;
+use self::products::{Dotprod, Widening, products};
+use super::vectors::vectors;
+use super::{Isa, Missing, NonTemporal, words_before_line};
 
 const NON_TEMPORAL: NonTemporal = NonTemporal {
     write: write_nt,
@@ -32,8 +32,7 @@ static NEON: Isa = Isa {
     products: products::<Widening>(),
     batched: batched::<Widening>(),
     peaks: peak::WIDENING,
-    dot_f16,
-    add_scaled_f16,
+    attention: attention::WIDENING,
     vectors: vectors!("neon"),
 };
 
@@ -49,8 +48,7 @@ static NEON_DOTPROD: Isa = Isa {
     products: products::<Dotprod>(),
     batched: batched::<Dotprod>(),
     peaks: peak::DOTPROD,
-    dot_f16,
-    add_scaled_f16,
+    attention: attention::DOTPROD,
     vectors: vectors!("neon"),
 };
 
@@ -67,8 +65,7 @@ static NEON_I8MM: Isa = Isa {
     products: products::<Dotprod>(),
     batched: batched::<I8mm>(),
     peaks: peak::I8MM,
-    dot_f16,
-    add_scaled_f16,
+    attention: attention::DOTPROD,
     vectors: vectors!("neon"),
 };
 
@@ -325,92 +322,6 @@ unsafe fn triad_nt(a: *mut f64, b: *const f64, c: *const f64, scale: f64, n: usi
         while idx < n {
             *a.add(idx) = *b.add(idx) + scale * *c.add(idx);
             idx += 1;
-        }
-    }
-}
-
-/// # Safety
-/// - The CPU has NEON; `a` and `b` are valid for reads of `n` elements; `n` is a multiple of 8.
-#[target_feature(enable = "neon")]
-unsafe fn dot_f16(a: *const u16, b: *const f32, n: usize) -> f32 {
-    let mut sums = [vdupq_n_f32(0.0); 2];
-    let mut lanes = [0.0f32; 8];
-    // SAFETY: `n` is a multiple of 8, so every access of 8 elements lies below `n`.
-    unsafe {
-        for idx in (0..n).step_by(8) {
-            for (half, sum) in sums.iter_mut().enumerate() {
-                let at = idx + half * 4;
-                let product = vmulq_f32(load_f16x4(a.add(at).cast()), vld1q_f32(b.add(at)));
-                *sum = vaddq_f32(*sum, product);
-            }
-        }
-        store(lanes.as_mut_ptr(), sums);
-    }
-    sum_lanes(lanes)
-}
-
-/// # Safety
-/// - The CPU has NEON; `sum` is valid for reads and writes and `v` for reads of `n` elements, which do not overlap;
-///   `n` is a multiple of 8.
-#[target_feature(enable = "neon")]
-unsafe fn add_scaled_f16(sum: *mut f32, v: *const u16, scale: f32, n: usize) {
-    // SAFETY: `n` is a multiple of 8, so every access of 4 elements lies below `n`.
-    unsafe {
-        for idx in (0..n).step_by(4) {
-            let product = vmulq_n_f32(load_f16x4(v.add(idx).cast()), scale);
-            let at = sum.add(idx);
-            vst1q_f32(at, vaddq_f32(vld1q_f32(at), product));
-        }
-    }
-}
-
-/// Pseudo-code as in the reference, one block at a time.
-///
-/// # Safety
-/// - The CPU has NEON.
-/// - `row` is valid for reads of 17 words a block, `qs` of 32 bytes, `scales` of one float.
-#[target_feature(enable = "neon")]
-unsafe fn dot_q8_0(row: *const u16, qs: *const i8, scales: *const f32, n_blocks: usize) -> f32 {
-    let mut sums = [0.0f32; 8];
-    // SAFETY: every access lies inside the blocks, by the loop's bounds.
-    unsafe {
-        for block_idx in 0..n_blocks {
-            let at = block_idx * Q8_0_BLOCK;
-            let q = row.add(n_blocks).cast::<i8>().add(at);
-            let mut products = vdupq_n_s32(0);
-            for half in [0, 16] {
-                let (q, x) = (vld1q_s8(q.add(half)), vld1q_s8(qs.add(at + half)));
-                products = vpadalq_s16(products, vmull_s8(vget_low_s8(q), vget_low_s8(x)));
-                products = vpadalq_s16(products, vmull_high_s8(q, x));
-            }
-            let scale = f16_to_f32(*row.add(block_idx)) * *scales.add(block_idx);
-            sums[block_idx % 4] += scale * vaddvq_s32(products) as f32;
-        }
-    }
-    sum_lanes(sums)
-}
-
-/// # Safety
-/// - The CPU has NEON.
-/// - `sum` is valid for reads and writes of 32 floats a block, `row` for reads of 17 words; they do not overlap.
-#[target_feature(enable = "neon")]
-unsafe fn add_scaled_q8_0(sum: *mut f32, row: *const u16, scale: f32, n_blocks: usize) {
-    // SAFETY: every access lies inside the blocks, by the loops' bounds.
-    unsafe {
-        for block_idx in 0..n_blocks {
-            let factor = scale * f16_to_f32(*row.add(block_idx));
-            let qs = row.add(n_blocks).cast::<i8>().add(block_idx * Q8_0_BLOCK);
-            for idx in (0..Q8_0_BLOCK).step_by(8) {
-                let q = vmovl_s8(vld1_s8(qs.add(idx)));
-                for (part, q) in [vmovl_s16(vget_low_s16(q)), vmovl_high_s16(q)]
-                    .into_iter()
-                    .enumerate()
-                {
-                    let at = sum.add(block_idx * Q8_0_BLOCK + idx + part * 4);
-                    let term = vmulq_n_f32(vcvtq_f32_s32(q), factor);
-                    vst1q_f32(at, vaddq_f32(vld1q_f32(at), term));
-                }
-            }
         }
     }
 }

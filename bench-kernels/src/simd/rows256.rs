@@ -224,6 +224,20 @@ pub(super) unsafe fn prefetch_line<T>(at: *const T) {
     }
 }
 
+/// The line at an address that the caller has chosen ahead, and in the second cache one further on.
+///
+/// # Safety
+/// - As for [`prefetch_line`].
+#[inline(always)]
+pub(super) unsafe fn prefetch_far<T>(at: *const T) {
+    let at = at.cast::<i8>();
+    // SAFETY: a prefetch never faults.
+    unsafe {
+        _mm_prefetch::<_MM_HINT_T0>(at);
+        _mm_prefetch::<_MM_HINT_T1>(at.wrapping_add(FAR_BYTES));
+    }
+}
+
 /// # Safety
 /// - As for [`prefetch_line`].
 #[inline(always)]

@@ -1,12 +1,13 @@
 //! The reference: plain loops that every other variant has to equal.
 
+mod attention;
 mod batch;
 mod products;
 
+use self::attention::ATTENTION;
 pub use self::batch::BATCHED;
 use super::peak::{Peak, Peaks};
-use super::{Isa, sum_lanes, vectors};
-use crate::numeric::f16_to_f32;
+use super::{Isa, vectors};
 
 pub(super) static ISA: Isa = Isa {
     name: "scalar",
@@ -20,8 +21,7 @@ pub(super) static ISA: Isa = Isa {
     products: products::PRODUCTS,
     batched: BATCHED,
     peaks: PEAKS,
-    dot_f16,
-    add_scaled_f16,
+    attention: ATTENTION,
     vectors: vectors::SCALAR,
 };
 
@@ -105,39 +105,5 @@ unsafe fn triad(a: *mut f64, b: *const f64, c: *const f64, scale: f64, n: usize)
     for idx in 0..n {
         // SAFETY: the caller's promise.
         unsafe { *a.add(idx) = *b.add(idx) + scale * *c.add(idx) };
-    }
-}
-
-/// # Safety
-/// - `a` and `b` are valid for reads of `n` elements; `n` is a multiple of 8.
-unsafe fn dot_f16(a: *const u16, b: *const f32, n: usize) -> f32 {
-    // SAFETY: the caller's promise.
-    let (a, b) = unsafe {
-        (
-            std::slice::from_raw_parts(a, n),
-            std::slice::from_raw_parts(b, n),
-        )
-    };
-    let mut lanes = [0.0f32; 8];
-    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        for lane in 0..8 {
-            lanes[lane] += f16_to_f32(a[lane]) * b[lane];
-        }
-    }
-    sum_lanes(lanes)
-}
-
-/// # Safety
-/// - `sum` is valid for reads and writes and `v` for reads of `n` elements; they do not overlap.
-unsafe fn add_scaled_f16(sum: *mut f32, v: *const u16, scale: f32, n: usize) {
-    // SAFETY: the caller's promise.
-    let (sum, v) = unsafe {
-        (
-            std::slice::from_raw_parts_mut(sum, n),
-            std::slice::from_raw_parts(v, n),
-        )
-    };
-    for (sum, v) in sum.iter_mut().zip(v) {
-        *sum += scale * f16_to_f32(*v);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Pseudo-code, for every query head: `out = softmax(query . keys / sqrt(n)) * values`.
 //!
-//! 1. All query heads of a key-value head are served while a key or value is in the first cache: the KV cache is read
-//!    from memory once.
+//! 1. All query heads of a key-value head are served while a key or value is in a register: the KV cache is read from
+//!    memory once. See [`crate::simd::attention`].
 //! 2. Where keys are quantised, so is the query, once: the dot products are integers, and values are scaled back into
 //!    floats as they are added.
 //! 3. Each piece leaves maximum, sum and unscaled values; where a head has several pieces they are combined after a
@@ -11,21 +11,20 @@
 
 use bench_protocol::KvFormat;
 
-use super::cache::{CHUNK, row_halves};
+use super::cache::CHUNK;
 use crate::numeric::{self, Activations};
+pub use crate::simd::attention::N_EXTRA;
+use crate::simd::attention::Piece;
 use crate::simd::{Isa, Q8_0_BLOCK};
-
-/// Elements that a piece leaves beside the values: maximum and sum.
-pub const N_EXTRA: usize = 2;
 
 /// Room for the work on one piece.
 pub struct Buffers {
     format: KvFormat,
     head_dim: usize,
-    /// Query heads that share a key-value head, one after the other.
-    pub queries: Vec<f32>,
-    /// The same, quantised.
-    quantised: Vec<Activations>,
+    /// Query heads that share a key-value head, one after the other, divided by the root of their elements.
+    queries: Vec<f32>,
+    /// The same, quantised for Q8_0.
+    quantised: Activations,
     /// Query heads x [`CHUNK`] positions.
     scores: Vec<f32>,
 }
@@ -35,79 +34,52 @@ impl Buffers {
     pub fn new(format: KvFormat, n_shared: usize, head_dim: usize) -> Buffers {
         let n_quantised = match format {
             KvFormat::F16 => 0,
-            KvFormat::Q8_0 => n_shared,
+            KvFormat::Q8_0 => n_shared * head_dim,
         };
         Buffers {
             format,
             head_dim,
             queries: vec![0.0; n_shared * head_dim],
-            quantised: (0..n_quantised)
-                .map(|_| Activations::new(head_dim, Q8_0_BLOCK))
-                .collect(),
+            quantised: Activations::new(n_quantised, Q8_0_BLOCK),
             scores: vec![0.0; n_shared * CHUNK],
         }
     }
 
-    /// Works through one piece for all query heads that share it.
+    /// Takes the queries that share a key-value head: `write(idx, query, scale)` writes one of them times the scale.
+    pub fn take_queries(&mut self, isa: &Isa, write: impl Fn(usize, &mut [f32], f32)) {
+        let scale = 1.0 / (self.head_dim as f32).sqrt();
+        let queries = self.queries.chunks_exact_mut(self.head_dim);
+        for (idx, query) in queries.enumerate() {
+            write(idx, query, scale);
+        }
+        if self.format == KvFormat::Q8_0 {
+            isa.quantise(&mut self.quantised, &self.queries);
+        }
+    }
+
+    /// Works through the first `n_positions` of one piece for all query heads that share it.
     ///
     /// Shape: `out` has `head_dim` values, then maximum and sum, for each query head.
-    pub fn piece(&mut self, isa: &Isa, keys: &[u16], values: &[u16], out: &mut [f32]) {
-        let head_dim = self.head_dim;
-        let row_halves = row_halves(self.format, head_dim);
-        self.score(isa, keys.chunks_exact(row_halves));
-        let n_positions = keys.len() / row_halves;
-        let outs = out.chunks_exact_mut(head_dim + N_EXTRA);
-        for (scores, out) in self.scores.chunks_exact_mut(CHUNK).zip(outs) {
-            weigh(&mut scores[..n_positions], out);
-        }
-        for (position, value) in values.chunks_exact(row_halves).enumerate() {
-            for (head_idx, out) in out.chunks_exact_mut(head_dim + N_EXTRA).enumerate() {
-                let (out, score) = (
-                    &mut out[..head_dim],
-                    self.scores[head_idx * CHUNK + position],
-                );
-                match self.format {
-                    KvFormat::F16 => isa.add_scaled_f16(out, value, score),
-                    KvFormat::Q8_0 => isa.add_scaled_q8_0(out, value, score),
-                }
-            }
-        }
+    pub fn piece(
+        &mut self,
+        isa: &Isa,
+        n_positions: usize,
+        keys: &[u16],
+        values: &[u16],
+        out: &mut [f32],
+    ) {
+        isa.attend(Piece {
+            format: self.format,
+            head_dim: self.head_dim,
+            n_positions,
+            queries: &self.queries,
+            quantised: &self.quantised,
+            keys,
+            values,
+            scores: &mut self.scores,
+            out,
+        });
     }
-
-    /// Dot products of all queries with all keys.
-    fn score<'a>(&mut self, isa: &Isa, keys: impl Iterator<Item = &'a [u16]>) {
-        let head_dim = self.head_dim;
-        let scale = 1.0 / (head_dim as f32).sqrt();
-        let queries = self.queries.chunks_exact(head_dim);
-        for (quantised, query) in self.quantised.iter_mut().zip(queries) {
-            isa.quantise(quantised, query);
-        }
-        for (position, key) in keys.enumerate() {
-            for (head_idx, query) in self.queries.chunks_exact(head_dim).enumerate() {
-                let product = match self.format {
-                    KvFormat::F16 => isa.dot_f16(key, query),
-                    KvFormat::Q8_0 => isa.dot_q8_0(key, &self.quantised[head_idx]),
-                };
-                self.scores[head_idx * CHUNK + position] = product * scale;
-            }
-        }
-    }
-}
-
-/// Scores as shares of the largest; `out` begins at zero, with maximum and sum behind it.
-fn weigh(scores: &mut [f32], out: &mut [f32]) {
-    let largest = scores
-        .iter()
-        .fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
-    let mut sum = 0.0;
-    for score in scores {
-        *score = numeric::exp(*score - largest);
-        sum += *score;
-    }
-    let (values, extra) = out.split_at_mut(out.len() - N_EXTRA);
-    numeric::clear(values);
-    extra[0] = largest;
-    extra[1] = sum;
 }
 
 /// Combines the pieces of one query head, in the order of the chunks.
@@ -120,7 +92,7 @@ pub fn combine<'a>(
         .clone()
         .map(|piece| piece[head_dim])
         .fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
-    let weight = |piece: &[f32]| numeric::exp(piece[head_dim] - largest);
+    let weight = |piece: &[f32]| numeric::weight(piece[head_dim] - largest);
     let sum: f32 = pieces
         .clone()
         .map(|piece| weight(piece) * piece[head_dim + 1])

@@ -3,8 +3,9 @@
 //! Positions are cut into chunks of a fixed length; a piece of work is one chunk of one key-value head. So many threads
 //! share the few heads of grouped-query attention, and the result does not depend on how many there are.
 //!
-//! A row is the key or the value of one position: the half-precision elements themselves, or Q8_0: the half-precision
-//! scales of its blocks of 32, then two 8-bit elements in every 16 bits.
+//! A row is the value of one position: the half-precision elements themselves, or Q8_0: the half-precision scales of its
+//! blocks of 32, then two 8-bit elements in every 16 bits. Keys lie in blocks of 16 positions, so that each has a lane
+//! of the vectors that score them (see [`crate::simd::attention`]). What a position holds does not depend on where.
 
 use std::hint::black_box;
 use std::io;
@@ -15,6 +16,7 @@ use bench_protocol::KvFormat;
 use super::plan::Plan;
 use crate::memory::{Region, split_evenly};
 use crate::numeric::{self, Activations};
+use crate::simd::attention::{BLOCK_POSITIONS, KEY_WORDS};
 use crate::simd::{self, Isa, Q8_0_BLOCK};
 
 /// Positions of one piece: 64 KiB of keys and values at 128 elements a head, which any private second-level cache holds.
@@ -51,6 +53,9 @@ pub struct Piece {
     positions: Range<usize>,
     /// First word of its keys in a layer of the thread's cache; the values follow.
     offset: usize,
+    /// Words of its keys: whole blocks.
+    key_words: usize,
+    value_words: usize,
 }
 
 impl Piece {
@@ -62,6 +67,10 @@ impl Piece {
     /// Whether the newest position is among its own.
     pub fn holds(&self, position: usize) -> bool {
         self.positions.contains(&position)
+    }
+
+    fn keys_and_values<'a>(&self, layer: &'a mut [u16]) -> (&'a mut [u16], &'a mut [u16]) {
+        layer[self.offset..][..self.key_words + self.value_words].split_at_mut(self.key_words)
     }
 }
 
@@ -95,12 +104,16 @@ impl Share {
                 let (kv_head, chunk_idx) = (idx / n_chunks, idx % n_chunks);
                 let positions = chunk_idx * CHUNK..((chunk_idx + 1) * CHUNK).min(n_positions);
                 let offset = halves_per_layer;
-                halves_per_layer += 2 * positions.len() * row_halves;
+                let key_words = positions.len().next_multiple_of(BLOCK_POSITIONS) * row_halves;
+                let value_words = positions.len() * row_halves;
+                halves_per_layer += key_words + value_words;
                 Piece {
                     kv_head,
                     chunk_idx,
                     positions,
                     offset,
+                    key_words,
+                    value_words,
                 }
             })
             .collect();
@@ -128,42 +141,26 @@ impl Share {
             .chunks_exact_mut(self.halves_per_layer);
         for (layer_idx, layer) in layers.enumerate() {
             for piece in &self.pieces {
-                let n = piece.positions.len() * row_halves(format, head_dim);
-                for (kind, part) in layer[piece.offset..][..2 * n]
-                    .chunks_exact_mut(n)
-                    .enumerate()
-                {
-                    let rows = part
-                        .chunks_exact_mut(row_halves(format, head_dim))
-                        .zip(piece.positions.clone());
-                    for (row, position) in rows {
-                        let place =
-                            ((layer_idx * plan.n_kv_heads + piece.kv_head) * 2 + kind) << 32;
-                        let mut state = (place | position) as u64;
-                        elements
-                            .iter_mut()
-                            .for_each(|element| *element = numeric::noise_f32(&mut state));
-                        store.row(simd::scalar(), &elements, row);
-                    }
+                let (keys, values) = piece.keys_and_values(layer);
+                for (idx, position) in piece.positions.clone().enumerate() {
+                    let head_idx = layer_idx * plan.n_kv_heads + piece.kv_head;
+                    fill_with_noise(&mut elements, (head_idx * 2) << 32 | position);
+                    store.key(simd::scalar(), &elements, keys, idx);
+                    fill_with_noise(&mut elements, (head_idx * 2 + 1) << 32 | position);
+                    store.value(simd::scalar(), &elements, values, idx);
                 }
             }
         }
     }
 
-    /// Keys and values of the first `n_positions` of a piece in one layer, position by position.
+    /// Keys, in blocks of positions, and values, position by position, of a piece in one layer.
     pub fn keys_and_values(
         &mut self,
         piece_idx: usize,
         layer_idx: usize,
-        n_positions: usize,
     ) -> (&mut [u16], &mut [u16]) {
-        let piece = &self.pieces[piece_idx];
-        let row_halves = row_halves(self.format, self.head_dim);
-        let n = piece.positions.len() * row_halves;
-        let at = layer_idx * self.halves_per_layer + piece.offset;
-        let (keys, values) = self.cache.halves_mut()[at..][..2 * n].split_at_mut(n);
-        let n = n_positions * row_halves;
-        (&mut keys[..n], &mut values[..n])
+        let layer = &mut self.cache.halves_mut()[layer_idx * self.halves_per_layer..];
+        self.pieces[piece_idx].keys_and_values(layer)
     }
 
     /// Bytes of its cache that the kernel backs with huge pages, where it tells.
@@ -172,7 +169,14 @@ impl Share {
     }
 }
 
-/// Writes rows, with the room it takes to quantise one.
+fn fill_with_noise(elements: &mut [f32], place: usize) {
+    let mut state = place as u64;
+    elements
+        .iter_mut()
+        .for_each(|element| *element = numeric::noise_f32(&mut state));
+}
+
+/// Writes keys and values, with the room it takes to quantise one.
 pub struct Store {
     format: KvFormat,
     quantised: Activations,
@@ -191,8 +195,35 @@ impl Store {
         }
     }
 
-    /// Writes one row.
-    pub fn row(&mut self, isa: &Isa, elements: &[f32], row: &mut [u16]) {
+    /// Writes the key of one position, counted from the first of `keys`.
+    pub fn key(&mut self, isa: &Isa, elements: &[f32], keys: &mut [u16], position: usize) {
+        let lane = position % BLOCK_POSITIONS;
+        let block_words = BLOCK_POSITIONS * row_halves(self.format, elements.len());
+        let block = &mut keys[position / BLOCK_POSITIONS * block_words..][..block_words];
+        match self.format {
+            KvFormat::F16 => block
+                .chunks_exact_mut(BLOCK_POSITIONS)
+                .zip(elements)
+                .for_each(|(halves, element)| halves[lane] = numeric::f32_to_f16(*element)),
+            KvFormat::Q8_0 => {
+                isa.quantise(&mut self.quantised, elements);
+                let parts = block.chunks_exact_mut(KEY_WORDS);
+                let quantised = self.quantised.qs.chunks_exact(Q8_0_BLOCK);
+                for ((part, qs), scale) in parts.zip(quantised).zip(&self.quantised.scales) {
+                    part[lane] = numeric::f32_to_f16(*scale);
+                    for (idx, qs) in qs.as_chunks::<2>().0.iter().enumerate() {
+                        let at = idx / 2 * BLOCK_POSITIONS * 2 + lane * 2 + idx % 2;
+                        part[BLOCK_POSITIONS + at] = u16::from_le_bytes(qs.map(|q| q as u8));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes the value of one position, counted from the first of `values`.
+    pub fn value(&mut self, isa: &Isa, elements: &[f32], values: &mut [u16], position: usize) {
+        let row_halves = row_halves(self.format, elements.len());
+        let row = &mut values[position * row_halves..][..row_halves];
         match self.format {
             KvFormat::F16 => row
                 .iter_mut()
@@ -232,6 +263,24 @@ pub fn elements(format: KvFormat, row: &[u16]) -> Vec<f32> {
     }
 }
 
+/// The elements of the key of one position, for comparisons.
+#[cfg(test)]
+pub fn key_elements(format: KvFormat, head_dim: usize, keys: &[u16], position: usize) -> Vec<f32> {
+    let lane = position % BLOCK_POSITIONS;
+    let block_words = BLOCK_POSITIONS * row_halves(format, head_dim);
+    let block = &keys[position / BLOCK_POSITIONS * block_words..][..block_words];
+    let half = |at: usize| numeric::f16_to_f32(block[at]);
+    let element = |idx: usize| match format {
+        KvFormat::F16 => half(idx * BLOCK_POSITIONS + lane),
+        KvFormat::Q8_0 => {
+            let (part, idx) = (idx / Q8_0_BLOCK * KEY_WORDS, idx % Q8_0_BLOCK);
+            let word = block[part + (1 + idx / 4 * 2) * BLOCK_POSITIONS + lane * 2 + idx % 4 / 2];
+            half(part + lane) * f32::from(word.to_le_bytes()[idx % 2] as i8)
+        }
+    };
+    (0..head_dim).map(element).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,10 +291,24 @@ mod tests {
         let elements_in: Vec<f32> = (0..96).map(|_| numeric::noise_f32(&mut state)).collect();
         // Half a unit in the last place of a half, and half a step of 1 / 127 with a scale rounded to 11 bits.
         for (format, tolerance) in [(KvFormat::F16, 5e-4), (KvFormat::Q8_0, 4.5e-3)] {
-            let mut row = vec![0; row_halves(format, 96)];
-            Store::new(format, 96).row(simd::best(), &elements_in, &mut row);
-            for (a, b) in elements(format, &row).iter().zip(&elements_in) {
-                assert!((a - b).abs() <= tolerance, "{b} became {a}");
+            let row_halves = row_halves(format, 96);
+            let mut values = vec![0; 20 * row_halves];
+            let mut keys = vec![0; 32 * row_halves];
+            let mut store = Store::new(format, 96);
+            for position in 0..20 {
+                let turned = |idx: usize| elements_in[(idx + position) % 96];
+                let row: Vec<f32> = (0..96).map(turned).collect();
+                store.value(simd::best(), &row, &mut values, position);
+                store.key(simd::best(), &row, &mut keys, position);
+            }
+            for (position, row) in values.chunks_exact(row_halves).enumerate() {
+                let value = elements(format, row);
+                let key = key_elements(format, 96, &keys, position);
+                assert_eq!(key, value, "keys and values are rounded alike");
+                for (idx, a) in value.iter().enumerate() {
+                    let b = elements_in[(idx + position) % 96];
+                    assert!((a - b).abs() <= tolerance, "{b} became {a}");
+                }
             }
         }
         assert_eq!(row_halves(KvFormat::F16, 96) * 2, 192);
@@ -259,6 +322,8 @@ mod tests {
             chunk_idx: 1,
             positions: 256..300,
             offset: 0,
+            key_words: 0,
+            value_words: 0,
         };
         let check = |position: usize, n_positions: usize, holds: bool| {
             assert_eq!(piece.n_positions(position), n_positions, "{position}");

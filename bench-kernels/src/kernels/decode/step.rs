@@ -99,6 +99,7 @@ impl Turn<'_> {
             ..
         } = decode.plan;
         let n_shared = n_heads / n_kv_heads;
+        let mut queries_of = None;
         // SAFETY: `qkv` was written before the last barrier and is next written several barriers later.
         let qkv = unsafe { decode.qkv.read() };
         let head = |idx: usize| {
@@ -122,25 +123,27 @@ impl Turn<'_> {
             if n_positions == 0 {
                 continue;
             }
-            let (keys, values) = share.keys_and_values(piece_idx, layer_idx, n_positions);
+            let (keys, values) = share.keys_and_values(piece_idx, layer_idx);
             if is_last {
-                let slot = keys.len() / n_positions * (n_positions - 1)..;
                 let (key, bias) = head(n_heads + kv_head);
-                self.rotated(key, bias, buffer);
-                store.row(self.isa, buffer, &mut keys[slot.clone()]);
+                self.rotated(key, bias, buffer, 1.0);
+                store.key(self.isa, buffer, keys, n_positions - 1);
                 let (value, bias) = head(n_heads + n_kv_heads + kv_head);
                 add_bias(value, bias, buffer);
-                store.row(self.isa, buffer, &mut values[slot]);
+                store.value(self.isa, buffer, values, n_positions - 1);
             }
-            for (idx, query) in buffers.queries.chunks_exact_mut(head_dim).enumerate() {
-                let (raw, bias) = head(kv_head * n_shared + idx);
-                self.rotated(raw, bias, query);
+            if queries_of != Some(kv_head) {
+                queries_of = Some(kv_head);
+                buffers.take_queries(self.isa, |idx, query, scale| {
+                    let (raw, bias) = head(kv_head * n_shared + idx);
+                    self.rotated(raw, bias, query, scale);
+                });
             }
             let stride = head_dim + N_EXTRA;
             let first = (chunk_idx * n_heads + kv_head * n_shared) * stride;
             // SAFETY: each piece belongs to one thread, and its results are read only after the next barrier.
             let out = unsafe { decode.pieces.write(first..first + n_shared * stride) };
-            buffers.piece(self.isa, keys, values, out);
+            buffers.piece(self.isa, n_positions, keys, values, out);
             if self.n_chunks() == 1 {
                 let first = kv_head * n_shared * head_dim;
                 // SAFETY: each query head belongs to one key-value head, and that to one thread.
@@ -324,16 +327,14 @@ impl Turn<'_> {
             .gemv(matrix.format, weights, matrix.cols, input, out);
     }
 
-    /// Adds the bias and turns every pair of a head by the angle of this position (halves as pairs, as in NeoX).
-    fn rotated(self, head: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
+    /// Adds the bias, turns every pair of a head by the angle of this position (halves as pairs, as in NeoX) and
+    /// multiplies it by `scale`.
+    fn rotated(self, head: &[f32], bias: Option<&[f32]>, out: &mut [f32], scale: f32) {
         add_bias(head, bias, out);
         let n_pairs = out.len() / 2;
         let offset = self.position - self.decode.positions.start;
         let rope = &self.decode.rope[offset * n_pairs..][..n_pairs];
-        let (first, second) = out.split_at_mut(n_pairs);
-        for ((a, b), (cos, sin)) in first.iter_mut().zip(second).zip(rope) {
-            (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
-        }
+        self.isa.turn(out, rope, scale);
     }
 }
 

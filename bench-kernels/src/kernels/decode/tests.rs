@@ -176,19 +176,16 @@ fn turned(head: &[f32], position: usize) -> Vec<f32> {
 fn cached(decode: &Decode, layer_idx: usize, kv_head: usize) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
     let (mut keys, mut values) = (Vec::new(), Vec::new());
     let format = decode.model.kv_format;
-    let rows = |halves: &[u16]| -> Vec<Vec<f32>> {
-        let rows = halves.chunks_exact(cache::row_halves(format, HEAD_DIM));
-        rows.map(|row| cache::elements(format, row)).collect()
-    };
     for scratch in &decode.scratch {
         let share = &mut scratch.lock().unwrap().share;
         for piece_idx in 0..share.pieces.len() {
             if share.pieces[piece_idx].kv_head == kv_head {
                 let n_positions = share.pieces[piece_idx].n_positions(decode.positions.end);
-                let (some_keys, some_values) =
-                    share.keys_and_values(piece_idx, layer_idx, n_positions);
-                keys.extend(rows(some_keys));
-                values.extend(rows(some_values));
+                let (some_keys, some_values) = share.keys_and_values(piece_idx, layer_idx);
+                let key = |position| cache::key_elements(format, HEAD_DIM, some_keys, position);
+                keys.extend((0..n_positions).map(key));
+                let rows = some_values.chunks_exact(cache::row_halves(format, HEAD_DIM));
+                values.extend(rows.map(|row| cache::elements(format, row)));
             }
         }
     }

@@ -108,7 +108,7 @@ mod vnni {
 }
 
 /// How four weights of each of eight rows are multiplied with four activations.
-trait Dot {
+pub trait Dot {
     /// Whether signed weights have had 128 added.
     const IS_FLIPPED: bool;
 
@@ -120,7 +120,7 @@ trait Dot {
 }
 
 /// Pairs of products are added in 16 bits: with one factor below 128 in magnitude and the other at most 128 they fit.
-struct Maddubs;
+pub struct Maddubs;
 
 impl Dot for Maddubs {
     const IS_FLIPPED: bool = false;
@@ -140,7 +140,7 @@ impl Dot for Maddubs {
 }
 
 /// VPDPBUSD in the VEX encoding.
-struct Dpbusd;
+pub struct Dpbusd;
 
 impl Dot for Dpbusd {
     const IS_FLIPPED: bool = true;

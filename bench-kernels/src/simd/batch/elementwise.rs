@@ -2,7 +2,7 @@
 //! them. Nothing is fused or reordered, so that all variants agree bit by bit.
 
 use super::TokenSlot;
-use crate::numeric::exp;
+use crate::numeric::weight;
 
 /// Running values that reductions are split into.
 const LANES: usize = 16;
@@ -88,13 +88,13 @@ pub fn softmax(scores: &mut [f32]) -> f32 {
     let (chunks, rest) = scores.as_chunks_mut::<LANES>();
     for chunk in chunks {
         for (sum, score) in sums.iter_mut().zip(chunk) {
-            *score = exp(*score - largest);
+            *score = weight(*score - largest);
             *sum += *score;
         }
     }
     let mut sum = sums.iter().sum();
     for score in rest {
-        *score = exp(*score - largest);
+        *score = weight(*score - largest);
         sum += *score;
     }
     sum

@@ -109,7 +109,7 @@ unsafe fn multiply_floats(p: &FloatProduct) {
 /// precision, rounded to odd, which makes the second rounding right (Boldo and Melquiond, "Emulation of FMA and
 /// correctly rounded sums", IEEE Transactions on Computers 57(4), 2008). The product of two floats is exact in double
 /// precision.
-fn fused(a: f32, b: f32, c: f32) -> f32 {
+pub fn fused(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
         return a.mul_add(b, c);
     }
