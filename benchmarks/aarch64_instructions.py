@@ -6,6 +6,10 @@ innermost loops that multiply are listed. An instruction of SDOT makes 16 multip
 executes per multiply-add is its length divided by these. The last column is the length of the loop around it, with one
 turn of the inner one; loops further out (rows, tiles of tokens) are not counted.
 
+A loop of ours has no unpacking: panels are unpacked before it, once for all tokens. One of ggml's for Q4_0 unpacks
+nibbles; those for Q8_0 have nothing to unpack. Where a loop makes several turns inside another that belongs to the product,
+as over the sub-blocks of a block of 256, add by hand: (loop around it - loop) + turns x loop.
+
     RUSTFLAGS='-C symbol-mangling-version=v0' CARGO_PROFILE_RELEASE_STRIP=false cargo build --release --package bench-kernels \\
         --target aarch64-unknown-linux-musl --target-dir DIR
     benchmarks/aarch64_instructions.py DIR/aarch64-unknown-linux-musl/release/bench-kernels 'neon.*(gemv|multiply)'

@@ -9,12 +9,15 @@
 //! 3. The kernel gives a process tile registers on request only, and every product sets them up and gives them back:
 //!    that costs less than a hundredth of it.
 
+mod peak;
+
 use std::arch::asm;
 use std::arch::x86_64::*;
 use std::sync::OnceLock;
 
 use super::avx512;
 use super::batch::{Batched, FloatProduct, Kind, PANEL_ROWS, Product};
+use super::peak::Peaks;
 use super::{Isa, Missing};
 
 /// Tokens of a tile.
@@ -33,6 +36,10 @@ pub(super) static ISA: Isa = Isa {
         multiply,
         multiply_floats,
         ..avx512::batch::SIGNED
+    },
+    peaks: Peaks {
+        int8: Some(peak::TILES),
+        ..avx512::ISA_VNNI_PARTS.peaks
     },
     ..avx512::ISA_VNNI_PARTS
 };

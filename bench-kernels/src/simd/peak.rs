@@ -2,7 +2,7 @@
 //!
 //! Every step adds the same small integer to every lane, so that the result is exact and known. There are at least
 //! twelve sums: more than latency times instructions per cycle of any CPU of the catalogue (8 for FMA, 10 for the dot
-//! products).
+//! products). Tile registers hold six, where four would do.
 
 use super::{Isa, Missing};
 
