@@ -180,7 +180,7 @@ def build_llama(work, folder, *more_options):
 
 
 def llama_prompt(program, file, threads):
-    command = [program, "-m", file, "-p", "512", "-n", "0", "-r", "3", "-t", str(threads), "-o", "json"]
+    command = [program, "-m", file, "-p", "512", "-n", "0", "-r", "1", "-t", str(threads), "-o", "json"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(output)[0]["avg_ts"]
 

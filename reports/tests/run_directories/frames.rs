@@ -172,3 +172,29 @@ fn find(frame: &DataFrame, host: &str, unit: &str) -> usize {
         })
         .unwrap_or_else(|| panic!("no row for {host}, {unit}"))
 }
+
+/// A run directory of protocol 1, written out as it was then.
+#[test]
+fn runs_of_the_first_protocol_are_still_read() {
+    const REQUEST: &str = r#"{"protocol":1,"run_id":"old","units":[{"unit":"decode/m/q4_0/d8/t1","kernel":"decode",
+        "variant":null,"cpus":[0],"job":{"decode":{"model":{"model":"m","quant":"q4_0","n_layers":1,"hidden":64,
+        "n_heads":1,"n_kv_heads":1,"head_dim":64,"tensors":[]},"depth":8}},"sampling":{"min_samples":1,"max_samples":1,
+        "budget_ms":1,"precision_ppm":0},"deadline_ms":1000}],"deadline_ms":1000}"#;
+    const STREAM: &str = r#"{"type":"hello","protocol":1,"program":"bench-kernels 0.1.0","arch":"x86_64","run_id":"old"}
+{"type":"unit_ready","unit":"decode/m/q4_0/d8/t1","kernel":"decode","variant":"avx2","cpus":[0],"working_set_bytes":1000000,"residency":"dram","work":{"read_bytes":1000000,"written_bytes":0,"ops":5},"convention":"token","check":{"passed":true,"max_error":0.0,"tolerance":0.0},"huge_page_bytes":null,"model":{"model":"m","quant":"q4_0","depth":8}}
+{"type":"sample","unit":"decode/m/q4_0/d8/t1","sample_idx":0,"elapsed_ns":2000000,"iterations":2}
+{"type":"unit_end","unit":"decode/m/q4_0/d8/t1","status":"ok","reason":null}
+{"type":"done","n_units":1,"n_samples":1}
+"#;
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("old");
+    fixture::write_run(&dir, &[fixture::this_machine()]);
+    let host = dir.join("hosts/this-machine");
+    fs::write(host.join("request.json"), REQUEST).unwrap();
+    fs::write(host.join("stream.jsonl"), STREAM).unwrap();
+    let frame = read(&dir, "units");
+    assert_eq!(frame.height(), 1);
+    let row = find(&frame, "this-machine", "decode/m/q4_0/d8/t1");
+    let tokens_per_s = frame.column("tokens_per_s").unwrap().f64().unwrap();
+    assert_eq!(tokens_per_s.get(row), Some(1000.0));
+}
