@@ -151,8 +151,8 @@ def gguf_file(path, model, quant):
 
 
 def keep_tile_configuration(source):
-    """gcc 12 drops the stores to ggml's AMX tile configuration, since its `_tile_loadconfig` claims to read 8 bytes of
-    it only: prompts end in an invalid instruction. The barrier keeps the stores."""
+    """Built by gcc 12, prompts end in an invalid instruction where ggml uses AMX. A compiler barrier before the tile
+    configuration is loaded cures it: the stores to the configuration are probably dropped without it."""
     file = source / "ggml" / "src" / "ggml-cpu" / "amx" / "mmq.cpp"
     text = file.read_text()
     barrier = '__asm__ volatile("" :: "r"(&tc) : "memory");'
