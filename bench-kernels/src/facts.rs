@@ -8,10 +8,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bench_protocol::{CacheFacts, CpuFacts, DramClock, Facts, MemoryFacts, VariantFacts};
+use bench_protocol::{
+    CacheFacts, CpuFacts, DramClock, Facts, MemoryFacts, MountFacts, VariantFacts,
+};
 
 use crate::run::state::StateFiles;
-use crate::{affinity, simd};
+use crate::{affinity, environment, simd};
 
 /// Everything at once.
 pub fn collect() -> Facts {
@@ -49,9 +51,36 @@ pub fn collect() -> Facts {
         temperature_millicelsius: StateFiles::find(Path::new("/"), &cpus)
             .read()
             .temperature_millicelsius,
-        firmware_throttle_flags: read_text("/sys/devices/platform/soc/soc:firmware/get_throttled")
-            .and_then(|text| u32::from_str_radix(text.trim_start_matches("0x"), 16).ok()),
+        firmware_throttle_flags: firmware_throttle_flags(),
+        power_mode: environment::power_mode(),
+        firmware: read_text("/sys/class/dmi/id/bios_version")
+            .or_else(|| read_text("/proc/device-tree/chosen/u-boot,version")),
+        mounts: mounts(),
     }
+}
+
+/// Throttle flags of a Raspberry Pi's firmware.
+pub fn firmware_throttle_flags() -> Option<u32> {
+    let text = read_text("/sys/devices/platform/soc/soc:firmware/get_throttled")?;
+    u32::from_str_radix(text.trim_start_matches("0x"), 16).ok()
+}
+
+/// Mounted file systems on a device, each device once: bind mounts repeat it.
+fn mounts() -> Vec<MountFacts> {
+    let text = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let mut seen = BTreeSet::new();
+    let mount = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [device, path, kind, options, ..] = words[..] else {
+            return None;
+        };
+        (device.starts_with("/dev/") && seen.insert(device.to_string())).then(|| MountFacts {
+            path: path.to_string(),
+            kind: kind.to_string(),
+            options: options.to_string(),
+        })
+    };
+    text.lines().filter_map(mount).collect()
 }
 
 /// `MemAvailable`, bytes.
@@ -240,7 +269,7 @@ fn memory() -> MemoryFacts {
 }
 
 /// The DRAM clock where the kernel shows it: Rockchip's memory controller as a devfreq device, Jetson's in debugfs.
-fn dram_clock() -> Option<DramClock> {
+pub fn dram_clock() -> Option<DramClock> {
     let mut devices: Vec<PathBuf> = fs::read_dir("/sys/class/devfreq")
         .into_iter()
         .flatten()

@@ -6,6 +6,7 @@
 
 mod affinity;
 mod background;
+mod environment;
 mod facts;
 mod kernels;
 mod memory;
@@ -16,27 +17,44 @@ mod properties;
 mod run;
 mod self_test;
 mod simd;
+mod supervise;
 
-use std::io::{Read, Write};
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use bench_protocol::{Hello, Message, PROTOCOL_VERSION};
+use bench_protocol::{EXIT_BUSY, Hello, Message, Note, PROTOCOL_VERSION, RunRequest};
 use sha2::{Digest, Sha256};
 
 const USAGE: &str =
-    "usage: bench-kernels facts | list | self-test | self-hash | run [--watch-stdin]
+    "usage: bench-kernels facts | list | self-test | self-hash | run | supervise | collect | forget |
+       bench-kernels restore
 
   facts       what this board is, as JSON lines
   list        the kernels and the instruction-set variants this CPU runs, as JSON
   self-test   compare every variant this CPU runs with the scalar reference
   self-hash   SHA-256 of this program's own file
-  run         read one request line on standard input and measure it, as JSON lines;
-              with --watch-stdin the program ends when standard input closes";
+  run         read one request line on standard input and measure it in this process, as JSON lines
+  supervise [--store DIR] [-- COMMAND...]
+              read one request line on standard input and measure each unit in a process of its own (COMMAND unit
+              instead of this program's own, for emulators); lines `beat`, `stop` and `ack` may follow; results are
+              also kept in DIR until `ack`
+  collect [--store DIR] RUN HOST ATTEMPT LINE
+              print the kept results of a request from LINE on, after its supervisor ended
+  forget [--store DIR] RUN HOST ATTEMPT
+              remove the kept results of a request: the controller has them
+  restore [--store DIR]
+              put back the settings that a run left changed";
 
 /// Exit status for arguments or a request that cannot be used.
 const EXIT_USAGE: u8 = 2;
 /// Exit status for a self-test that found a difference.
 const EXIT_SELF_TEST: u8 = 3;
+/// Exit status of a supervisor that left before every unit ended.
+const EXIT_CUT_SHORT: u8 = 7;
+/// Exit status for settings that could not be put back.
+const EXIT_NOT_RESTORED: u8 = 8;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -44,7 +62,7 @@ fn main() -> ExitCode {
     match args.as_slice() {
         ["facts"] => {
             let mut sink = run::Sink::new(std::io::stdout());
-            sink.send(&hello(""));
+            sink.send(&hello("", 0));
             sink.send(&Message::Facts(Box::new(facts::collect())));
             ExitCode::SUCCESS
         }
@@ -63,37 +81,164 @@ fn main() -> ExitCode {
             }
             Err(error) => fail(&format!("cannot read this program's own file: {error}")),
         },
-        ["run"] => run_request(false),
-        ["run", "--watch-stdin"] => run_request(true),
+        ["run"] => run_request(),
+        ["unit", parent] => run_unit(parent),
+        ["supervise", rest @ ..] => supervise(rest),
+        ["collect", rest @ ..] => collect(rest),
+        ["forget", rest @ ..] => forget(rest),
+        ["restore", rest @ ..] => restore(rest),
         _ => fail(USAGE),
     }
 }
 
-fn run_request(watch_stdin: bool) -> ExitCode {
-    let line = match read_line(&mut std::io::stdin().lock()) {
-        Ok(line) => line,
-        Err(error) => return fail(&format!("cannot read the request: {error}")),
-    };
-    let request: bench_protocol::RunRequest = match serde_json::from_str(&line) {
+/// Measures in this process: for work on kernels, without what a board left alone needs.
+fn run_request() -> ExitCode {
+    let request = match read_request() {
         Ok(request) => request,
-        Err(error) => return fail(&format!("the request is not valid: {error}")),
+        Err(message) => return fail(&message),
     };
-    if request.protocol != PROTOCOL_VERSION {
-        return fail(&format!(
-            "the request speaks protocol {}, this program {PROTOCOL_VERSION}: deploy the program of the same version",
-            request.protocol
-        ));
-    }
-    if watch_stdin {
-        std::thread::spawn(end_with_stdin);
-    }
     let mut sink = run::Sink::new(std::io::stdout());
-    sink.send(&hello(&request.run_id));
+    sink.send(&hello(&request.run_id, 0));
     run::run(&request, &mut sink);
     ExitCode::SUCCESS
 }
 
-/// Reads one line without taking more than it: what follows belongs to [`end_with_stdin`].
+fn read_request() -> Result<RunRequest, String> {
+    let line = read_line(&mut std::io::stdin().lock())
+        .map_err(|error| format!("cannot read the request: {error}"))?;
+    let request: RunRequest = serde_json::from_str(&line)
+        .map_err(|error| format!("the request is not valid: {error}"))?;
+    match request.protocol == PROTOCOL_VERSION {
+        true => Ok(request),
+        false => Err(format!(
+            "the request speaks protocol {}, this program {PROTOCOL_VERSION}: deploy the program of the same version",
+            request.protocol
+        )),
+    }
+}
+
+/// Measures one unit for the supervisor that started this process.
+fn run_unit(parent: &str) -> ExitCode {
+    let Ok(parent) = parent.parse() else {
+        return fail(USAGE);
+    };
+    supervise::process::end_with_parent(parent);
+    // When memory runs out the kernel shall take this process, not the board's services.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+    let unit = read_line(&mut std::io::stdin().lock()).map_err(|error| error.to_string());
+    let unit = unit.and_then(|line| serde_json::from_str(&line).map_err(|error| error.to_string()));
+    match unit {
+        Ok(unit) => run::one(&unit, &mut run::Sink::new(std::io::stdout()), &mut 0),
+        Err(error) => return fail(&format!("the unit is not valid: {error}")),
+    }
+    ExitCode::SUCCESS
+}
+
+/// `--store DIR`, or the folder of this program, and the other arguments.
+fn store_and_rest<'a>(args: &'a [&'a str]) -> (PathBuf, &'a [&'a str]) {
+    match args {
+        ["--store", store, rest @ ..] => (PathBuf::from(store), rest),
+        rest => (program_folder(), rest),
+    }
+}
+
+/// Not through `/proc/self/exe`: under an emulator that is the emulator.
+fn own_path() -> PathBuf {
+    let name = std::env::args_os()
+        .next()
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    // Units run in another folder.
+    std::path::absolute(&name).unwrap_or(name)
+}
+
+fn program_folder() -> PathBuf {
+    own_path()
+        .parent()
+        .map(Path::to_path_buf)
+        .unwrap_or_default()
+}
+
+fn supervise(args: &[&str]) -> ExitCode {
+    let (store, rest) = store_and_rest(args);
+    let mut unit_command: Vec<String> = match rest {
+        [] => vec![own_path().display().to_string()],
+        ["--", command @ ..] if !command.is_empty() => {
+            command.iter().map(|&word| word.into()).collect()
+        }
+        _ => return fail(USAGE),
+    };
+    unit_command.push("unit".to_string());
+    let request = match read_request() {
+        Ok(request) => request,
+        Err(message) => return fail(&message),
+    };
+    if let Err(error) = std::fs::create_dir_all(&store) {
+        return fail(&format!(
+            "cannot make the store `{}`: {error}",
+            store.display()
+        ));
+    }
+    let hello = hello(&request.run_id, request.attempt);
+    let places = supervise::Places {
+        store,
+        program_folder: program_folder(),
+        unit_command,
+    };
+    match supervise::supervise(&request, &hello, &places) {
+        supervise::Outcome::Complete => ExitCode::SUCCESS,
+        supervise::Outcome::CutShort => ExitCode::from(EXIT_CUT_SHORT),
+        supervise::Outcome::Busy => ExitCode::from(EXIT_BUSY as u8),
+    }
+}
+
+fn collect(args: &[&str]) -> ExitCode {
+    let (store, rest) = store_and_rest(args);
+    let [run_id, host, attempt, line] = rest else {
+        return fail(USAGE);
+    };
+    let (Ok(attempt), Ok(line)) = (attempt.parse(), line.parse()) else {
+        return fail(USAGE);
+    };
+    let path = supervise::spool::path(&store, &supervise::spool::key(run_id, host, attempt));
+    match supervise::spool::print(&path, line) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("cannot read the kept results: {error}")),
+    }
+}
+
+fn forget(args: &[&str]) -> ExitCode {
+    let (store, rest) = store_and_rest(args);
+    let [run_id, host, attempt] = rest else {
+        return fail(USAGE);
+    };
+    let Ok(attempt) = attempt.parse() else {
+        return fail(USAGE);
+    };
+    let key = supervise::spool::key(run_id, host, attempt);
+    let _ = std::fs::remove_file(supervise::spool::path(&store, &key));
+    ExitCode::SUCCESS
+}
+
+fn restore(args: &[&str]) -> ExitCode {
+    /// A run that is about to end may do so.
+    const WAIT: Duration = Duration::from_secs(5);
+    let (store, []) = store_and_rest(args) else {
+        return fail(USAGE);
+    };
+    let mut sink = run::Sink::new(std::io::stdout());
+    sink.send(&hello("", 0));
+    match supervise::restore(&store, WAIT, |message| sink.send(&message)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(EXIT_NOT_RESTORED),
+        Err(reason) => {
+            sink.send(&Message::Left(Note { text: reason }));
+            ExitCode::from(EXIT_BUSY as u8)
+        }
+    }
+}
+
+/// Reads one line without taking more than it: what follows belongs to the supervisor.
 fn read_line(input: &mut impl Read) -> std::io::Result<String> {
     /// Far above any real request (a 32-layer model has about 300 tensors, 60 kB); a larger one is a mistake.
     const MAX_REQUEST_BYTES: usize = 16 << 20;
@@ -108,34 +253,18 @@ fn read_line(input: &mut impl Read) -> std::io::Result<String> {
     String::from_utf8(line).map_err(std::io::Error::other)
 }
 
-/// Ends the program when the controller goes away.
-///
-/// A dropped connection kills nothing on the far side; the closed standard input is the only sign that arrives.
-fn end_with_stdin() {
-    let mut buffer = [0u8; 64];
-    while matches!(std::io::stdin().read(&mut buffer), Ok(n) if n > 0) {}
-    let _ = writeln!(
-        std::io::stderr(),
-        "standard input closed: the controller is gone, ending"
-    );
-    std::process::exit(4);
-}
-
-fn hello(run_id: &str) -> Message {
+fn hello(run_id: &str, attempt: u32) -> Message {
     Message::Hello(Hello {
         protocol: PROTOCOL_VERSION,
         program: concat!("bench-kernels ", env!("CARGO_PKG_VERSION")).to_string(),
         arch: std::env::consts::ARCH.to_string(),
         run_id: run_id.to_string(),
+        attempt,
     })
 }
 
 fn own_hash() -> std::io::Result<String> {
-    // Not `/proc/self/exe`: under an emulator that is the emulator.
-    let path = std::env::args_os()
-        .next()
-        .ok_or_else(|| std::io::Error::other("no program name"))?;
-    let digest = Sha256::digest(std::fs::read(path)?);
+    let digest = Sha256::digest(std::fs::read(own_path())?);
     Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

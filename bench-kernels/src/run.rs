@@ -89,21 +89,26 @@ pub fn run(request: &RunRequest, sink: &mut Sink) {
     let mut n_samples = 0;
     for unit in &request.units {
         watchdog.guard(unit);
-        let (status, reason) = match measure(unit, sink, &mut n_samples) {
-            Ok(()) => (UnitStatus::Ok, None),
-            Err(NotReady::Skipped(reason)) => (UnitStatus::Skipped, Some(reason)),
-            Err(NotReady::Failed(reason)) => (UnitStatus::Failed, Some(reason)),
-        };
-        sink.send(&Message::UnitEnd(UnitEnd {
-            unit: unit.unit.clone(),
-            status,
-            reason,
-        }));
+        one(unit, sink, &mut n_samples);
     }
     watchdog.rest();
     sink.send(&Message::Done(Done {
         n_units: request.units.len() as u32,
         n_samples,
+    }));
+}
+
+/// Measures one unit and says how it ended.
+pub fn one(unit: &UnitSpec, sink: &mut Sink, n_samples: &mut u32) {
+    let (status, reason) = match measure(unit, sink, n_samples) {
+        Ok(()) => (UnitStatus::Ok, None),
+        Err(NotReady::Skipped(reason)) => (UnitStatus::Skipped, Some(reason)),
+        Err(NotReady::Failed(reason)) => (UnitStatus::Failed, Some(reason)),
+    };
+    sink.send(&Message::UnitEnd(UnitEnd {
+        unit: unit.unit.clone(),
+        status,
+        reason,
     }));
 }
 

@@ -1,5 +1,7 @@
 //! The hosts of this lab (`fleet.yaml`): name, board, how to reach it.
 
+use bench_protocol::Prepare;
+
 use crate::board::Memory;
 
 /// All hosts of one fleet file, in file order.
@@ -22,6 +24,8 @@ pub struct Host {
     pub tags: Vec<String>,
     /// Theoretical memory stated in the fleet file, for machines outside the catalogue.
     pub memory: Option<Memory>,
+    /// What is changed on it while it measures.
+    pub prepare: Prepare,
 }
 
 /// How to reach a host.

@@ -382,6 +382,7 @@ hosts:
                     config_file: Some("ssh_config".into()),
                 }),
                 tags: vec!["arm".into()],
+                prepare: Default::default(),
                 memory: None,
             }
         );

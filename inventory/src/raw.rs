@@ -7,6 +7,7 @@ pub(crate) mod board;
 pub(crate) mod fleet;
 mod memory;
 pub(crate) mod model;
+mod prepare;
 pub(crate) mod suite;
 
 use std::ops::Range;

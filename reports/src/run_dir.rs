@@ -64,6 +64,9 @@ pub struct RunManifest {
     pub memwall_version: String,
     /// Whether the run was interrupted by a signal.
     pub interrupted: bool,
+    /// Whether every unit was measured before and after its host was prepared.
+    #[serde(default)]
+    pub compare_environment: bool,
     /// When it was gone on with, RFC 3339, UTC.
     #[serde(default)]
     pub resumed_at: Vec<String>,
@@ -105,6 +108,9 @@ pub struct HostRecord {
     pub artifact_sha256: Option<String>,
     /// Seconds spent in each stage.
     pub stage_s: BTreeMap<String, f64>,
+    /// Settings of the board that are not known to be put back as they were.
+    #[serde(default)]
+    pub unrestored: Vec<String>,
 }
 
 /// How a host ended.
@@ -141,6 +147,8 @@ pub enum Stage {
     Measure,
     /// Writing results.
     Collect,
+    /// Putting the board back as it was.
+    Restore,
 }
 
 impl HostStatus {
@@ -167,6 +175,7 @@ impl Stage {
             Stage::Facts => "facts",
             Stage::Measure => "measure",
             Stage::Collect => "collect",
+            Stage::Restore => "restore",
         }
     }
 }

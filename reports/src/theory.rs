@@ -234,6 +234,7 @@ mod tests {
             complete: true,
             artifact_sha256: None,
             stage_s: BTreeMap::new(),
+            unrestored: Vec::new(),
         }
     }
 
@@ -254,6 +255,7 @@ mod tests {
             board: Some("rock-5b".into()),
             transport: bench_inventory::Transport::Local,
             tags: Vec::new(),
+            prepare: Default::default(),
             memory: in_fleet,
         };
         Inventory {

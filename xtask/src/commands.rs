@@ -6,6 +6,7 @@ pub mod check;
 pub mod doctor;
 pub mod list;
 pub mod report;
+pub mod restore;
 pub mod run;
 pub mod test;
 

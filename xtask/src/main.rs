@@ -4,6 +4,7 @@
 
 mod artifact;
 mod commands;
+mod environment;
 mod exit;
 mod host;
 mod plan;
@@ -98,6 +99,8 @@ enum Command {
     Check,
     /// Ask hosts for their state and name what would disturb a measurement, with its remedy
     Doctor(commands::doctor::DoctorArgs),
+    /// Put back what a run changed on hosts and could not put back itself
+    Restore(commands::restore::RestoreArgs),
     /// Render the report of a run directory again [default: the newest run]
     Report(commands::report::ReportArgs),
     /// Theoretical tokens per second of a model on a board
@@ -115,6 +118,7 @@ fn main() -> ExitCode {
         Command::List { what } => commands::list::list(&cli.global, what),
         Command::Check => commands::check::check(&cli.global),
         Command::Doctor(args) => commands::doctor::doctor(&cli.global, &args),
+        Command::Restore(args) => commands::restore::restore(&cli.global, &args),
         Command::Report(args) => commands::report::report(&cli.global, &args),
         Command::Bounds(args) => commands::bounds::bounds(&cli.global, &args),
         Command::Test(args) => commands::test::test(&args),
@@ -126,4 +130,16 @@ fn main() -> ExitCode {
             ExitCode::from(exit::code_of(&error))
         }
     }
+}
+
+/// Who runs this controller, for whoever finds a board in use.
+fn owner() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.is_empty() {
+        "unnamed"
+    } else {
+        host.trim()
+    };
+    format!("{}@{host}", user.as_deref().unwrap_or("somebody"))
 }

@@ -6,7 +6,7 @@ mod sizes;
 
 use bench_inventory::{Inventory, Suite, SuiteUnit};
 use bench_protocol::{
-    Background, CpuFacts, Facts, PROTOCOL_VERSION, RunRequest, Sampling, UnitSpec,
+    Background, CpuFacts, Environment, Facts, PROTOCOL_VERSION, RunRequest, Sampling, UnitSpec,
 };
 
 use self::cpus::Placement;
@@ -43,6 +43,7 @@ pub fn request(
                         candidates: placement.candidates.clone(),
                         job: job.clone(),
                         background,
+                        environment: Environment::default(),
                         sampling,
                         deadline_ms: u64::from(suite_unit.deadline_s) * 1000,
                     };
@@ -59,6 +60,7 @@ pub fn request(
         run_id: run_id.to_string(),
         units,
         deadline_ms,
+        ..RunRequest::default()
     }
 }
 

@@ -71,6 +71,7 @@ impl Recorder {
             kernels: kernels.to_vec(),
             variant: variant.map(str::to_owned),
             resumed_at: Vec::new(),
+            compare_environment: false,
         };
         let lock = resume::lock(&dir)?;
         let recorder = Recorder {
@@ -164,6 +165,14 @@ impl HostFiles {
     /// When the disk does not take it.
     pub fn append_stream(&mut self, line: &[u8]) -> std::io::Result<()> {
         self.stream.write_all(line)
+    }
+
+    /// Brings the stream to the disk itself: the board may forget what it sent after this.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn sync_stream(&mut self) -> std::io::Result<()> {
+        self.stream.sync_data()
     }
 
     /// Where everything that programs on the host say to people goes.

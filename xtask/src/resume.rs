@@ -3,26 +3,25 @@
 //! Everything comes from the run directory: the inventory of that day, the requests as they were sent, the streams as
 //! they arrived. Nothing is measured twice; a unit that was cut off is measured again from its first sample.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bench_inventory::{Host, Inventory, Suite};
-use bench_protocol::{RunRequest, UnitStatus};
+use bench_protocol::{RunRequest, UnitStatus, parse_line};
 use bench_reports::run_dir::{self, HostData, HostRecord, HostStatus, RunManifest};
 
 use crate::artifact::{self, Artifact, TARGETS};
 use crate::exit::ExitError;
-use crate::host::UnitCounts;
+use crate::host::{StreamState, UnitCounts};
 
 /// What a host left behind before the run ended.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Prior {
     /// The units as they were asked for, if it came to that.
     pub request: Option<RunRequest>,
-    /// Units that ended, and how.
-    pub ended: HashMap<String, UnitStatus>,
+    /// What its stream said.
+    pub state: StreamState,
 }
 
 /// A run to go on with.
@@ -91,7 +90,7 @@ pub fn open(dir: PathBuf) -> anyhow::Result<Resumed> {
                 data.record.host
             )
         })?;
-        open.push((host, prior(data)));
+        open.push((host, prior(&dir, data)));
     }
     Ok(Resumed {
         dir,
@@ -146,14 +145,22 @@ pub fn artifacts(
     Ok(artifacts)
 }
 
-fn prior(data: HostData) -> Prior {
-    let ended = data
-        .units
-        .iter()
-        .filter_map(|unit| Some((unit.unit.clone(), unit.end.as_ref()?.status)));
+/// What the stream in `dir` says, by the same rules that took it when it arrived.
+fn prior(dir: &Path, data: HostData) -> Prior {
+    let mut state = StreamState::default();
+    let stream = dir
+        .join("hosts")
+        .join(&data.record.host)
+        .join("stream.jsonl");
+    let bytes = std::fs::read(stream).unwrap_or_default();
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let lines = lines.filter_map(|line| std::str::from_utf8(line).ok());
+    for message in lines.filter_map(|line| parse_line(line).ok()) {
+        state.take(&message);
+    }
     Prior {
-        ended: ended.collect(),
         request: data.request,
+        state,
     }
 }
 

@@ -149,6 +149,7 @@ mod tests {
             transport,
             tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
             memory: None,
+            prepare: Default::default(),
         }
     }
 

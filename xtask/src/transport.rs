@@ -9,7 +9,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use bench_inventory::{Host, Transport};
-use bench_protocol::EXIT_DEADLINE;
 use bench_reports::run_dir::{HostStatus, Stage};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -30,6 +29,8 @@ pub struct HostError {
     pub status: HostStatus,
     /// Cause and remedy.
     pub reason: String,
+    /// Whether the cause may pass by itself: trying again makes sense.
+    pub may_pass: bool,
     /// Last lines of the standard error of what failed.
     pub stderr_tail: Vec<String>,
 }
@@ -41,6 +42,7 @@ impl HostError {
             stage,
             status: HostStatus::Failed,
             reason: reason.into(),
+            may_pass: false,
             stderr_tail: Vec::new(),
         }
     }
@@ -51,6 +53,7 @@ impl HostError {
             stage: Stage::Connect,
             status: HostStatus::Unreachable,
             reason: reason.into(),
+            may_pass: false,
             stderr_tail: Vec::new(),
         }
     }
@@ -109,9 +112,6 @@ impl End {
     /// For people.
     pub fn describe(&self) -> String {
         match self {
-            End::Status(EXIT_DEADLINE) => {
-                "the board program ended itself at a deadline".to_string()
-            }
             // A shell in between turns a death by signal into this range.
             End::Status(status @ 129..=192) => {
                 format!("the board program was killed by signal {}", status - 128)
@@ -137,6 +137,7 @@ pub async fn connect(host: &Host) -> Result<Connection, HostError> {
                 reason: format!(
                     "qemu-user for {arch} is not installed; `apt-get install qemu-user-static` adds it on Debian"
                 ),
+                may_pass: false,
                 stderr_tail: Vec::new(),
             })?;
             Ok(Connection::Qemu {
@@ -215,12 +216,54 @@ impl Connection {
         }
     }
 
+    /// Starts the deployed program in one of the modes that keep something on the board.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn start_program(
+        &self,
+        stage: Stage,
+        program: &str,
+        mode: &str,
+        args: &[&str],
+    ) -> Result<Running, HostError> {
+        let store = local_store().display().to_string();
+        let mut words = vec![mode];
+        // On another machine the program's own folder is the store.
+        if !matches!(self, Connection::Ssh(_)) {
+            words.extend(["--store", &store]);
+        }
+        words.extend(args);
+        let emulator = match self {
+            Connection::Qemu { emulator, .. } => emulator.display().to_string(),
+            _ => String::new(),
+        };
+        // The emulated program cannot start itself: this machine's kernel does not know its format.
+        if let (Connection::Qemu { cpu, .. }, "supervise") = (self, mode) {
+            words.extend(["--", &emulator]);
+            if let Some(cpu) = cpu {
+                words.extend(["-cpu", cpu]);
+            }
+            words.push(program);
+        }
+        self.start(stage, program, &words).await
+    }
+
     /// Ends the connection; failing to say good-bye is no failure of the measurement.
     pub async fn close(self) {
         if let Connection::Ssh(ssh) = self {
             ssh.close().await;
         }
     }
+}
+
+/// Where programs of this machine keep what the controller has not got yet.
+fn local_store() -> PathBuf {
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or(home);
+    cache.unwrap_or_else(std::env::temp_dir).join("memwall")
 }
 
 /// Identifies this boot of this machine.
@@ -243,7 +286,6 @@ fn start_process(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
-        .kill_on_drop(true)
         .spawn()
         .map_err(|error| {
             HostError::failed(

@@ -47,6 +47,26 @@ pub struct Facts {
     /// Throttle flags of a Raspberry Pi's firmware.
     #[serde(default)]
     pub firmware_throttle_flags: Option<u32>,
+    /// Name of the Jetson power mode that is active.
+    #[serde(default)]
+    pub power_mode: Option<String>,
+    /// Version of the firmware: BIOS, or U-Boot where the device tree names it.
+    #[serde(default)]
+    pub firmware: Option<String>,
+    /// Mounted file systems that hold data.
+    #[serde(default)]
+    pub mounts: Vec<MountFacts>,
+}
+
+/// One mounted file system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountFacts {
+    /// Where.
+    pub path: String,
+    /// For instance `ext4`.
+    pub kind: String,
+    /// Options as the kernel prints them.
+    pub options: String,
 }
 
 /// One logical CPU.

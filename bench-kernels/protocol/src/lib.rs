@@ -6,12 +6,17 @@
 
 #![forbid(unsafe_code)]
 
+mod environment;
 mod facts;
 mod message;
 mod request;
 
+pub use environment::{
+    Environment, EnvironmentAction, EnvironmentStep, Note, Prepare, Reading, UnitState,
+};
 pub use facts::{
-    CacheFacts, CpuFacts, DramClock, Facts, MemoryFacts, SmbiosMemoryDevice, VariantFacts,
+    CacheFacts, CpuFacts, DramClock, Facts, MemoryFacts, MountFacts, SmbiosMemoryDevice,
+    VariantFacts,
 };
 pub use message::{
     Check, Convention, Done, Hello, Message, ModelRef, ParseError, Sample, SampleState, UnitEnd,
@@ -22,9 +27,11 @@ pub use request::{
     TensorRole, UnitSpec,
 };
 
-/// Exit status of the board program when it ended itself at a deadline; the unit that took too long has its end in the
-/// stream.
+/// Exit status of a board program that measured without a supervisor and ended itself at a deadline.
 pub const EXIT_DEADLINE: i32 = 5;
+
+/// Exit status of the supervisor when the board is in use by another controller; the stream's note says whose.
+pub const EXIT_BUSY: i32 = 6;
 
 /// Version of the request and of the messages.
 ///
@@ -32,4 +39,13 @@ pub const EXIT_DEADLINE: i32 = 5;
 /// - 1: first version.
 /// - 2: latency, peak, gemm and prefill jobs; several tokens per iteration; KV formats; small pages; background readers;
 ///   searched sets of CPUs; state of the board beside samples. A stream of version 1 is read as before.
-pub const PROTOCOL_VERSION: u32 = 2;
+/// - 3: a supervisor on the board runs each unit as a process: attempts, prepared environments, notes, sensors and counters
+///   beside units. Streams of versions 1 and 2 are read as before.
+pub const PROTOCOL_VERSION: u32 = 3;
+
+/// Line on the supervisor's standard input that says the controller is there.
+pub const CONTROL_BEAT: &str = "beat";
+/// Line on the supervisor's standard input: end the unit, put the board back, leave.
+pub const CONTROL_STOP: &str = "stop";
+/// Line on the supervisor's standard input: all that was sent is on the controller's disk.
+pub const CONTROL_ACK: &str = "ack";

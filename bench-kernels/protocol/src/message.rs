@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::environment::{EnvironmentStep, Note, Reading, UnitState};
 use crate::facts::Facts;
 use crate::request::{KvFormat, Residency};
 
@@ -19,6 +20,16 @@ pub enum Message {
     Sample(Sample),
     /// A unit ended, for whatever reason.
     UnitEnd(UnitEnd),
+    /// Sensors while a unit runs.
+    Reading(Reading),
+    /// Counters of the board's kernel over a unit; comes before its end.
+    UnitState(UnitState),
+    /// A setting of the board was changed or put back.
+    Environment(EnvironmentStep),
+    /// Something the supervisor saw or did.
+    Note(Note),
+    /// Last line of a supervisor that leaves before every unit ended.
+    Left(Note),
     /// Last line of every complete stream: without it the stream is truncated.
     Done(Done),
 }
@@ -34,6 +45,9 @@ pub struct Hello {
     pub arch: String,
     /// Run it answers for; empty for a plain `facts` call.
     pub run_id: String,
+    /// Which request of the run it answers, from 1; 0 without a supervisor.
+    #[serde(default)]
+    pub attempt: u32,
 }
 
 /// A unit is ready to be sampled.

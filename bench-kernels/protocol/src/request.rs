@@ -2,17 +2,35 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::environment::{Environment, Prepare};
+
 /// Everything one invocation of the board program has to measure, in order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRequest {
     /// [`crate::PROTOCOL_VERSION`] of the sender.
     pub protocol: u32,
     /// Identifies the run in the board's own messages.
     pub run_id: String,
+    /// The host's name in the fleet file.
+    #[serde(default)]
+    pub host: String,
+    /// Which request of the run this is for this host, from 1; 0 without a supervisor.
+    #[serde(default)]
+    pub attempt: u32,
+    /// Who measures, for whoever finds the board in use.
+    #[serde(default)]
+    pub owner: String,
+    /// How long to wait while somebody else uses the board. Milliseconds.
+    #[serde(default)]
+    pub wait_ms: u64,
+    /// What is changed on the board for the units that ask for it.
+    #[serde(default)]
+    pub prepare: Prepare,
     /// Units in the order they are measured, never in parallel.
     pub units: Vec<UnitSpec>,
-    /// The board program ends itself after this time, whatever happens to the connection. Milliseconds.
+    /// The board program ends itself after this time, whatever happens to the connection: its lease of the board.
+    /// Milliseconds.
     pub deadline_ms: u64,
 }
 
@@ -37,6 +55,9 @@ pub struct UnitSpec {
     /// Threads that read memory while this unit is sampled.
     #[serde(default)]
     pub background: Option<Background>,
+    /// State of the board it is measured in.
+    #[serde(default)]
+    pub environment: Environment,
     /// When to stop sampling.
     pub sampling: Sampling,
     /// The unit is given up after this time. Milliseconds.

@@ -90,6 +90,7 @@ mod tests {
                 pages: Pages::Huge,
             },
             background: None,
+            environment: Default::default(),
             sampling: Sampling {
                 min_samples: 1,
                 max_samples: 1,

@@ -67,7 +67,7 @@ fn monitors(class: &Path) -> Vec<PathBuf> {
 }
 
 /// What lies in a folder under a name that begins with `prefix`, in order.
-fn directories(folder: &Path, prefix: &str) -> Vec<PathBuf> {
+pub fn directories(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use super::Place;
 use super::board::RawArch;
 use super::memory::RawMemory;
+use super::prepare::RawPrepare;
 use super::suite::unknown_id;
 use crate::diagnostic::{Problem, quoted};
 use crate::fleet::{Fleet, Host, SshTarget, Transport};
@@ -58,6 +59,9 @@ struct RawHost {
     tags: Vec<String>,
     /// Theoretical memory, for a machine outside the catalogue.
     memory: Option<RawMemory>,
+    /// What is changed on the board while it measures, and put back afterwards.
+    #[serde(default)]
+    prepare: RawPrepare,
 }
 
 /// How to reach a host.
@@ -188,6 +192,7 @@ impl RawHost {
             .memory
             .take()
             .map(|memory| memory.resolve(&place.key("memory"), problems));
+        let prepare = std::mem::take(&mut self.prepare).resolve(&place.key("prepare"), problems);
         let board = self.board.take();
         let tags = std::mem::take(&mut self.tags);
         if !transport_is_known {
@@ -200,6 +205,7 @@ impl RawHost {
             transport,
             tags,
             memory,
+            prepare,
         })
     }
 

@@ -8,7 +8,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use bench_inventory::{Diagnostic, Inventory};
 use bench_protocol::{
-    Done, Facts, Hello, Message, RunRequest, Sample, UnitEnd, UnitReady, UnitSpec,
+    Done, EnvironmentStep, Facts, Hello, Message, Reading, RunRequest, Sample, UnitEnd, UnitReady,
+    UnitSpec, UnitState,
 };
 use serde::de::DeserializeOwned;
 
@@ -52,6 +53,10 @@ pub struct HostData {
     pub garbage: Vec<(usize, String)>,
     /// All lines of the stream that are no messages.
     pub n_garbage_lines: usize,
+    /// Settings of the board that were changed and put back, in the order of the stream.
+    pub steps: Vec<EnvironmentStep>,
+    /// What the board's supervisor told people.
+    pub notes: Vec<String>,
     /// Contradictions between this host's files, in plain words.
     pub problems: Vec<String>,
 }
@@ -67,6 +72,10 @@ pub struct UnitData {
     pub ready: Option<UnitReady>,
     /// Samples in the order of the stream.
     pub samples: Vec<Sample>,
+    /// Sensors while it ran, in the order of the stream.
+    pub readings: Vec<Reading>,
+    /// What happened on the board meanwhile.
+    pub state: Option<UnitState>,
     /// How it ended.
     pub end: Option<UnitEnd>,
 }
@@ -157,6 +166,7 @@ fn made_up_manifest(dir: &Path) -> RunManifest {
         kernels: Vec::new(),
         variant: None,
         resumed_at: Vec::new(),
+        compare_environment: false,
     }
 }
 
@@ -200,6 +210,8 @@ fn read_host(dir: &Path, host: &str, manifest: &RunManifest) -> HostData {
         done: None,
         garbage: Vec::new(),
         n_garbage_lines: 0,
+        steps: Vec::new(),
+        notes: Vec::new(),
         problems,
     };
     match fs::read(folder.join("stream.jsonl")) {
@@ -244,6 +256,7 @@ fn made_up_record(host: &str, folder: &Path, manifest: &RunManifest) -> HostReco
         complete: false,
         artifact_sha256: None,
         stage_s: BTreeMap::new(),
+        unrestored: Vec::new(),
     }
 }
 
@@ -276,12 +289,24 @@ fn take(message: Message, data: &mut HostData, index: &mut BTreeMap<String, usiz
             data.hello = Some(hello);
         }
         Message::Facts(facts) => data.facts = Some(*facts),
+        Message::Environment(step) => data.steps.push(step),
+        Message::Note(note) | Message::Left(note) => data.notes.push(note.text),
+        Message::Reading(reading) => {
+            let unit = unit_mut(&reading.unit, data, index);
+            unit.readings.push(reading);
+        }
+        Message::UnitState(state) => {
+            let unit = unit_mut(&state.unit, data, index);
+            unit.state = Some(state);
+        }
         Message::Done(done) => data.done = Some(done),
         Message::UnitReady(ready) => {
             let unit = unit_mut(&ready.unit, data, index);
             // A second start replaces the first: its samples were cut off.
             let n_before = unit.samples.len();
             unit.samples.clear();
+            unit.readings.retain(|reading| reading.since_start_ms == 0);
+            unit.state = None;
             unit.end = None;
             let again = (n_before > 0).then(|| {
                 format!(

@@ -157,6 +157,7 @@ mod tests {
             transport: Transport::Local,
             tags: Vec::new(),
             memory: None,
+            prepare: Default::default(),
         }
     }
 

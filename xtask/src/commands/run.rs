@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use bench_inventory::{Host, Inventory, Suite};
@@ -57,11 +58,17 @@ pub struct RunArgs {
     /// Force every kernel to this instruction-set variant; units are skipped where the CPU lacks it
     #[arg(long, value_name = "NAME")]
     variant: Option<String>,
+    /// Measure every unit twice: as the host is found, and after what its `prepare` asks for
+    #[arg(long)]
+    compare_environment: bool,
+    /// How long to try to reach a host again after its connection was lost, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    patience: u64,
     /// Show what would be measured and stop
     #[arg(long)]
     dry_run: bool,
     /// Go on with a run that ended before all of its hosts did: its name, or the path of its directory
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["all_boards", "board", "select", "suite", "kernel", "variant", "dry_run"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["all_boards", "board", "select", "suite", "kernel", "variant", "dry_run", "compare_environment"])]
     resume: Option<String>,
 }
 
@@ -74,13 +81,19 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<u8> {
         return plan(global, &args.select);
     }
     if let Some(run) = &args.resume {
-        return resume(global, run);
+        return resume(global, run, args.patience);
     }
     let (inventory, suite, hosts) = select(global, &args.select)?;
+    if args.compare_environment && hosts.iter().all(|host| host.prepare.is_empty()) {
+        return Err(ExitError::usage(
+            "`--compare-environment` has nothing to compare: no selected host of the fleet file has `prepare`",
+        )
+        .into());
+    }
     // Everything is compiled before the first measurement.
     let artifacts = artifact::build(&TARGETS)?;
     let names = hosts.iter().map(|host| host.name.clone()).collect();
-    let (recorder, manifest) = Recorder::create(
+    let (recorder, mut manifest) = Recorder::create(
         &global.runs_dir(),
         &suite.id,
         (&args.select.kernel, args.variant.as_deref()),
@@ -88,10 +101,13 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<u8> {
         global.fleet.as_deref(),
         &artifacts,
     )?;
+    manifest.compare_environment = args.compare_environment;
     let context = RunContext {
         run_id: manifest.run_id.clone(),
         suite,
         variant: args.variant.clone(),
+        compare_environment: args.compare_environment,
+        patience: Duration::from_secs(args.patience),
         inventory,
         artifacts,
         cancelled: CancellationToken::new(),
@@ -109,7 +125,7 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<u8> {
 }
 
 /// Goes on with a run.
-fn resume(global: &Global, run: &str) -> anyhow::Result<u8> {
+fn resume(global: &Global, run: &str, patience: u64) -> anyhow::Result<u8> {
     let dir = super::report::find_run(&global.runs_dir(), Some(run))?;
     let mut resumed = resume::open(dir)?;
     let recorder = Recorder::reopen(resumed.dir.clone());
@@ -128,6 +144,9 @@ fn resume(global: &Global, run: &str) -> anyhow::Result<u8> {
         run_id: manifest.run_id.clone(),
         suite: resumed.suite.clone(),
         variant: manifest.variant.clone(),
+        // The requests as they were sent say it.
+        compare_environment: manifest.compare_environment,
+        patience: Duration::from_secs(patience),
         inventory: std::mem::take(&mut resumed.inventory),
         artifacts,
         cancelled: CancellationToken::new(),
@@ -400,7 +419,12 @@ async fn measure_all(
 /// The most serious thing that happened.
 fn exit_code(run_dir: &Path, manifest: &RunManifest, results: &[HostResult]) -> u8 {
     let any = |status: HostStatus| results.iter().any(|(record, _)| record.status == status);
-    if manifest.interrupted {
+    if results
+        .iter()
+        .any(|(record, _)| !record.unrestored.is_empty())
+    {
+        exit::NOT_RESTORED
+    } else if manifest.interrupted {
         exit::INTERRUPTED
     } else if results.len() < manifest.hosts.len() {
         exit::INTERNAL

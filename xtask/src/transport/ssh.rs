@@ -81,7 +81,10 @@ impl SshConnection {
             Ok(Err(error)) => return Err(explain(&target.destination, &error)),
             Err(_) => {
                 let message = format!("no connection within {} s", STEP_DEADLINE.as_secs());
-                return Err(HostError::unreachable(message));
+                return Err(HostError {
+                    may_pass: true,
+                    ..HostError::unreachable(message)
+                });
             }
         };
         Ok(SshConnection {
@@ -360,6 +363,20 @@ fn explain(destination: &str, error: &openssh::Error) -> HostError {
         format!("ssh cannot connect to `{destination}`: {last}")
     };
     let mut host_error = HostError::unreachable(reason);
+    // A host that boots, a cable that is plugged in again: not a refused key or a wrong name.
+    host_error.may_pass = [
+        "Connection refused",
+        "No route to host",
+        "Network is unreachable",
+        "timed out",
+        "Timeout",
+        "Connection reset",
+        "closed by remote host",
+    ]
+    .iter()
+    .any(|part| has(part))
+        && !has("Permission denied")
+        && !has("Host key verification failed");
     host_error.stderr_tail = tail(&text);
     host_error
 }

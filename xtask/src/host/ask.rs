@@ -1,0 +1,137 @@
+//! Asking a host what it is, without measuring.
+
+use std::collections::BTreeMap;
+
+use bench_inventory::Host;
+use bench_protocol::{EnvironmentStep, Facts, Message, parse_line};
+use bench_reports::run_dir::Stage;
+use tokio::io::AsyncReadExt;
+
+use super::{MAX_LINE_BYTES, check_protocol};
+use crate::artifact::{self, Artifact};
+use crate::transport::{self, Connection, End, HostError, Running, STEP_DEADLINE};
+
+/// Asks a host for its facts, without measuring.
+///
+/// # Errors
+/// When it cannot be reached, takes no program, or tells nothing.
+pub async fn ask(
+    host: &Host,
+    artifacts: &BTreeMap<&'static str, Artifact>,
+) -> Result<Facts, HostError> {
+    let connection = transport::connect(host).await?;
+    let answer = async {
+        let probe = connection.probe().await?;
+        let program = connection
+            .deploy(artifact_for(&probe.arch, artifacts)?)
+            .await?;
+        facts(&connection, &program).await
+    };
+    let answer = answer.await;
+    connection.close().await;
+    answer
+}
+
+/// Puts back what a run left changed on a host; returns what was done.
+///
+/// # Errors
+/// When the host cannot be reached, or somebody measures on it.
+pub async fn restore(
+    host: &Host,
+    artifacts: &BTreeMap<&'static str, Artifact>,
+) -> Result<Vec<EnvironmentStep>, HostError> {
+    let connection = transport::connect(host).await?;
+    let answer = async {
+        let probe = connection.probe().await?;
+        let program = connection
+            .deploy(artifact_for(&probe.arch, artifacts)?)
+            .await?;
+        let running = connection
+            .start_program(Stage::Restore, &program, "restore", &[])
+            .await?;
+        messages(Stage::Restore, running).await
+    };
+    let answer = answer.await;
+    connection.close().await;
+    let mut steps = Vec::new();
+    for message in answer?.0 {
+        match message {
+            Message::Environment(step) => steps.push(step),
+            Message::Left(note) => return Err(HostError::failed(Stage::Restore, note.text)),
+            _ => {}
+        }
+    }
+    Ok(steps)
+}
+
+/// The board program for an architecture.
+pub(super) fn artifact_for<'a>(
+    arch: &str,
+    artifacts: &'a BTreeMap<&'static str, Artifact>,
+) -> Result<&'a Artifact, HostError> {
+    let artifact = artifact::target_of(arch).and_then(|target| artifacts.get(target.arch));
+    artifact.ok_or_else(|| {
+        let known: Vec<&str> = artifact::TARGETS.iter().map(|target| target.arch).collect();
+        let message = format!(
+            "there is no board program for `{arch}`; there are {}",
+            known.join(" and ")
+        );
+        HostError::failed(Stage::Probe, message)
+    })
+}
+
+pub(super) async fn facts(connection: &Connection, program: &str) -> Result<Facts, HostError> {
+    let running = connection.start(Stage::Facts, program, &["facts"]).await?;
+    let (messages, end, stderr_tail) = messages(Stage::Facts, running).await?;
+    let facts = messages.into_iter().find_map(|message| match message {
+        Message::Facts(facts) => Some(*facts),
+        _ => None,
+    });
+    facts.ok_or_else(|| HostError {
+        stderr_tail,
+        ..HostError::failed(
+            Stage::Facts,
+            format!("the board tells no facts; {}", end.describe()),
+        )
+    })
+}
+
+/// All that a program says that is asked one question, how it ended, and its last words to people.
+async fn messages(
+    stage: Stage,
+    running: Running,
+) -> Result<(Vec<Message>, End, Vec<String>), HostError> {
+    let Running {
+        stdin,
+        stdout,
+        stderr,
+        end,
+    } = running;
+    drop(stdin);
+    let talk = async {
+        let (mut output, mut errors) = (Vec::new(), Vec::new());
+        let (mut stdout, mut stderr) = (stdout.take(MAX_LINE_BYTES), stderr.take(MAX_LINE_BYTES));
+        let _ = tokio::join!(
+            stdout.read_to_end(&mut output),
+            stderr.read_to_end(&mut errors)
+        );
+        (output, errors, end.await)
+    };
+    let (output, errors, end) = tokio::time::timeout(STEP_DEADLINE, talk)
+        .await
+        .map_err(|_| {
+            let message = format!("no answer within {} s", STEP_DEADLINE.as_secs());
+            HostError::failed(stage, message)
+        })?;
+    let messages = String::from_utf8_lossy(&output);
+    let messages: Vec<Message> = messages
+        .lines()
+        .filter_map(|line| parse_line(line).ok())
+        .collect();
+    messages.iter().try_for_each(check_protocol)?;
+    Ok((
+        messages,
+        end,
+        transport::tail(&String::from_utf8_lossy(&errors)),
+    ))
+}

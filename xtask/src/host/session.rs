@@ -1,0 +1,570 @@
+//! The steps of one host: connect, deploy, measure, and go on after whatever broke.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bench_inventory::Host;
+use bench_protocol::{
+    CONTROL_ACK, CONTROL_BEAT, CONTROL_STOP, EXIT_BUSY, Facts, Message, RunRequest, parse_line,
+};
+use bench_reports::run_dir::{HostRecord, HostStatus, Stage};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::sync::mpsc;
+
+use super::ask::{artifact_for, facts};
+use super::stream::StreamState;
+use super::{MAX_LINE_BYTES, RunContext, check_protocol, interrupted, is_emulated, transport_name};
+use crate::progress::HostProgress;
+use crate::recorder::{HostFiles, StderrLog};
+use crate::resume::Prior;
+use crate::transport::{self, Connection, End, HostError, Running, STEP_DEADLINE};
+use crate::{environment, owner, plan};
+
+/// A supervisor that dies is started again this often, and a lost connection opened again.
+const MAX_ATTEMPTS_LOST: u32 = 5;
+
+/// Time the board program gets to end itself at its own deadline before the controller gives up waiting.
+const DEADLINE_GRACE: Duration = Duration::from_secs(20);
+
+/// Time the board gets to put itself back after the run was interrupted.
+pub const STOP_GRACE: Duration = Duration::from_secs(15);
+
+/// How often the board hears from the controller.
+const BEAT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long another run may keep the board before this one gives up.
+const BUSY_WAIT: Duration = Duration::from_secs(600);
+
+/// Pauses before connecting again, for causes that may pass.
+const CONNECT_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+
+/// One host while it is measured.
+pub struct HostSession<'a> {
+    context: &'a RunContext,
+    host: &'a Host,
+    line: &'a HostProgress,
+    files: &'a mut HostFiles,
+    /// What its stream said so far.
+    pub state: StreamState,
+    /// The request of a run that is gone on with.
+    request: Option<RunRequest>,
+    stage_s: BTreeMap<String, f64>,
+    artifact_sha256: Option<String>,
+    /// What broke and was overcome.
+    overcome: Vec<String>,
+    /// Whether a supervisor has the board: it has to be told to stop.
+    pub is_measuring: Arc<AtomicBool>,
+}
+
+/// An open way to a host that has the program.
+struct Reached {
+    connection: Connection,
+    program: String,
+}
+
+/// How one request ended.
+enum Answer {
+    /// With its `done`.
+    Complete,
+    /// Somebody else has the board; who.
+    Busy(String),
+    /// The supervisor left, died or was lost.
+    CutShort(String),
+}
+
+impl<'a> HostSession<'a> {
+    /// At its start, with what a run before left behind.
+    pub fn new(
+        context: &'a RunContext,
+        host: &'a Host,
+        prior: Prior,
+        files: &'a mut HostFiles,
+        line: &'a HostProgress,
+    ) -> HostSession<'a> {
+        let requested = prior
+            .request
+            .iter()
+            .flat_map(|request| request.units.clone());
+        HostSession {
+            context,
+            host,
+            line,
+            files,
+            state: StreamState {
+                requested: requested.collect(),
+                ..prior.state
+            },
+            request: prior.request,
+            stage_s: BTreeMap::new(),
+            artifact_sha256: None,
+            overcome: Vec::new(),
+            is_measuring: Arc::default(),
+        }
+    }
+
+    /// Measures the host.
+    ///
+    /// # Errors
+    /// When units are left unmeasured, with the cause.
+    pub async fn run(&mut self) -> Result<(), HostError> {
+        let (reached, machine) = self.reach().await?;
+        let lock = self.context.machines.lock_of(&machine);
+        let (reached, _turn) = match Arc::clone(&lock).try_lock_owned() {
+            Ok(turn) => (reached, turn),
+            Err(_) => {
+                self.line
+                    .say("waiting for another host on the same machine");
+                // An idle connection does not outlive a long wait: it is opened anew when the turn comes.
+                reached.connection.close().await;
+                let turn = lock.lock_owned().await;
+                let (reached, _) = self.reach().await?;
+                (reached, turn)
+            }
+        };
+        let mut reached = Some(reached);
+        let result = self.measure(&mut reached).await;
+        if let Some(reached) = reached {
+            reached.connection.close().await;
+        }
+        result
+    }
+
+    /// Connects, finds out what the host is and brings it the program; returns what names the machine, too.
+    async fn reach(&mut self) -> Result<(Reached, String), HostError> {
+        self.line.say("connecting");
+        let started = Instant::now();
+        let connection = self.connect().await;
+        self.spent("connect", started);
+        let connection = connection?;
+        let started = Instant::now();
+        let probe = connection.probe().await?;
+        let artifact = artifact_for(&probe.arch, &self.context.artifacts)?;
+        self.spent("probe", started);
+        self.line.say("deploying");
+        let started = Instant::now();
+        let program = connection.deploy(artifact).await?;
+        self.artifact_sha256 = Some(artifact.sha256.clone());
+        self.spent("deploy", started);
+        let reached = Reached {
+            connection,
+            program,
+        };
+        Ok((reached, probe.machine))
+    }
+
+    /// Tries again where the cause may pass; a refused key stays refused.
+    async fn connect(&mut self) -> Result<Connection, HostError> {
+        let mut pauses = CONNECT_PAUSES.into_iter();
+        loop {
+            let error = match transport::connect(self.host).await {
+                Err(error) if error.may_pass => error,
+                other => return other,
+            };
+            let Some(pause) = pauses.next() else {
+                return Err(error);
+            };
+            self.line.say(&format!("{error}; trying again"));
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Opens a lost connection again, for as long as the run is patient.
+    async fn reach_again(&mut self, lost: Option<Reached>) -> Result<Reached, HostError> {
+        if let Some(lost) = lost {
+            lost.connection.close().await;
+        }
+        let started = Instant::now();
+        loop {
+            let error = match self.reach().await {
+                Ok((reached, _)) => return Ok(reached),
+                Err(error) => error,
+            };
+            if !error.may_pass || started.elapsed() >= self.context.patience {
+                let n_missing = self.state.remaining().len();
+                return Err(HostError {
+                    reason: format!(
+                        "the connection was lost and the host could not be reached again ({error}); {n_missing} units are missing; what the board finished meanwhile stays there, `cargo xtask run --resume {}` collects it and goes on",
+                        self.context.run_id
+                    ),
+                    status: HostStatus::Failed,
+                    stage: Stage::Measure,
+                    ..error
+                });
+            }
+            tokio::time::sleep(CONNECT_PAUSES[0]).await;
+        }
+    }
+
+    async fn measure(&mut self, reached: &mut Option<Reached>) -> Result<(), HostError> {
+        let first = reached.as_ref().expect("the caller has reached the host");
+        if self.request.is_some() {
+            // A controller that was killed may have sent one request more than its stream tells.
+            let (attempt, n_messages) = (self.state.attempt, self.state.n_messages);
+            self.collect(first, attempt, n_messages).await?;
+            self.collect(first, attempt + 1, 0).await?;
+            self.state.attempt = attempt + 1;
+            if self.state.complete {
+                return Ok(());
+            }
+        }
+        let started = Instant::now();
+        self.line.say("asking for facts");
+        let facts = facts(&first.connection, &first.program).await?;
+        self.spent("facts", started);
+        let mut request = match self.request.take() {
+            Some(request) => request,
+            None => self.plan(&facts)?,
+        };
+        let started = Instant::now();
+        let result = self.measure_all(reached, &mut request).await;
+        self.spent("measure", started);
+        result
+    }
+
+    /// What to measure, kept as it is sent.
+    fn plan(&mut self, facts: &Facts) -> Result<RunRequest, HostError> {
+        let context = self.context;
+        let mut request = plan::request(
+            &context.run_id,
+            &context.suite,
+            &context.inventory,
+            facts,
+            is_emulated(self.host),
+        );
+        for unit in &mut request.units {
+            unit.variant.clone_from(&context.variant);
+        }
+        environment::apply(
+            &mut request,
+            &self.host.prepare,
+            context.compare_environment,
+        );
+        request.host.clone_from(&self.host.name);
+        request.owner = owner();
+        request.wait_ms = BUSY_WAIT.as_millis() as u64;
+        self.files
+            .write_request(&request)
+            .map_err(|error| HostError::failed(Stage::Collect, format!("{error:#}")))?;
+        self.state.requested.clone_from(&request.units);
+        Ok(request)
+    }
+
+    fn spent(&mut self, stage: &str, started: Instant) {
+        *self.stage_s.entry(stage.to_string()).or_default() += started.elapsed().as_secs_f64();
+    }
+
+    /// Measures every unit. What ends a supervisor or a connection costs time: the board keeps what it measured, and the
+    /// unit that was cut off is measured again.
+    async fn measure_all(
+        &mut self,
+        reached: &mut Option<Reached>,
+        request: &mut RunRequest,
+    ) -> Result<(), HostError> {
+        let mut n_lost = 0;
+        loop {
+            request.attempt = self.state.attempt + 1;
+            request.units = self.state.remaining();
+            let at = reached
+                .as_ref()
+                .expect("it is reached again after every loss");
+            self.is_measuring.store(true, Ordering::Relaxed);
+            let answer = self.measure_once(at, request).await;
+            self.is_measuring.store(false, Ordering::Relaxed);
+            let cause = match answer? {
+                Answer::Complete => return Ok(()),
+                Answer::Busy(reason) => return Err(HostError::failed(Stage::Measure, reason)),
+                Answer::CutShort(_) if self.context.cancelled.is_cancelled() => {
+                    return Err(interrupted());
+                }
+                Answer::CutShort(cause) => cause,
+            };
+            n_lost += 1;
+            // The board said nothing, or the controller lost it: the next request has a number of its own.
+            self.state.attempt = request.attempt;
+            if n_lost == MAX_ATTEMPTS_LOST {
+                let n_missing = self.state.remaining().len();
+                return Err(HostError::failed(
+                    Stage::Measure,
+                    format!("{cause}; it was the {n_lost}th time, {n_missing} units are missing"),
+                ));
+            }
+            self.overcome.push(cause.clone());
+            self.line.say(&format!("{cause}; trying again"));
+            let again = self.reach_again(reached.take()).await?;
+            let again = reached.insert(again);
+            let n_received = self.state.n_messages;
+            self.collect(again, request.attempt, n_received).await?;
+            if self.state.complete {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Brings results that the board kept, from a message's number on, and lets the board forget them.
+    async fn collect(&mut self, at: &Reached, attempt: u32, from: usize) -> Result<(), HostError> {
+        if attempt == 0 {
+            return Ok(());
+        }
+        let (run, host) = (self.context.run_id.clone(), self.host.name.clone());
+        let (attempt, from) = (attempt.to_string(), from.to_string());
+        self.line.say("collecting what the board kept");
+        let args = [run.as_str(), &host, &attempt, &from];
+        let Running {
+            stdin,
+            stdout,
+            stderr,
+            end,
+        } = at
+            .connection
+            .start_program(Stage::Collect, &at.program, "collect", &args)
+            .await?;
+        drop(stdin);
+        let log = self.files.stderr();
+        let (reading, ()) = tokio::join!(self.read_stream(stdout, None), keep_stderr(stderr, &log));
+        reading?;
+        // Lost again: the next attempt collects the rest.
+        if end.await != End::Status(0) {
+            return Ok(());
+        }
+        self.sync()?;
+        let args = [run.as_str(), &host, &attempt];
+        let forgetting = at
+            .connection
+            .start_program(Stage::Collect, &at.program, "forget", &args)
+            .await?;
+        let Running { stdin, end, .. } = forgetting;
+        drop(stdin);
+        let _ = tokio::time::timeout(STEP_DEADLINE, end).await;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), HostError> {
+        self.files.sync_stream().map_err(|error| {
+            let message = format!("the controller's disk takes no more results: {error}");
+            HostError::failed(Stage::Collect, message)
+        })
+    }
+
+    async fn measure_once(
+        &mut self,
+        at: &Reached,
+        request: &RunRequest,
+    ) -> Result<Answer, HostError> {
+        // A stream that never begins must not pass for the answer before.
+        (self.state.complete, self.state.left, self.state.n_messages) = (false, None, 0);
+        let Running {
+            stdin,
+            stdout,
+            stderr,
+            end,
+        } = at
+            .connection
+            .start_program(Stage::Measure, &at.program, "supervise", &[])
+            .await?;
+        let mut line = serde_json::to_string(request).expect("requests hold no maps with odd keys");
+        line.push('\n');
+        let limit = Duration::from_millis(request.deadline_ms + request.wait_ms) + DEADLINE_GRACE;
+        let log = self.files.stderr();
+        let cancelled = self.context.cancelled.clone();
+        let (control, lines) = mpsc::channel(4);
+        let talk = async {
+            let stop = async {
+                cancelled.cancelled().await;
+                let _ = control.send(CONTROL_STOP).await;
+                tokio::time::sleep(STOP_GRACE).await;
+            };
+            let result = tokio::select! {
+                result = self.read_stream(stdout, Some(&control)) => result,
+                () = stop => Ok(()),
+            };
+            // Without senders the conversation ends, and with it the board's standard input.
+            drop(control);
+            result
+        };
+        let conversation = async {
+            let (result, (), ()) = tokio::join!(
+                talk,
+                feed(stdin, line, lines),
+                // It ends with the program, or with the connection.
+                async {
+                    let _ = tokio::time::timeout(limit, keep_stderr(stderr, &log)).await;
+                }
+            );
+            result
+        };
+        match tokio::time::timeout(limit, conversation).await {
+            Ok(result) => result?,
+            Err(_) => {
+                let message = format!("no end within {} s", limit.as_secs());
+                return Err(HostError::failed(Stage::Measure, message));
+            }
+        }
+        let end = tokio::time::timeout(STEP_DEADLINE, end)
+            .await
+            .unwrap_or(End::ConnectionLost);
+        Ok(match (self.state.complete, self.state.left.take()) {
+            (true, _) => Answer::Complete,
+            (false, Some(reason)) if end == End::Status(EXIT_BUSY) => Answer::Busy(reason),
+            (false, Some(reason)) => {
+                Answer::CutShort(format!("the board stopped measuring: {reason}"))
+            }
+            (false, None) => Answer::CutShort(end.describe()),
+        })
+    }
+
+    /// Keeps and takes every line until the stream ends. Its last message is answered through `control`: the board may
+    /// then forget what it sent.
+    async fn read_stream(
+        &mut self,
+        stdout: impl AsyncRead + Unpin,
+        control: Option<&mpsc::Sender<&'static str>>,
+    ) -> Result<(), HostError> {
+        let mut reader = BufReader::new(stdout);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            // A read error is the connection's end: what arrived before counts.
+            let n_read = (&mut reader)
+                .take(MAX_LINE_BYTES)
+                .read_until(b'\n', &mut line)
+                .await
+                .unwrap_or(0);
+            if n_read == 0 {
+                return Ok(());
+            }
+            let text = std::str::from_utf8(&line).ok();
+            let message = text.and_then(|text| parse_line(text).ok());
+            if message.is_none() && !line.ends_with(b"\n") && line.len() < MAX_LINE_BYTES as usize {
+                // Cut off with the connection: the board has the whole line.
+                return Ok(());
+            }
+            self.files.append_stream(&line).map_err(|error| {
+                HostError::failed(
+                    Stage::Collect,
+                    format!("the controller's disk takes no more results: {error}"),
+                )
+            })?;
+            match &message {
+                Some(message) => self.note(message)?,
+                None => self.state.n_garbage_lines += 1,
+            }
+            if let (Some(Message::Done(_) | Message::Left(_)), Some(control)) = (message, control) {
+                self.sync()?;
+                let _ = control.send(CONTROL_ACK).await;
+            }
+        }
+    }
+
+    fn note(&mut self, message: &Message) -> Result<(), HostError> {
+        check_protocol(message)?;
+        self.state.take(message);
+        match message {
+            Message::UnitReady(ready) => {
+                let n_units = self.state.requested.len();
+                let at = self.state.ended.len() + 1;
+                let (unit, variant) = (&ready.unit, &ready.variant);
+                self.line.say(&format!("{at}/{n_units} {unit} ({variant})"));
+            }
+            Message::Note(note) => self.line.say(&note.text),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What became of the host.
+    pub fn record(self, error: Option<HostError>) -> HostRecord {
+        let counts = self.state.counts();
+        let mut reasons = Vec::new();
+        if !self.overcome.is_empty() {
+            reasons.push(format!(
+                "{}; what was cut off was measured again",
+                self.overcome.join("; ")
+            ));
+        }
+        if self.state.n_garbage_lines > 0 && counts.n_failed == 0 {
+            reasons.push(format!(
+                "{} lines of the stream are no messages and were kept aside",
+                self.state.n_garbage_lines
+            ));
+        }
+        if !self.state.unprepared.is_empty() {
+            reasons.push(format!(
+                "not prepared as asked: {}",
+                self.state.unprepared.join("; ")
+            ));
+        }
+        let unrestored: Vec<String> = self.state.changed.iter().cloned().collect();
+        if !unrestored.is_empty() {
+            reasons.push(format!(
+                "not known to be put back: {}; run `cargo xtask restore {}`",
+                unrestored.join(", "),
+                self.host.name
+            ));
+        }
+        let (mut status, mut stage, mut stderr_tail) = (HostStatus::Ok, None, Vec::new());
+        if let Some(error) = error {
+            (status, stage, stderr_tail) = (error.status, Some(error.stage), error.stderr_tail);
+            reasons.insert(0, error.reason);
+        }
+        if stderr_tail.is_empty() && status != HostStatus::Ok {
+            stderr_tail = self.files.stderr().tail();
+        }
+        HostRecord {
+            host: self.host.name.clone(),
+            board: self.host.board.clone(),
+            transport: transport_name(&self.host.transport).to_string(),
+            emulated: is_emulated(self.host),
+            status,
+            stage,
+            reason: (!reasons.is_empty()).then(|| reasons.join(". ")),
+            stderr_tail,
+            n_garbage_lines: self.state.n_garbage_lines,
+            complete: self.state.complete,
+            artifact_sha256: self.artifact_sha256,
+            stage_s: self.stage_s,
+            unrestored,
+        }
+    }
+}
+
+/// Writes the request, then whatever the controller has to say, and a sign of life from time to time. Ends when there is
+/// nothing more to say; the board sees the end of its input.
+async fn feed(
+    mut stdin: Pin<Box<dyn AsyncWrite + Send>>,
+    request: String,
+    mut lines: mpsc::Receiver<&'static str>,
+) {
+    let mut beats =
+        tokio::time::interval_at(tokio::time::Instant::now() + BEAT_INTERVAL, BEAT_INTERVAL);
+    let mut next = Some(request);
+    loop {
+        if let Some(text) = next.take() {
+            // A program that died says why in the stream's end, not in this write's error.
+            let written = stdin.write_all(text.as_bytes()).await;
+            if written.is_err() || stdin.flush().await.is_err() {
+                break;
+            }
+        }
+        next = tokio::select! {
+            line = lines.recv() => match line {
+                Some(line) => Some(format!("{line}\n")),
+                None => return,
+            },
+            _ = beats.tick() => Some(format!("{CONTROL_BEAT}\n")),
+        };
+    }
+    // The senders must not fill the queue of a connection that is gone.
+    while lines.recv().await.is_some() {}
+}
+
+/// Keeps what the program says to people as it comes: an error later must not cost it.
+async fn keep_stderr(mut stderr: impl AsyncRead + Unpin, log: &StderrLog) {
+    let mut chunk = [0u8; 4096];
+    // Read on beyond what is kept, or the program would block on a full pipe.
+    while let Ok(n @ 1..) = stderr.read(&mut chunk).await {
+        log.append(&chunk[..n]);
+    }
+}

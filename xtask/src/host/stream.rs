@@ -1,0 +1,127 @@
+//! What a host's stream said so far.
+
+use std::collections::{BTreeSet, HashMap};
+
+use bench_protocol::{EnvironmentAction, EnvironmentStep, Message, UnitSpec, UnitStatus};
+
+use super::UnitCounts;
+
+/// Everything that decides how a host is gone on with.
+#[derive(Debug, Default)]
+pub struct StreamState {
+    /// Units that were asked for.
+    pub requested: Vec<UnitSpec>,
+    /// Units that ended, and how.
+    pub ended: HashMap<String, UnitStatus>,
+    /// Lines that are no messages.
+    pub n_garbage_lines: u32,
+    /// Number of the request that the stream answers.
+    pub attempt: u32,
+    /// Messages of that answer, its `hello` included.
+    pub n_messages: usize,
+    /// Whether that answer ended with its `done`.
+    pub complete: bool,
+    /// Why the supervisor left before, in its words.
+    pub left: Option<String>,
+    /// Settings that were changed and not yet put back, or could not be.
+    pub changed: BTreeSet<String>,
+    /// Settings that could not be changed for measuring, and why.
+    pub unprepared: Vec<String>,
+}
+
+impl StreamState {
+    /// Units by how they ended; one without an end failed.
+    pub fn counts(&self) -> UnitCounts {
+        let count = |status| {
+            let ends = self.ended.values().filter(|ended| **ended == status);
+            ends.count() as u32
+        };
+        UnitCounts {
+            n_ok: count(UnitStatus::Ok),
+            n_failed: count(UnitStatus::Failed) + self.remaining().len() as u32,
+            n_skipped: count(UnitStatus::Skipped),
+        }
+    }
+
+    /// Units without an end.
+    pub fn remaining(&self) -> Vec<UnitSpec> {
+        let open = |unit: &&UnitSpec| !self.ended.contains_key(&unit.unit);
+        self.requested.iter().filter(open).cloned().collect()
+    }
+
+    /// Takes one message of the board.
+    pub fn take(&mut self, message: &Message) {
+        self.n_messages += 1;
+        match message {
+            Message::Hello(hello) => {
+                self.attempt = hello.attempt;
+                self.n_messages = 1;
+                self.complete = false;
+                self.left = None;
+            }
+            Message::UnitEnd(end) => {
+                self.ended.insert(end.unit.clone(), end.status);
+            }
+            Message::Done(_) => self.complete = true,
+            Message::Left(note) => self.left = Some(note.text.clone()),
+            Message::Environment(step) => self.take_step(step),
+            Message::Facts(_)
+            | Message::UnitReady(_)
+            | Message::Sample(_)
+            | Message::Reading(_)
+            | Message::UnitState(_)
+            | Message::Note(_) => {}
+        }
+    }
+
+    fn take_step(&mut self, step: &EnvironmentStep) {
+        match (step.action, &step.problem) {
+            (EnvironmentAction::Restore, None) => {
+                self.changed.remove(&step.setting);
+            }
+            (EnvironmentAction::Restore, Some(_)) => {
+                self.changed.insert(step.setting.clone());
+            }
+            (EnvironmentAction::Prepare, problem) => {
+                if let Some(problem) = problem {
+                    self.unprepared.push(format!("{}: {problem}", step.setting));
+                }
+                // What has no value before cannot be put back: the page cache.
+                if step.before.is_some() && step.after != step.before {
+                    self.changed.insert(step.setting.clone());
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(action: EnvironmentAction, problem: Option<&str>) -> Message {
+        let (before, after) = match action {
+            EnvironmentAction::Prepare => ("ondemand", "performance"),
+            EnvironmentAction::Restore => ("performance", "ondemand"),
+        };
+        Message::Environment(EnvironmentStep {
+            action,
+            setting: "governor".into(),
+            before: Some(before.into()),
+            wanted: after.into(),
+            after: Some(after.into()),
+            problem: problem.map(str::to_string),
+        })
+    }
+
+    #[test]
+    fn a_setting_is_changed_until_it_is_put_back() {
+        let mut state = StreamState::default();
+        state.take(&step(EnvironmentAction::Prepare, None));
+        assert_eq!(state.changed.len(), 1);
+        state.take(&step(EnvironmentAction::Restore, Some("refused")));
+        assert_eq!(state.changed.len(), 1);
+        state.take(&step(EnvironmentAction::Restore, None));
+        assert!(state.changed.is_empty() && state.unprepared.is_empty());
+    }
+}
