@@ -21,12 +21,14 @@ pub struct TestArgs {
 }
 
 /// A program the tests need and the Debian package that has it.
-const TOOLS: [(&str, &str); 5] = [
+const TOOLS: [(&str, &str); 7] = [
     ("ssh", "openssh-client"),
     ("sshd", "openssh-server"),
     ("ssh-keygen", "openssh-client"),
     ("qemu-aarch64-static", "qemu-user-static"),
     ("chromium", "chromium"),
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
 ];
 
 /// CPUs the aarch64 program is tried on: no extensions, dot product, everything.

@@ -132,11 +132,27 @@ impl<'a> HostSession<'a> {
         result
     }
 
-    /// Connects, finds out what the host is and brings it the program; returns what names the machine, too.
+    /// Reaches the host, and tries again where the cause may pass: a refused key stays refused.
     async fn reach(&mut self) -> Result<(Reached, String), HostError> {
+        let mut pauses = CONNECT_PAUSES.into_iter();
+        loop {
+            let error = match self.reach_once().await {
+                Err(error) if error.may_pass => error,
+                other => return other,
+            };
+            let Some(pause) = pauses.next() else {
+                return Err(error);
+            };
+            self.line.say(&format!("{error}; trying again"));
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Connects, finds out what the host is and brings it the program; returns what names the machine, too.
+    async fn reach_once(&mut self) -> Result<(Reached, String), HostError> {
         self.line.say("connecting");
         let started = Instant::now();
-        let connection = self.connect().await;
+        let connection = transport::connect(self.host).await;
         self.spent("connect", started);
         let connection = connection?;
         let started = Instant::now();
@@ -155,22 +171,6 @@ impl<'a> HostSession<'a> {
         Ok((reached, probe.machine))
     }
 
-    /// Tries again where the cause may pass; a refused key stays refused.
-    async fn connect(&mut self) -> Result<Connection, HostError> {
-        let mut pauses = CONNECT_PAUSES.into_iter();
-        loop {
-            let error = match transport::connect(self.host).await {
-                Err(error) if error.may_pass => error,
-                other => return other,
-            };
-            let Some(pause) = pauses.next() else {
-                return Err(error);
-            };
-            self.line.say(&format!("{error}; trying again"));
-            tokio::time::sleep(pause).await;
-        }
-    }
-
     /// Opens a lost connection again, for as long as the run is patient.
     async fn reach_again(&mut self, lost: Option<Reached>) -> Result<Reached, HostError> {
         if let Some(lost) = lost {
@@ -178,7 +178,7 @@ impl<'a> HostSession<'a> {
         }
         let started = Instant::now();
         loop {
-            let error = match self.reach().await {
+            let error = match self.reach_once().await {
                 Ok((reached, _)) => return Ok(reached),
                 Err(error) => error,
             };
@@ -484,6 +484,7 @@ impl<'a> HostSession<'a> {
                 self.overcome.join("; ")
             ));
         }
+        reasons.extend(failures(&self.state.failures));
         if self.state.n_garbage_lines > 0 && counts.n_failed == 0 {
             reasons.push(format!(
                 "{} lines of the stream are no messages and were kept aside",
@@ -528,6 +529,19 @@ impl<'a> HostSession<'a> {
             unrestored,
         }
     }
+}
+
+/// The first units that failed, in one sentence.
+fn failures(failures: &[(String, String)]) -> Option<String> {
+    const N_NAMED: usize = 3;
+    let named: Vec<String> = (failures.iter().take(N_NAMED))
+        .map(|(unit, reason)| format!("`{unit}` {reason}"))
+        .collect();
+    let more = match failures.len().saturating_sub(N_NAMED) {
+        0 => String::new(),
+        n => format!("; and {n} more"),
+    };
+    (!named.is_empty()).then(|| format!("units failed: {}{more}", named.join("; ")))
 }
 
 /// Writes the request, then whatever the controller has to say, and a sign of life from time to time. Ends when there is

@@ -13,6 +13,8 @@ pub struct StreamState {
     pub requested: Vec<UnitSpec>,
     /// Units that ended, and how.
     pub ended: HashMap<String, UnitStatus>,
+    /// Units that failed, and why.
+    pub failures: Vec<(String, String)>,
     /// Lines that are no messages.
     pub n_garbage_lines: u32,
     /// Number of the request that the stream answers.
@@ -61,6 +63,10 @@ impl StreamState {
             }
             Message::UnitEnd(end) => {
                 self.ended.insert(end.unit.clone(), end.status);
+                if end.status == UnitStatus::Failed {
+                    let reason = end.reason.clone().unwrap_or_default();
+                    self.failures.push((end.unit.clone(), reason));
+                }
             }
             Message::Done(_) => self.complete = true,
             Message::Left(note) => self.left = Some(note.text.clone()),

@@ -270,6 +270,7 @@ impl SshConnection {
             stage,
             end.describe().replace("the board program", "the shell"),
         );
+        error.may_pass = end == End::ConnectionLost;
         error.stderr_tail = tail(&String::from_utf8_lossy(&errors));
         Err(error)
     }

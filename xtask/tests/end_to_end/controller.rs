@@ -66,15 +66,20 @@ pub fn start_with_path(dir: &Path, fleet: &str, args: &[&str], path: Option<&Pat
         || std::env::var_os("PATH").unwrap_or_default(),
         |path| path.as_os_str().to_owned(),
     );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    spawn(command.env("PATH", path), dir, fleet, args)
+}
+
+/// Starts a run by a command that is the controller so far, its output in files under `dir`.
+pub fn spawn(command: &mut Command, dir: &Path, fleet: &str, args: &[&str]) -> Child {
     let fleet_file = dir.join("fleet.yaml");
     fs::write(&fleet_file, format!("hosts:\n{fleet}")).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_xtask"))
+    command
         .args(["run", "--all-boards", "--format", "json", "--fleet"])
         .arg(fleet_file)
         .arg("--runs-dir")
         .arg(dir.join("runs"))
         .args(args)
-        .env("PATH", path)
         .stdin(Stdio::null())
         .stdout(fs::File::create(dir.join("stdout")).unwrap())
         .stderr(fs::File::create(dir.join("stderr")).unwrap())

@@ -113,19 +113,16 @@ fn keeps_what_was_measured_when_the_program_is_killed() {
         kill("-KILL", id);
     }
     let outcome = controller::finish(dir.path(), child);
-    assert_eq!(outcome.code, 5, "{}\n{}", outcome.stderr, outcome.document);
+    assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
     let host = outcome.host("board");
     assert_eq!(
         (host["status"].as_str(), host["units_failed"].as_u64()),
-        (Some("failed"), Some(1)),
+        (Some("ok"), Some(0)),
         "{host}"
-    );
-    assert!(
-        host["units_ok"].as_u64().unwrap() >= 2,
-        "the other units were measured: {host}"
     );
     assert!(n_before > 0 && controller::n_samples(dir.path(), "board") > n_before);
     outcome.expect_reported("board", "killed by");
+    outcome.expect_reported("board", "measured again");
     assert!(board.programs().is_empty(), "no process is left behind");
 }
 

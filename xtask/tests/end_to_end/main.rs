@@ -8,9 +8,11 @@
     reason = "a helper of a test fails the test, as the test itself would"
 )]
 
+mod board;
 mod browser;
 mod controller;
 mod faults;
+mod fleet;
 mod resume;
 mod sshd;
 mod whole_path;

@@ -1,0 +1,576 @@
+//! A fleet under test: boards with addresses of their own, and what happens to boards. Beside each faulty one stands a
+//! good one that has to finish. RELIABILITY.md lists these tests by fault.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::board::{Board, Lab, Oddities, SETTING, run, signal};
+use crate::controller::{self, Outcome};
+use crate::sshd::wait_for;
+
+/// A few seconds of measuring.
+const SHORT: [&str; 5] = ["--suite", "quick", "--kernel", "read", "copy"];
+
+/// Messages of one kind in a host's stream so far.
+fn n_messages(dir: &Path, host: &str, kind: &str) -> usize {
+    let text = controller::stream_of(dir, host).and_then(|stream| fs::read_to_string(stream).ok());
+    text.unwrap_or_default()
+        .matches(&format!(r#"{{"type":"{kind}""#))
+        .count()
+}
+
+/// Waits until a unit of the board was measured and the next one began.
+fn wait_for_mid_run(lab: &Lab, host: &str) {
+    wait_for("the second unit began", || {
+        n_messages(lab.dir(), host, "unit_ready") >= 2
+    });
+}
+
+/// Every unit of the request ended exactly once, and its samples are there.
+fn expect_measured_once(outcome: &Outcome, host: &str) {
+    let stream = outcome.read(&format!("hosts/{host}/stream.jsonl"));
+    let request: Value =
+        serde_json::from_str(&outcome.read(&format!("hosts/{host}/request.json"))).unwrap();
+    for unit in request["units"].as_array().unwrap() {
+        let unit = unit["unit"].as_str().unwrap();
+        let messages = stream
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let of_unit: Vec<Value> = messages.filter(|message| message["unit"] == unit).collect();
+        let n_ends = of_unit
+            .iter()
+            .filter(|message| message["type"] == "unit_end")
+            .count();
+        assert_eq!(n_ends, 1, "{unit} of {host} ended {n_ends} times");
+        // Since its last beginning: 0, 1, 2 ... without a gap.
+        let last = of_unit
+            .iter()
+            .rposition(|message| message["type"] == "unit_ready")
+            .unwrap();
+        let samples = of_unit[last..]
+            .iter()
+            .filter(|message| message["type"] == "sample");
+        for (idx, sample) in samples.enumerate() {
+            assert_eq!(
+                sample["sample_idx"], idx,
+                "a sample of {unit} of {host} is lost or there twice"
+            );
+        }
+    }
+}
+
+/// The host measured everything, and no controller left anything with it.
+fn expect_complete(outcome: &Outcome, board: &Board, host: &str) {
+    assert_eq!(
+        outcome.host(host)["status"],
+        "ok",
+        "{}\n{}",
+        outcome.document,
+        outcome.stderr
+    );
+    assert_eq!(
+        outcome.host(host)["units_failed"],
+        0,
+        "{}",
+        outcome.document
+    );
+    expect_measured_once(outcome, host);
+    board.expect_as_before();
+    assert_eq!(
+        board.kept(),
+        0,
+        "{host} keeps results that the controller has"
+    );
+}
+
+fn good(lab: &Lab) -> Board<'_> {
+    Board::up(lab, "good", Oddities::default())
+}
+
+fn fleet(boards: &[&Board]) -> String {
+    boards.iter().map(|board| board.entry()).collect()
+}
+
+#[test]
+fn a_cable_that_is_out_for_a_while_costs_nothing() {
+    let Some(lab) = Lab::new() else { return };
+    let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
+    let child = lab.start(&fleet(&[&good, &board]), &SHORT);
+    wait_for_mid_run(&lab, "board");
+    board.set_cable(false);
+    wait_for("the controller noticed", || {
+        fs::read_to_string(lab.dir().join("stderr")).is_ok_and(|text| text.contains("trying again"))
+    });
+    board.set_cable(true);
+    let outcome = controller::finish(lab.dir(), child);
+    assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
+    outcome.expect_reported("board", "the connection was lost");
+    expect_complete(&outcome, &board, "board");
+    expect_complete(&outcome, &good, "good");
+}
+
+#[test]
+fn what_a_board_finished_without_its_cable_is_collected_by_a_resumed_run() {
+    let Some(lab) = Lab::new() else { return };
+    let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
+    let child = lab.start(
+        &fleet(&[&good, &board]),
+        &[&SHORT[..], &["--patience", "1"]].concat(),
+    );
+    wait_for_mid_run(&lab, "board");
+    board.set_cable(false);
+    let outcome = controller::finish(lab.dir(), child);
+    assert_eq!(outcome.code, 8, "{}\n{}", outcome.stderr, outcome.document);
+    assert_eq!(outcome.host("board")["status"], "failed");
+    outcome.expect_reported("board", "could not be reached again");
+    // Nobody knows yet that the board put itself back.
+    outcome.expect_reported("board", "cargo xtask restore board");
+    expect_complete(&outcome, &good, "good");
+    // Alone, the board ends its unit, keeps the result and puts itself back.
+    wait_for("the board is alone", || board.programs("").is_empty());
+    assert_eq!((board.setting().as_str(), board.kept()), ("64", 1));
+    board.set_cable(true);
+    let run_dir = outcome.run_dir().display().to_string();
+    let (code, said) = lab.xtask(&["run", "--resume", &run_dir, "--format", "json"]);
+    assert_eq!(code, 0, "{said}");
+    expect_measured_once(&outcome, "board");
+    board.expect_as_before();
+    assert_eq!(board.kept(), 0);
+}
+
+#[test]
+fn a_board_that_is_rebooted_goes_on() {
+    let Some(lab) = Lab::new() else { return };
+    let (good, mut board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
+    let child = lab.start(&fleet(&[&good, &board]), &SHORT);
+    wait_for_mid_run(&lab, "board");
+    board.power_off();
+    board.power_on();
+    let outcome = controller::finish(lab.dir(), child);
+    assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
+    outcome.expect_reported("board", "the connection was lost");
+    assert!(
+        outcome
+            .read("hosts/board/stream.jsonl")
+            .contains("a run before left changed")
+    );
+    expect_complete(&outcome, &board, "board");
+    expect_complete(&outcome, &good, "good");
+}
+
+#[test]
+fn a_board_that_loses_its_power_for_good_keeps_what_was_measured() {
+    let Some(lab) = Lab::new() else { return };
+    let (good, mut board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
+    let child = lab.start(
+        &fleet(&[&good, &board]),
+        &[&SHORT[..], &["--patience", "1"]].concat(),
+    );
+    wait_for_mid_run(&lab, "board");
+    board.power_off();
+    let outcome = controller::finish(lab.dir(), child);
+    assert_eq!(outcome.code, 8, "{}\n{}", outcome.stderr, outcome.document);
+    assert!(outcome.host("board")["units_ok"].as_u64().unwrap() >= 1);
+    outcome.expect_reported("board", "could not be reached again");
+    expect_complete(&outcome, &good, "good");
+}
+
+#[test]
+fn a_killed_ssh_session_costs_nothing() {
+    let Some(lab) = Lab::new() else { return };
+    let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
+    let child = lab.start(&fleet(&[&good, &board]), &SHORT);
+    wait_for_mid_run(&lab, "board");
+    // All but the daemon itself, which is the first process.
+    board.shell("for p in /proc/[0-9]*; do p=${p#/proc/}; case $p in 1) ;; *) grep -qs '^Name:.sshd' /proc/$p/status && kill -KILL $p;; esac; done; true");
+    let outcome = controller::finish(lab.dir(), child);
+    assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
+    assert!(
+        outcome.host("board")["reason"]
+            .as_str()
+            .unwrap()
+            .contains("measured again"),
+        "{}",
+        outcome.document
+    );
+    expect_complete(&outcome, &board, "board");
+    expect_complete(&outcome, &good, "good");
+}
+
+#[test]
+fn a_slow_and_lossy_link_only_takes_longer() {
+    let Some(lab) = Lab::new() else { return };
+    let board = Board::up(&lab, "board", Oddities::default());
+    let link = board.link();
+    // Every twentieth packet is lost each way, and the rest trickles.
+    let rules = "add table inet t; add chain inet t i { type filter hook input priority 0; }; \
+                 add chain inet t o { type filter hook output priority 0; }; \
+                 add rule inet t i numgen random mod 20 0 drop; add rule inet t o numgen random mod 20 0 drop";
+    board.shell(&format!("nft '{rules}'"));
+    let limit = format!("qdisc add dev {link} root tbf rate 20mbit burst 32kb latency 400ms");
+    run(lab.command("tc").args(limit.split(' ')));
+    let outcome = lab.run(&fleet(&[&board]), &["--suite", "smoke", "--kernel", "read"]);
+    assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
+    expect_complete(&outcome, &board, "board");
+}
+
+#[test]
+fn an_upload_that_is_cut_off_begins_again() {
+    let Some(lab) = Lab::new() else { return };
+    let board = Board::up(&lab, "board", Oddities::default());
+    let limit = format!(
+        "qdisc add dev {} root tbf rate 4mbit burst 32kb latency 400ms",
+        board.link()
+    );
+    run(lab.command("tc").args(limit.split(' ')));
+    let child = lab.start(&fleet(&[&board]), &["--suite", "smoke", "--kernel", "read"]);
+    let is_uploading = || {
+        let entries = fs::read_dir(board.store()).into_iter().flatten().flatten();
+        let mut sizes = entries.filter_map(|entry| Some(entry.metadata().ok()?.len()));
+        sizes.any(|size| size > 100_000)
+    };
+    wait_for("the upload began", is_uploading);
+    run(lab
+        .command("tc")
+        .args(["qdisc", "del", "dev", &board.link(), "root"]));
+    board.shell("for p in /proc/[0-9]*; do p=${p#/proc/}; case $p in 1) ;; *) grep -qs '^Name:.sshd' /proc/$p/status && kill -KILL $p;; esac; done; true");
+    let outcome = controller::finish(lab.dir(), child);
+    assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
+    expect_complete(&outcome, &board, "board");
+}
+
+#[test]
+fn a_host_that_accepts_and_never_answers_is_unreachable() {
+    let Some(lab) = Lab::new() else { return };
+    let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
+    signal("-STOP", board.init());
+    let outcome = lab.run(
+        &fleet(&[&good, &board]),
+        &["--suite", "smoke", "--kernel", "read"],
+    );
+    assert_eq!(outcome.code, 4, "{}\n{}", outcome.stderr, outcome.document);
+    assert_eq!(outcome.host("board")["status"], "unreachable");
+    outcome.expect_reported("board", "does not answer");
+    expect_complete(&outcome, &good, "good");
+}
+
+#[test]
+fn a_board_of_another_architecture_is_named() {
+    let Some(lab) = Lab::new() else { return };
+    let oddities = Oddities {
+        login: "setarch i686",
+        ..Oddities::default()
+    };
+    let (good, board) = (good(&lab), Board::up(&lab, "board", oddities));
+    let outcome = lab.run(
+        &fleet(&[&good, &board]),
+        &["--suite", "smoke", "--kernel", "read"],
+    );
+    assert_eq!(outcome.code, 5, "{}\n{}", outcome.stderr, outcome.document);
+    outcome.expect_reported("board", "there is no board program for");
+    expect_complete(&outcome, &good, "good");
+}
+
+#[test]
+fn a_read_only_home_is_stepped_over() {
+    let Some(lab) = Lab::new() else { return };
+    let oddities = Oddities {
+        before_sshd: "mount --bind \"$HOME\" \"$HOME\" && mount -o remount,bind,ro \"$HOME\" && mount -t tmpfs none /var/tmp",
+        ..Oddities::default()
+    };
+    let board = Board::up(&lab, "board", oddities);
+    let outcome = lab.run(&fleet(&[&board]), &["--suite", "smoke", "--kernel", "read"]);
+    assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
+    expect_measured_once(&outcome, "board");
+    assert_eq!(board.setting(), "64");
+    let left = board.shell("ls /var/tmp/memwall-*");
+    assert!(
+        !left.contains("scratch") && !left.contains("spool") && !left.contains("journal"),
+        "{left}"
+    );
+}
+
+#[test]
+fn a_unit_that_hangs_is_ended_at_its_deadline() {
+    let Some(lab) = Lab::new() else { return };
+    let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
+    let child = lab.start(&fleet(&[&good, &board]), &["--suite", "smoke", "--kernel", "read", "decode"]);
+    wait_for("a unit runs", || !board.programs("unit").is_empty());
+    for id in board.programs("unit") {
+        signal("-STOP", id);
+    }
+    let outcome = controller::finish(lab.dir(), child);
+    assert_eq!(outcome.code, 5, "{}\n{}", outcome.stderr, outcome.document);
+    assert_eq!(
+        outcome.host("board")["units_failed"],
+        1,
+        "{}",
+        outcome.document
+    );
+    assert!(
+        outcome
+            .read("hosts/board/stream.jsonl")
+            .contains("took longer than its deadline")
+    );
+    assert!(
+        outcome
+            .read("html/index.html")
+            .contains("took longer than its deadline")
+    );
+    board.expect_as_before();
+    expect_complete(&outcome, &good, "good");
+}
+
+#[test]
+fn a_unit_that_crashes_costs_that_unit() {
+    let Some(lab) = Lab::new() else { return };
+    let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
+    let child = lab.start(&fleet(&[&good, &board]), &SHORT);
+    wait_for("a unit runs", || !board.programs("unit").is_empty());
+    for id in board.programs("unit") {
+        signal("-ABRT", id);
+    }
+    let outcome = controller::finish(lab.dir(), child);
+    assert_eq!(outcome.code, 5, "{}\n{}", outcome.stderr, outcome.document);
+    assert_eq!(
+        outcome.host("board")["units_failed"],
+        1,
+        "{}",
+        outcome.document
+    );
+    assert!(
+        outcome.host("board")["units_ok"].as_u64().unwrap() >= 2,
+        "{}",
+        outcome.document
+    );
+    assert!(outcome.read("html/index.html").contains("SIGABRT"));
+    board.expect_as_before();
+    expect_complete(&outcome, &good, "good");
+}
+
+#[test]
+fn a_board_without_enough_memory_says_so() {
+    let Some(lab) = Lab::new() else { return };
+    let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
+    let Some(limit) = MemoryLimit::of(board.init(), 64 << 20) else {
+        eprintln!(
+            "NOT TESTED: memory cannot be limited here (a memory control group that may be written is needed)"
+        );
+        return;
+    };
+    let outcome = lab.run(
+        &fleet(&[&good, &board]),
+        &["--suite", "quick", "--kernel", "read"],
+    );
+    assert_eq!(outcome.code, 5, "{}\n{}", outcome.stderr, outcome.document);
+    let stream = outcome.read("hosts/board/stream.jsonl");
+    assert!(stream.contains("ran out of memory"), "{stream}");
+    assert!(
+        outcome
+            .read("html/index.html")
+            .contains("ran out of memory")
+    );
+    board.expect_as_before();
+    expect_complete(&outcome, &good, "good");
+    drop(board);
+    drop(limit);
+}
+
+#[test]
+fn two_controllers_take_turns() {
+    let Some(lab) = Lab::new() else { return };
+    let board = Board::up(&lab, "board", Oddities::default());
+    let first = lab.start(&fleet(&[&board]), &SHORT);
+    wait_for_mid_run(&lab, "board");
+    let second_dir = lab.dir().join("second");
+    fs::create_dir(&second_dir).unwrap();
+    let mut command = lab.command(env!("CARGO_BIN_EXE_xtask"));
+    let second = controller::spawn(
+        &mut command,
+        &second_dir,
+        &fleet(&[&board]),
+        &["--suite", "smoke", "--kernel", "read"],
+    );
+    let second = controller::finish(&second_dir, second);
+    let first = controller::finish(lab.dir(), first);
+    assert_eq!(
+        (first.code, second.code),
+        (0, 0),
+        "{}\n{}",
+        first.stderr,
+        second.stderr
+    );
+    assert!(
+        second.stderr.contains("the board is in use by"),
+        "{}",
+        second.stderr
+    );
+    expect_complete(&first, &board, "board");
+    expect_complete(&second, &board, "board");
+}
+
+#[test]
+fn the_lease_of_a_dead_supervisor_holds_nobody_up() {
+    let Some(lab) = Lab::new() else { return };
+    let board = Board::up(&lab, "board", Oddities::default());
+    board.shell(
+        r#"echo '{"owner":"somebody@before","run_id":"run-before","pid":1,"start_ticks":1,"boot_id":"b","since_s":0,"expires_s":9}' > /dev/shm/memwall-board.lock"#,
+    );
+    let outcome = lab.run(&fleet(&[&board]), &["--suite", "smoke", "--kernel", "read"]);
+    assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
+    let stream = outcome.read("hosts/board/stream.jsonl");
+    assert!(
+        stream.contains("run run-before of somebody@before ended without giving the board back"),
+        "{stream}"
+    );
+    expect_complete(&outcome, &board, "board");
+}
+
+#[test]
+fn a_supervisor_that_hangs_beyond_its_lease_is_ended() {
+    let Some(lab) = Lab::new() else { return };
+    let board = Board::up(&lab, "board", Oddities::default());
+    let first = lab.run(&fleet(&[&board]), &["--suite", "smoke", "--kernel", "read"]);
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    let program = fs::read_dir(board.store())
+        .unwrap()
+        .flatten()
+        .next()
+        .unwrap()
+        .path();
+    // It has the board for a second, and stops there.
+    let mut request: Value = serde_json::from_str(&first.read("hosts/board/request.json")).unwrap();
+    request["run_id"] = "hung".into();
+    request["attempt"] = 1.into();
+    request["deadline_ms"] = 1000.into();
+    fs::write(board.dir().join("hung.json"), format!("{request}\n")).unwrap();
+    let d = board.dir().display().to_string();
+    board.shell(&format!(
+        "((cat {d}/hung.json; sleep 60) | {} supervise) > {d}/hung.out 2>&1 &",
+        program.display()
+    ));
+    wait_for("it has the board", || !board.programs("unit").is_empty());
+    for id in board.programs("supervise") {
+        signal("-STOP", id);
+    }
+    let outcome = lab.run(&fleet(&[&board]), &["--suite", "smoke", "--kernel", "read"]);
+    assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
+    let stream = outcome.read("hosts/board/stream.jsonl");
+    assert!(
+        stream.contains("run hung of") && stream.contains("results that no controller collected"),
+        "{stream}"
+    );
+    board.expect_as_before();
+}
+
+#[test]
+fn a_stray_process_is_ended() {
+    let Some(lab) = Lab::new() else { return };
+    let board = Board::up(&lab, "board", Oddities::default());
+    let first = lab.run(&fleet(&[&board]), &["--suite", "smoke", "--kernel", "read"]);
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    let program = fs::read_dir(board.store())
+        .unwrap()
+        .flatten()
+        .next()
+        .unwrap()
+        .path();
+    board.shell(&format!(
+        "(sleep 600 | sh -c '{} unit $$; :') > /dev/null 2>&1 &",
+        program.display()
+    ));
+    wait_for("the stray process runs", || {
+        !board.programs("unit").is_empty()
+    });
+    let outcome = lab.run(&fleet(&[&board]), &["--suite", "smoke", "--kernel", "read"]);
+    assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
+    let stream = outcome.read("hosts/board/stream.jsonl");
+    assert!(
+        stream.contains("was still measuring and was ended"),
+        "{stream}"
+    );
+    expect_complete(&outcome, &board, "board");
+}
+
+#[test]
+fn a_setting_that_cannot_be_put_back_is_the_loudest_failure() {
+    let Some(lab) = Lab::new() else { return };
+    let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
+    let child = lab.start(&fleet(&[&good, &board]), &SHORT);
+    wait_for_mid_run(&lab, "board");
+    // From now on the setting is a file that nobody may write.
+    board.shell(&format!("echo 65 > /dev/shm/stuck; mount --bind /dev/shm/stuck {SETTING}; mount -o remount,bind,ro {SETTING}"));
+    let outcome = controller::finish(lab.dir(), child);
+    assert_eq!(outcome.code, 8, "{}\n{}", outcome.stderr, outcome.document);
+    outcome.expect_reported("board", "not known to be put back");
+    assert_eq!(
+        outcome.host("board")["units_failed"],
+        0,
+        "{}",
+        outcome.document
+    );
+    expect_complete(&outcome, &good, "good");
+    let fleet_file = lab.dir().join("fleet.yaml").display().to_string();
+    let restore = ["restore", "board", "--fleet", &fleet_file];
+    assert_eq!(lab.xtask(&restore).0, 8);
+    board.shell(&format!("umount {SETTING}"));
+    let (code, said) = lab.xtask(&restore);
+    assert_eq!(code, 0, "{said}");
+    board.expect_as_before();
+}
+
+#[test]
+fn an_interrupted_run_leaves_the_board_as_it_was() {
+    let Some(lab) = Lab::new() else { return };
+    let board = Board::up(&lab, "board", Oddities::default());
+    let child = lab.start(&fleet(&[&board]), &SHORT);
+    wait_for_mid_run(&lab, "board");
+    assert_eq!(board.setting(), "65");
+    signal("-INT", child.id());
+    let outcome = controller::finish(lab.dir(), child);
+    assert_eq!(
+        outcome.code, 130,
+        "{}\n{}",
+        outcome.stderr, outcome.document
+    );
+    assert_eq!(outcome.host("board")["status"], "interrupted");
+    board.expect_as_before();
+}
+
+/// A control group with little memory.
+struct MemoryLimit(std::path::PathBuf);
+
+impl MemoryLimit {
+    /// Puts a process and what it will start into one; `None` where that is not possible.
+    fn of(process: u32, bytes: u64) -> Option<MemoryLimit> {
+        let places = [
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            ("/sys/fs/cgroup", "memory.max"),
+        ];
+        places.into_iter().find_map(|(root, file)| {
+            let group = Path::new(root).join(format!("memwall-test-{process}"));
+            fs::create_dir(&group).ok()?;
+            let limit = MemoryLimit(group);
+            fs::write(limit.0.join(file), bytes.to_string()).ok()?;
+            // Swap would only make it slow.
+            let _ = fs::write(limit.0.join("memory.swap.max"), "0");
+            fs::write(limit.0.join("cgroup.procs"), process.to_string()).ok()?;
+            Some(limit)
+        })
+    }
+}
+
+impl Drop for MemoryLimit {
+    fn drop(&mut self) {
+        // Its processes end a moment after the board's power.
+        for _ in 0..100 {
+            if fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            let _ = Command::new("sleep").arg("0.02").status();
+        }
+    }
+}
