@@ -8,10 +8,12 @@ mod peak;
 mod unit;
 
 use bench_inventory::Board;
-use bench_protocol::Residency;
+use bench_protocol::{Environment, Residency};
 
 pub use chain::{Chain, Limit};
-pub use experiments::{Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline};
+pub use experiments::{
+    Gain, Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline,
+};
 pub use unit::{
     BackgroundRow, BoundKind, ComputeBound, SampleRow, UnitBound, UnitKind, UnitRow, UnitStatusKind,
 };
@@ -43,6 +45,9 @@ pub struct HostAnalysis<'a> {
     pub best_read: Option<BestRead>,
     /// Units in the order of the request.
     pub units: Vec<UnitRow>,
+    /// Units that were measured before the board was prepared, where the same were measured after it, too: they are
+    /// there to be compared with, and enter no other figure.
+    pub as_found: Vec<UnitRow>,
     /// Bound chains, one per measured decode unit.
     pub chains: Vec<Chain>,
 }
@@ -100,6 +105,11 @@ impl HostAnalysis<'_> {
         measured.peek().is_some() && measured.all(|unit| unit.verdict == Verdict::Invalid)
     }
 
+    /// Every unit, those measured before the board was prepared first.
+    pub fn all_units(&self) -> impl Iterator<Item = &UnitRow> {
+        self.as_found.iter().chain(&self.units)
+    }
+
     /// Units with this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.units
@@ -122,15 +132,16 @@ pub fn analyse(run: &RunData) -> Analysis<'_> {
 fn analyse_host<'a>(data: &'a HostData, run: &'a RunData) -> HostAnalysis<'a> {
     let inventory = &run.inventory;
     let theory = theory::of_host(&data.record, data.facts.as_ref(), inventory);
-    let mut units: Vec<UnitRow> = data
-        .units
-        .iter()
-        .map(|unit| unit::row(unit, data))
-        .collect();
+    let units = data.units.iter().map(|unit| unit::row(unit, data));
+    let is_prepared = |unit: &UnitRow| unit.environment == Environment::Prepared;
+    let (mut units, mut as_found): (Vec<UnitRow>, Vec<UnitRow>) = units.partition(is_prepared);
+    if units.is_empty() {
+        std::mem::swap(&mut units, &mut as_found);
+    }
 
     // Theory first, for every unit: it decides which reads may bound the rest, and nothing may beat it, even where no
     // read is left to be held against.
-    for unit in &mut units {
+    for unit in units.iter_mut().chain(&mut as_found) {
         judge_against_theory(unit, theory.as_ref().ok(), data);
     }
     let best_read = best_read(&units);
@@ -149,6 +160,7 @@ fn analyse_host<'a>(data: &'a HostData, run: &'a RunData) -> HostAnalysis<'a> {
         theory,
         best_read,
         units,
+        as_found,
         chains,
     }
 }
@@ -203,6 +215,7 @@ fn judge(unit: &mut UnitRow, data: &HostData) {
         working_set_bytes: unit.working_set_bytes,
         residency: unit.residency,
         facts: data.facts.as_ref(),
+        disturbances: &unit.disturbances,
     });
     unit.verdict = verdict;
     unit.reason = reason;

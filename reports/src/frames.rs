@@ -13,7 +13,7 @@ use polars::prelude::*;
 use polars_io::prelude::{CsvWriter, ParquetWriter};
 
 use crate::analysis::{self, Analysis, HostAnalysis, SampleRow, UnitRow};
-use crate::{bounds, format, run_dir, theory};
+use crate::{bounds, epoch, format, run_dir, theory};
 
 /// Reads the run directory and writes `frames/samples.{parquet,csv}` and `frames/units.{parquet,csv}` into it.
 ///
@@ -259,8 +259,7 @@ struct Row<'a> {
 }
 
 fn rows<'a>(analysis: &'a Analysis) -> Vec<Row<'a>> {
-    let of_host =
-        |host: &'a HostAnalysis<'a>| host.units.iter().map(move |unit| Row { host, unit });
+    let of_host = |host: &'a HostAnalysis<'a>| host.all_units().map(move |unit| Row { host, unit });
     analysis.hosts.iter().flat_map(of_host).collect()
 }
 
@@ -371,6 +370,14 @@ fn keys(analysis: &Analysis, rows: &[Row]) -> Vec<Column> {
                         .map(|background| background.permille)
                 })
                 .collect::<Vec<Option<u32>>>(),
+        ),
+        column(
+            "environment",
+            text(rows, |row| Some(row.unit.environment.name().into())),
+        ),
+        column(
+            "epoch",
+            text(rows, |row| row.host.data.facts.as_ref().map(epoch::name)),
         ),
     ]
 }

@@ -9,7 +9,9 @@ pub mod run_dir;
 
 pub mod analysis;
 pub mod bounds;
+pub mod epoch;
 pub mod frames;
+pub mod gate;
 pub mod health;
 pub mod report;
 pub mod stats;

@@ -6,6 +6,7 @@
 //!   inventory/                    copies of every YAML file the run used:
 //!     boards/*.yaml models/*.yaml suites/<suite>.yaml fleet.yaml
 //!   hosts/<host>/host.json        HostRecord, written when the host ends (or, by a killed controller, never)
+//!   hosts/<host>/previous.json    PreviousRun: what the host was in the run before, if there was one
 //!   hosts/<host>/request.json     bench_protocol::RunRequest as sent
 //!   hosts/<host>/stream.jsonl     every line the board sent, byte for byte
 //!   hosts/<host>/stderr.txt       what the board program said to people
@@ -19,9 +20,10 @@ mod read;
 
 use std::collections::BTreeMap;
 
+use bench_protocol::Facts;
 use serde::{Deserialize, Serialize};
 
-pub use read::{HostData, RunData, UnitData, read};
+pub use read::{HostData, RunData, UnitData, last_facts, read};
 
 /// Version of the layout above and of the types in this module.
 ///
@@ -111,6 +113,15 @@ pub struct HostRecord {
     /// Settings of the board that are not known to be put back as they were.
     #[serde(default)]
     pub unrestored: Vec<String>,
+}
+
+/// What a host was in the run before (`hosts/<host>/previous.json`): copied, so that a report needs no other run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PreviousRun {
+    /// Name of that run.
+    pub run_id: String,
+    /// What the host told then.
+    pub facts: Facts,
 }
 
 /// How a host ended.

@@ -8,6 +8,7 @@ mod board_models;
 mod choose;
 mod files;
 mod host_chain;
+mod host_environment;
 mod host_facts;
 mod host_health;
 mod host_interference;
@@ -119,6 +120,7 @@ pub(crate) const HOST: &[Section] = &[
     section!(host_samples, "Samples"),
     section!(host_troubles, "What did not work"),
     section!(host_health, "What may have disturbed it"),
+    section!(host_environment, "The state of the host"),
     section!(host_facts, "Facts the host told"),
     section!(files, "Data files"),
 ];

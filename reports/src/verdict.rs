@@ -5,6 +5,7 @@
 use bench_protocol::{Check, Facts, Residency};
 
 use crate::analysis::{BoundKind, UnitStatusKind};
+use crate::gate::Disturbance;
 use crate::{format, theory};
 
 /// A measured rate above this share of its bound contradicts the bound.
@@ -80,6 +81,8 @@ pub struct Evidence<'a> {
     pub residency: Option<Residency>,
     /// The board and its state.
     pub facts: Option<&'a Facts>,
+    /// What sensors and counters say against it.
+    pub disturbances: &'a [Disturbance],
 }
 
 /// Judges one unit; the reason is `None` only when the verdict is ok.
@@ -103,6 +106,14 @@ pub fn judge(evidence: &Evidence) -> (Verdict, Option<String>) {
             Verdict::Invalid,
             Some(above_bound_reason(evidence, efficiency)),
         );
+    }
+    let invalidating = evidence
+        .disturbances
+        .iter()
+        .filter(|found| found.invalidates);
+    let invalidating: Vec<&str> = invalidating.map(|found| found.reason.as_str()).collect();
+    if !invalidating.is_empty() {
+        return (Verdict::Invalid, Some(invalidating.join("; ")));
     }
     match suspicions(evidence) {
         reasons if reasons.is_empty() => (Verdict::Ok, None),
@@ -189,6 +200,11 @@ fn suspicions(evidence: &Evidence) -> Vec<String> {
             format::percent(spread)
         ));
     }
+    let disturbing = evidence
+        .disturbances
+        .iter()
+        .filter(|found| !found.invalidates);
+    reasons.extend(disturbing.map(|found| found.reason.clone()));
     if working_set_fits_caches(evidence, 1) {
         reasons.push("the working set fits the caches: this may not be the memory's rate".into());
     }
@@ -296,6 +312,7 @@ mod tests {
             working_set_bytes: 1 << 30,
             residency: Some(Residency::Dram),
             facts: None,
+            disturbances: &[],
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use bench_protocol::RunRequest;
-use bench_reports::run_dir::{ArtifactRecord, HostRecord, RUN_DIR_VERSION, RunManifest};
+use bench_reports::run_dir::{self, ArtifactRecord, HostRecord, RUN_DIR_VERSION, RunManifest};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -113,6 +113,15 @@ impl Recorder {
             let file = OpenOptions::new().create(true).append(true).open(&path);
             file.with_context(|| format!("cannot open `{}`", path.display()))
         };
+        let previous = dir.join("previous.json");
+        if let Some(facts) = self
+            .dir
+            .parent()
+            .and_then(|runs| run_dir::last_facts(runs, host))
+            && !dir.join("stream.jsonl").exists()
+        {
+            write_json(&previous, &facts)?;
+        }
         end_last_line(&dir.join("stream.jsonl"))?;
         Ok(HostFiles {
             stream: open("stream.jsonl")?,

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use bench_inventory::TensorFormat;
 use bench_protocol::{
-    Check, Convention, Job, KvFormat, ModelRef, Pages, Residency, SampleState, UnitStatus, Work,
+    Check, Convention, Environment, Job, KvFormat, ModelRef, Pages, Residency, SampleState,
+    UnitStatus, Work,
 };
 
+use crate::gate::{self, Disturbance};
 use crate::run_dir::{HostData, UnitData};
 use crate::stats::{self, Summary};
 use crate::verdict::Verdict;
@@ -38,6 +40,10 @@ pub struct UnitRow {
     pub model: Option<ModelRef>,
     /// Whether an emulator ran it.
     pub emulated: bool,
+    /// State of the board that it was measured in.
+    pub environment: Environment,
+    /// What sensors and counters of the board say against it.
+    pub disturbances: Vec<Disturbance>,
     /// How it ended.
     pub status: UnitStatusKind,
     /// What the board said when it ended.
@@ -292,6 +298,8 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
         cpus,
         working_set_bytes: ready.map_or_else(|| asked_working_set(data), |r| r.working_set_bytes),
         convention: ready.map(|ready| ready.convention),
+        environment: spec.map(|spec| spec.environment).unwrap_or_default(),
+        disturbances: gate::disturbances(data, host),
         work,
         check: ready.map(|ready| ready.check),
         model: model_of(data),

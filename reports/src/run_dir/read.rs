@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -13,11 +13,14 @@ use bench_protocol::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{HostRecord, HostStatus, RUN_DIR_VERSION, RunManifest, Stage};
+use super::{HostRecord, HostStatus, PreviousRun, RUN_DIR_VERSION, RunManifest, Stage};
 use crate::format;
 
 /// Garbage lines of which the start is kept for the report; all of them are counted.
 const N_GARBAGE_KEPT: usize = 5;
+
+/// Facts stand within the first bytes of a stream.
+const MAX_FACTS_BYTES: u64 = 1 << 20;
 
 /// Everything a run directory holds.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub struct HostData {
     pub hello: Option<Hello>,
     /// What the board told about itself (the last facts message).
     pub facts: Option<Facts>,
+    /// What it was in the run before.
+    pub previous: Option<PreviousRun>,
     /// What was asked of it.
     pub request: Option<RunRequest>,
     /// Units in the order of the request, then units that only the stream knows.
@@ -201,6 +206,7 @@ fn read_host(dir: &Path, host: &str, manifest: &RunManifest) -> HostData {
         record,
         hello: None,
         facts: None,
+        previous: read_json(&folder.join("previous.json"), &mut problems),
         units: request
             .iter()
             .flat_map(|request| &request.units)
@@ -223,6 +229,28 @@ fn read_host(dir: &Path, host: &str, manifest: &RunManifest) -> HostData {
     }
     settle(&mut data);
     data
+}
+
+/// What a host told in the newest run of a folder that has a word of it. Names of runs begin with their time.
+pub fn last_facts(runs_dir: &Path, host: &str) -> Option<PreviousRun> {
+    let mut runs: Vec<_> = (fs::read_dir(runs_dir).into_iter().flatten().flatten())
+        .map(|entry| entry.path())
+        .collect();
+    runs.sort();
+    runs.iter().rev().find_map(|run| {
+        let file = fs::File::open(run.join("hosts").join(host).join("stream.jsonl")).ok()?;
+        // Facts come first; what follows may be long.
+        let lines = BufReader::new(file.take(MAX_FACTS_BYTES)).lines();
+        let mut messages = lines
+            .map_while(Result::ok)
+            .filter_map(|line| bench_protocol::parse_line(&line).ok());
+        let facts = messages.find_map(|message| match message {
+            Message::Facts(facts) => Some(*facts),
+            _ => None,
+        })?;
+        let run_id = run.file_name()?.to_string_lossy().into_owned();
+        Some(PreviousRun { run_id, facts })
+    })
 }
 
 fn asked_unit(spec: &UnitSpec) -> UnitData {

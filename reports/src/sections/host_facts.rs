@@ -58,6 +58,9 @@ fn items(facts: &Facts) -> Vec<(&'static str, String)> {
         ("operating system", text(&facts.os)),
         ("Linux", text(&facts.kernel_release)),
         ("virtual machine", text(&facts.hypervisor)),
+        ("firmware", text(&facts.firmware)),
+        ("power mode", text(&facts.power_mode)),
+        ("file systems", mounts(facts)),
         (
             "RAM",
             format!(
@@ -92,6 +95,14 @@ fn items(facts: &Facts) -> Vec<(&'static str, String)> {
                 .unwrap_or_default(),
         ),
     ]
+}
+
+fn mounts(facts: &Facts) -> String {
+    let mounts = facts.mounts.iter();
+    let mounts: Vec<String> = mounts
+        .map(|mount| format!("{} ({})", mount.path, mount.kind))
+        .collect();
+    mounts.join(", ")
 }
 
 fn cpus(facts: &Facts) -> String {

@@ -29,7 +29,7 @@ struct Unit {
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let data = page.host()?.data;
-    let units: Vec<Unit> = (page.host()?.units.iter())
+    let units: Vec<Unit> = (page.host()?.all_units())
         .filter(|unit| unit.status != UnitStatusKind::Ok || unit.verdict == Verdict::NotMeasured)
         .map(|unit| Unit {
             unit: format::foreign_short(&unit.unit, 80),

@@ -50,7 +50,7 @@ struct Row {
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let host = page.host()?;
     let of_sweeps = |unit: &&UnitRow| unit.residency == Some(Residency::Sweep);
-    let (swept, others): (Vec<&UnitRow>, Vec<&UnitRow>) = host.units.iter().partition(of_sweeps);
+    let (swept, others): (Vec<&UnitRow>, Vec<&UnitRow>) = host.all_units().partition(of_sweeps);
     let table = |summary: String, units: Vec<&UnitRow>| Table {
         summary,
         rows: units.into_iter().map(row).collect(),

@@ -297,7 +297,10 @@ fn a_read_only_home_is_stepped_over() {
 fn a_unit_that_hangs_is_ended_at_its_deadline() {
     let Some(lab) = Lab::new() else { return };
     let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
-    let child = lab.start(&fleet(&[&good, &board]), &["--suite", "smoke", "--kernel", "read", "decode"]);
+    let child = lab.start(
+        &fleet(&[&good, &board]),
+        &["--suite", "smoke", "--kernel", "read", "decode"],
+    );
     wait_for("a unit runs", || !board.programs("unit").is_empty());
     for id in board.programs("unit") {
         signal("-STOP", id);

@@ -1,0 +1,128 @@
+//! What was changed on the board for measuring and what that bought, what its supervisor told, and what is different
+//! from the run before.
+
+use bench_protocol::{EnvironmentAction, EnvironmentStep};
+use serde::Serialize;
+
+use super::{Page, value};
+use crate::analysis::Gain;
+use crate::{epoch, format};
+
+#[derive(Serialize)]
+struct View {
+    epoch: Option<String>,
+    previous: Option<Previous>,
+    gains: Vec<GainRow>,
+    steps: Vec<Step>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Previous {
+    run: String,
+    changes: Vec<(&'static str, String, String)>,
+}
+
+#[derive(Serialize)]
+struct GainRow {
+    unit: String,
+    as_found: String,
+    prepared: String,
+    gain: String,
+    meaning: &'static str,
+}
+
+#[derive(Serialize)]
+struct Step {
+    action: &'static str,
+    setting: String,
+    before: String,
+    after: String,
+    badge: &'static str,
+    outcome: String,
+}
+
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let host = page.host()?;
+    let data = host.data;
+    let facts = data.facts.as_ref();
+    let previous = data
+        .previous
+        .as_ref()
+        .zip(facts)
+        .map(|(previous, facts)| Previous {
+            run: format::foreign_short(&previous.run_id, 60),
+            changes: (epoch::changes(&previous.facts, facts).into_iter())
+                .map(|(name, before, now)| (name, shown(&before), shown(&now)))
+                .collect(),
+        });
+    let view = View {
+        epoch: facts.map(epoch::name),
+        previous,
+        gains: host.gains().iter().map(gain).collect(),
+        steps: data.steps.iter().map(step).collect(),
+        notes: (data.notes.iter())
+            .map(|note| format::foreign_short(note, 400))
+            .collect(),
+    };
+    let says_something = view.previous.is_some()
+        || !view.gains.is_empty()
+        || !view.steps.is_empty()
+        || !view.notes.is_empty();
+    says_something.then(|| value(view)).flatten()
+}
+
+fn shown(text: &str) -> String {
+    match text.is_empty() {
+        true => format::UNKNOWN.to_string(),
+        false => format::foreign_short(text, 200),
+    }
+}
+
+fn gain(gain: &Gain) -> GainRow {
+    let rate = |rate: f64| match gain.in_tokens {
+        true => format::tokens_per_s(rate),
+        false => format::gb_per_s(rate),
+    };
+    GainRow {
+        unit: format::foreign_short(&gain.unit, 80),
+        as_found: rate(gain.as_found),
+        prepared: rate(gain.prepared),
+        gain: format!(
+            "{} ({} to {})",
+            format::signed_percent(gain.ratio - 1.0),
+            format::signed_percent(gain.low - 1.0),
+            format::signed_percent(gain.high - 1.0)
+        ),
+        meaning: match (gain.low > 1.0, gain.high < 1.0) {
+            (true, _) => "faster",
+            (_, true) => "slower",
+            _ => "no difference shown",
+        },
+    }
+}
+
+fn step(step: &EnvironmentStep) -> Step {
+    let value = |value: &Option<String>| {
+        value
+            .as_deref()
+            .map_or_else(|| format::UNKNOWN.to_string(), shown)
+    };
+    Step {
+        action: match step.action {
+            EnvironmentAction::Prepare => "changed",
+            EnvironmentAction::Restore => "put back",
+        },
+        setting: format::foreign_short(&step.setting, 120),
+        before: value(&step.before),
+        after: value(&step.after),
+        badge: match step.problem {
+            None => "ok",
+            Some(_) => "invalid",
+        },
+        outcome: match &step.problem {
+            None => "ok".to_string(),
+            Some(problem) => format::foreign_short(problem, 300),
+        },
+    }
+}
