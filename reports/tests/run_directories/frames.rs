@@ -8,12 +8,12 @@ use polars::prelude::*;
 use polars_io::prelude::ParquetReader;
 
 const SAMPLE_COLUMNS: &str = "run_id host board emulated unit kernel residency variant threads cpus working_set_bytes \
-    convention model quant depth n_prompt n_generate kv_format held_layers chains pages background_permille \
+    convention model quant depth n_prompt n_generate kv_format held_layers chains pages background_permille environment epoch \
     sample_idx iterations elapsed_ns read_bytes written_bytes ops tokens background_bytes since_start_ns lowest_khz \
     celsius verdict reason";
 
 const UNIT_COLUMNS: &str = "run_id host board emulated unit kernel residency variant threads cpus working_set_bytes \
-    convention model quant depth n_prompt n_generate kv_format held_layers chains pages background_permille status n \
+    convention model quant depth n_prompt n_generate kv_format held_layers chains pages background_permille environment epoch status n \
     median_ns best_ns spread ci_low_ns ci_high_ns gb_per_s best_gb_per_s tokens_per_s gop_per_s ns_per_load \
     background_gb_per_s background_alone_gb_per_s bound bound_tokens_per_s bound_name efficiency kernel_gb_per_s limit verdict reason";
 
