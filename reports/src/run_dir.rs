@@ -3,34 +3,42 @@
 //! ```text
 //! <run_id>/
 //!   manifest.json                 RunManifest
+//!   plan.json                     PlanRecord: what was planned for all hosts, those of other shards included
+//!   files.json                    FileList: SHA-256 of every file that is not derived, written when the run ends
 //!   inventory/                    copies of every YAML file the run used:
 //!     boards/*.yaml models/*.yaml suites/<suite>.yaml fleet.yaml
 //!   hosts/<host>/host.json        HostRecord, written when the host ends (or, by a killed controller, never)
 //!   hosts/<host>/request.json     bench_protocol::RunRequest as sent
+//!   hosts/<host>/left_out.json    LeftOut, where a time budget left units out
 //!   hosts/<host>/stream.jsonl     every line the board sent, byte for byte
 //!   hosts/<host>/stderr.txt       what the board program said to people
+//!   hosts/<host>/attempts/<sha>/  the same files of attempts that a merge did not choose
 //!   frames/samples.parquet        one row per sample
 //!   frames/units.parquet          one row per unit
 //!   html/index.html               the report
 //!   summary.md                    the same in short
 //! ```
 
+pub mod files;
+pub mod plan;
 mod read;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use read::{HostData, RunData, UnitData, read};
+pub use read::{HostData, HostFiles, RunData, UnitData, read, read_host_files};
 
 /// Version of the layout above and of the types in this module.
 ///
 /// Changelog:
 /// - 1: first version.
-pub const RUN_DIR_VERSION: u32 = 1;
+/// - 2: plans, shards and merged runs: `plan.json`, `files.json`, `left_out.json`, `attempts/`, and their fields of the
+///   manifest. Nothing of version 1 changed.
+pub const RUN_DIR_VERSION: u32 = 2;
 
 /// What was run, with what, when (`manifest.json`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunManifest {
     /// [`RUN_DIR_VERSION`] of the writer.
     pub version: u32,
@@ -67,6 +75,51 @@ pub struct RunManifest {
     /// When it was gone on with, RFC 3339, UTC.
     #[serde(default)]
     pub resumed_at: Vec<String>,
+    /// Hash of the plan of all hosts, see [`plan::PlanRecord::hash`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_hash: Option<String>,
+    /// Hosts of the plan in fleet order, those that other shards measure included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub planned_hosts: Vec<String>,
+    /// Which part of the plan this run measures; `None` for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// Time that each host was given, seconds; `None` for as long as its units take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_s: Option<u64>,
+    /// Manifests of the runs that a merged run was made of, sorted; empty for a run that was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<RunManifest>,
+}
+
+/// One of the parts that the hosts of a plan are spread over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Shard {
+    /// Number of the shard, from 1.
+    pub index: u32,
+    /// Number of all shards.
+    pub n_shards: u32,
+}
+
+/// Units that were not measured because the time budget had no room for them (`hosts/<host>/left_out.json`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Time the host was given, seconds.
+    pub budget_s: u64,
+    /// The units, the most valuable first.
+    pub units: Vec<LeftOutUnit>,
+}
+
+/// One unit that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOutUnit {
+    /// The unit's identifier.
+    pub unit: String,
+    /// Name of its kernel.
+    pub kernel: String,
+    /// Time it would have taken by estimate, milliseconds.
+    pub estimated_ms: u64,
 }
 
 /// A board program.

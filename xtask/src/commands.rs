@@ -3,8 +3,10 @@
 pub mod bounds;
 pub mod build;
 pub mod check;
+pub mod choose;
 pub mod doctor;
 pub mod list;
+pub mod plan;
 pub mod report;
 pub mod run;
 pub mod test;

@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufRead
 use tokio_util::sync::CancellationToken;
 
 use crate::artifact::{self, Artifact};
+use crate::budget::{self, Budget};
 use crate::plan;
 use crate::progress::HostProgress;
 use crate::recorder::{HostFiles, StderrLog};
@@ -41,6 +42,10 @@ pub struct RunContext {
     pub inventory: Inventory,
     /// Board programs by architecture.
     pub artifacts: BTreeMap<&'static str, Artifact>,
+    /// Time that each host is given.
+    pub budget: Option<Budget>,
+    /// Hosts that connect and upload at the same time at most.
+    pub deploys: tokio::sync::Semaphore,
     /// Triggered when the run is interrupted.
     pub cancelled: CancellationToken,
     /// One lock per running machine: hosts that are the same machine take turns.
@@ -257,8 +262,10 @@ impl StreamState {
 
 impl HostSession<'_> {
     async fn run(&mut self) -> Result<(), HostError> {
+        let deploying = self.context.deploys.acquire().await;
         let connection = self.connect().await?;
         let (program, machine) = self.prepare(&connection).await?;
+        drop(deploying);
         let lock = self.context.machines.lock_of(&machine);
         let (connection, program, _turn) = match Arc::clone(&lock).try_lock_owned() {
             Ok(turn) => (connection, program, turn),
@@ -335,16 +342,19 @@ impl HostSession<'_> {
         for unit in &mut request.units {
             unit.variant.clone_from(&context.variant);
         }
+        let left_out = budget::apply(&mut request, context.budget);
         self.files
-            .write_request(&request)
+            .write_left_out(left_out.as_ref())
+            .and_then(|()| self.files.write_request(&request))
             .map_err(|error| HostError::failed(Stage::Collect, format!("{error:#}")))?;
         self.state.requested.clone_from(&request.units);
         Ok(request)
     }
 
     fn spent(&mut self, stage: &str, started: Instant) {
-        self.stage_s
-            .insert(stage.to_string(), started.elapsed().as_secs_f64());
+        let stage_s = started.elapsed().as_secs_f64();
+        self.stage_s.insert(stage.to_string(), stage_s);
+        self.line.stage(stage, stage_s);
     }
 
     /// Measures every unit; a unit that ends the program costs that unit only.
@@ -471,6 +481,7 @@ impl HostSession<'_> {
     }
 
     fn note(&mut self, message: Message) -> Result<(), HostError> {
+        self.line.message(&message);
         match message {
             Message::Hello(_) => check_protocol(&[message])?,
             Message::UnitReady(ready) => {

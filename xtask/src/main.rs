@@ -3,14 +3,18 @@
 #![forbid(unsafe_code)]
 
 mod artifact;
+mod budget;
 mod commands;
+mod events;
 mod exit;
 mod host;
 mod plan;
+mod plan_file;
 mod progress;
 mod recorder;
 mod resume;
 mod select;
+mod shard;
 mod transport;
 mod workspace;
 
@@ -86,8 +90,8 @@ enum Command {
     Run(commands::run::RunArgs),
     /// Build and check the board programs
     Build(commands::build::BuildArgs),
-    /// Show what a run would measure, without connecting to anything
-    Plan(commands::run::SelectArgs),
+    /// Show what a run would measure, with which programs and how long, without connecting to anything
+    Plan(commands::plan::PlanArgs),
     /// List what there is
     List {
         /// What to list
@@ -111,7 +115,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => commands::run::run(&cli.global, &args),
         Command::Build(args) => commands::build::build(&cli.global, &args),
-        Command::Plan(args) => commands::run::plan(&cli.global, &args),
+        Command::Plan(args) => commands::plan::plan(&cli.global, &args),
         Command::List { what } => commands::list::list(&cli.global, what),
         Command::Check => commands::check::check(&cli.global),
         Command::Doctor(args) => commands::doctor::doctor(&cli.global, &args),

@@ -11,6 +11,8 @@
 mod browser;
 mod controller;
 mod faults;
+mod plan;
 mod resume;
+mod shards;
 mod sshd;
 mod whole_path;
