@@ -20,6 +20,7 @@
 //! ```
 
 pub mod files;
+pub mod merge;
 pub mod plan;
 mod read;
 

@@ -6,6 +6,7 @@ pub mod check;
 pub mod choose;
 pub mod doctor;
 pub mod list;
+pub mod merge;
 pub mod plan;
 pub mod report;
 pub mod run;

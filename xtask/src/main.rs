@@ -104,6 +104,8 @@ enum Command {
     Doctor(commands::doctor::DoctorArgs),
     /// Render the report of a run directory again [default: the newest run]
     Report(commands::report::ReportArgs),
+    /// Join run directories of one plan, for instance those of shards
+    Merge(commands::merge::MergeArgs),
     /// Theoretical tokens per second of a model on a board
     Bounds(commands::bounds::BoundsArgs),
     /// Everything CI runs, set-up included
@@ -120,6 +122,7 @@ fn main() -> ExitCode {
         Command::Check => commands::check::check(&cli.global),
         Command::Doctor(args) => commands::doctor::doctor(&cli.global, &args),
         Command::Report(args) => commands::report::report(&cli.global, &args),
+        Command::Merge(args) => commands::merge::merge(&cli.global, &args),
         Command::Bounds(args) => commands::bounds::bounds(&cli.global, &args),
         Command::Test(args) => commands::test::test(&args),
     };

@@ -28,6 +28,7 @@ use crate::recorder::Recorder;
 use crate::resume::{self, Prior};
 use crate::shard::ShardArg;
 
+pub use self::results::exit_code;
 pub use super::choose::keep_kernels;
 
 /// Options of `run`.
@@ -230,7 +231,7 @@ fn carry_out(global: &Global, run: Run) -> anyhow::Result<u8> {
         .and_then(|()| super::report::render(recorder.dir()));
     let data = run_dir::read(recorder.dir()).ok();
     let code = match report {
-        Ok(_) => results::exit_code(data.as_ref(), &manifest, &results),
+        Ok(_) => exit_code(data.as_ref(), &manifest, &results),
         Err(_) => exit::INTERNAL,
     };
     let report_path = report.as_deref().ok();
@@ -280,7 +281,7 @@ async fn cancel_on_signal(cancelled: CancellationToken) {
 }
 
 /// What became of a host, and of its units.
-type HostResult = (HostRecord, UnitCounts);
+pub type HostResult = (HostRecord, UnitCounts);
 
 /// Boards in parallel, each in a task of its own: one that panics is one failed board.
 async fn measure_all(
