@@ -224,3 +224,28 @@ impl Stage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manifests_of_version_1_are_read() {
+        let text = r#"{"version":1,"run_id":"2026-01-31T22-15-04Z-3f9c","started_at":"2026-01-31T22:15:04Z",
+            "finished_at":null,"command":["run"],"suite":"quick","git_revision":null,"git_dirty":null,"rustc":null,
+            "artifacts":{},"hosts":["shelf"],"memwall_version":"0.1.0","interrupted":true}"#;
+        let manifest: RunManifest = serde_json::from_str(text).unwrap();
+        let expect = RunManifest {
+            version: 1,
+            run_id: "2026-01-31T22-15-04Z-3f9c".into(),
+            started_at: "2026-01-31T22:15:04Z".into(),
+            command: vec!["run".into()],
+            suite: "quick".into(),
+            hosts: vec!["shelf".into()],
+            memwall_version: "0.1.0".into(),
+            interrupted: true,
+            ..RunManifest::default()
+        };
+        assert_eq!(manifest, expect);
+    }
+}

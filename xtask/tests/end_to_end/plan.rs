@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::sshd::{Oddity, Sshd};
+
 const HERE: &str = "hosts:\n  here:\n    transport: local\n";
 
 fn xtask(dir: &Path, args: &[&str]) -> Output {
@@ -138,4 +140,44 @@ fn a_budget_leaves_out_what_does_not_fit_and_says_so_everywhere() {
     let page = fs::read_to_string(run_dir.join("html/hosts/here.html")).unwrap();
     assert!(page.contains("Left out for want of time"));
     assert!(page.replace("&#x2f;", "/").contains("read/dram/t1"));
+}
+
+#[test]
+fn hosts_wait_for_their_turn_where_few_are_measured_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let shelf = Sshd::start(dir, "shelf", Oddity::None);
+    let fleet = format!("{HERE}{}", shelf.fleet_entry("shelf", None));
+    fs::write(dir.join("fleet.yaml"), fleet).unwrap();
+    let args = [
+        "run",
+        "--all-boards",
+        "--suite",
+        "smoke",
+        "--kernel",
+        "read",
+    ];
+    let bounds = ["--max-parallel", "1", "--max-deploys", "1", "--events", "-"];
+    let run = xtask(dir, &[&args[..], &bounds[..]].concat());
+    assert_eq!(run.status.code(), Some(0), "{}", document(&run));
+    let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
+    let events: Vec<Value> = (stderr.lines())
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let place = |kind: &str, host: &str| {
+        let is_wanted = |event: &&Value| event["event"] == kind && event["host"] == host;
+        let found = events
+            .iter()
+            .enumerate()
+            .find(|(_, event)| is_wanted(event));
+        found
+            .unwrap_or_else(|| panic!("no {kind} of {host}: {stderr}"))
+            .0
+    };
+    assert!(place("host_finished", "here") < place("host_stage", "shelf"));
+    let from = stderr.find('{').unwrap();
+    assert!(
+        stderr[from..].lines().all(|line| line.starts_with('{')),
+        "nothing else stands between events: {stderr}"
+    );
 }
