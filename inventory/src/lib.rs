@@ -25,7 +25,7 @@ pub use board::{
 };
 pub use diagnostic::{Diagnostic, LoadError};
 pub use fleet::{Fleet, Host, SshTarget, Transport};
-pub use load::{Inventory, files, load, load_catalogue, load_catalogue_lossy};
+pub use load::{FileKind, Inventory, files, load, load_catalogue, load_catalogue_lossy, load_text};
 pub use model::{KvFormat, Model, ModelArch, Quant, Tensor, TensorFormat, UnknownId};
 pub use suggest::suggest;
 pub use suite::{ClusterChoice, EmulatedLimits, Suite, SuiteUnit, SuiteWork, ThreadCount};

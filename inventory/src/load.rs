@@ -83,6 +83,69 @@ pub fn load_catalogue_lossy(root: &Path) -> (Inventory, Vec<Diagnostic>) {
     (inventory, loader.diagnostics)
 }
 
+/// Which of the data files a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// `boards/<id>.yaml`.
+    Board,
+    /// `models/<id>.yaml`.
+    Model,
+    /// `suites/<id>.yaml`.
+    Suite,
+    /// A fleet file.
+    Fleet,
+}
+
+/// Reads one data file from its text; `id` is the name that it would have, and messages give. Names of other files need
+/// not exist.
+///
+/// # Errors
+/// All mistakes of the text, as for [`load`].
+pub fn load_text(kind: FileKind, id: &str, text: &str) -> Result<Inventory, LoadError> {
+    let mut loader = Loader::default();
+    let path = PathBuf::from(format!("{id}.yaml"));
+    let mut inventory = Inventory::default();
+    match kind {
+        FileKind::Board => {
+            let board = loader.text(
+                &path,
+                text.into(),
+                &schema::BOARD,
+                |raw: RawBoard, place, problems| raw.resolve(id, place, problems),
+            );
+            inventory.boards.extend(board.map(|it| (id.to_owned(), it)));
+        }
+        FileKind::Model => {
+            let model = loader.text(
+                &path,
+                text.into(),
+                &schema::MODEL,
+                |raw: RawModel, place, problems| raw.resolve(id, place, problems),
+            );
+            inventory.models.extend(model.map(|it| (id.to_owned(), it)));
+        }
+        FileKind::Suite => {
+            let suite = loader.text(
+                &path,
+                text.into(),
+                &schema::SUITE,
+                |raw: RawSuite, place, problems| raw.resolve(id, place, None, problems),
+            );
+            inventory.suites.extend(suite.map(|it| (id.to_owned(), it)));
+        }
+        FileKind::Fleet => {
+            let fleet = loader.text(
+                &path,
+                text.into(),
+                &schema::FLEET,
+                |raw: RawFleet, place, problems| raw.resolve(place, None, problems),
+            );
+            inventory.fleet = fleet.unwrap_or_default();
+        }
+    }
+    loader.finish(inventory)
+}
+
 /// The files that make up an inventory, in the order they are read. Files that do not exist are left out.
 pub fn files(root: &Path, fleet: Option<&Path>) -> Vec<PathBuf> {
     let fleet_file = fleet.map_or_else(|| root.join(FLEET_FILE), Path::to_owned);
@@ -189,6 +252,16 @@ impl Loader {
                 return None;
             }
         };
+        self.text(path, text, schema, resolve)
+    }
+
+    fn text<Raw: DeserializeOwned, T>(
+        &mut self,
+        path: &Path,
+        text: Arc<str>,
+        schema: &Value,
+        resolve: impl FnOnce(Raw, &Place, &mut Vec<Problem>) -> T,
+    ) -> Option<T> {
         let (value, mut problems) = read(&text, schema, resolve);
         problems.sort_by_key(|problem| problem.span.start);
         let n_hidden = problems.len().saturating_sub(MAX_SHOWN_PER_FILE);

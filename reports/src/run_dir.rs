@@ -3,19 +3,26 @@
 //! ```text
 //! <run_id>/
 //!   manifest.json                 RunManifest
+//!   plan.json                     PlanRecord: what was planned for all hosts, those of other shards included
+//!   files.json                    FileList: SHA-256 of every file that is not derived, written when the run ends
 //!   inventory/                    copies of every YAML file the run used:
 //!     boards/*.yaml models/*.yaml suites/<suite>.yaml fleet.yaml
 //!   hosts/<host>/host.json        HostRecord, written when the host ends (or, by a killed controller, never)
 //!   hosts/<host>/previous.json    PreviousRun: what the host was in the run before, if there was one
 //!   hosts/<host>/request.json     bench_protocol::RunRequest as sent
+//!   hosts/<host>/left_out.json    LeftOut, where a time budget left units out
 //!   hosts/<host>/stream.jsonl     every line the board sent, byte for byte
 //!   hosts/<host>/stderr.txt       what the board program said to people
+//!   hosts/<host>/attempts/<sha>/  the same files of attempts that a merge did not choose
 //!   frames/samples.parquet        one row per sample
 //!   frames/units.parquet          one row per unit
 //!   html/index.html               the report
 //!   summary.md                    the same in short
 //! ```
 
+pub mod files;
+pub mod merge;
+pub mod plan;
 mod read;
 
 use std::collections::BTreeMap;
@@ -23,16 +30,18 @@ use std::collections::BTreeMap;
 use bench_protocol::Facts;
 use serde::{Deserialize, Serialize};
 
-pub use read::{HostData, RunData, UnitData, last_facts, read};
+pub use read::{HostData, HostFiles, RunData, UnitData, last_facts, read, read_host_files};
 
 /// Version of the layout above and of the types in this module.
 ///
 /// Changelog:
 /// - 1: first version.
-pub const RUN_DIR_VERSION: u32 = 1;
+/// - 2: plans, shards and merged runs: `plan.json`, `files.json`, `left_out.json`, `attempts/`, and their fields of the
+///   manifest. Nothing of version 1 changed.
+pub const RUN_DIR_VERSION: u32 = 2;
 
 /// What was run, with what, when (`manifest.json`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunManifest {
     /// [`RUN_DIR_VERSION`] of the writer.
     pub version: u32,
@@ -72,6 +81,51 @@ pub struct RunManifest {
     /// When it was gone on with, RFC 3339, UTC.
     #[serde(default)]
     pub resumed_at: Vec<String>,
+    /// Hash of the plan of all hosts, see [`plan::PlanRecord::hash`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_hash: Option<String>,
+    /// Hosts of the plan in fleet order, those that other shards measure included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub planned_hosts: Vec<String>,
+    /// Which part of the plan this run measures; `None` for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// Time that each host was given, seconds; `None` for as long as its units take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_s: Option<u64>,
+    /// Manifests of the runs that a merged run was made of, sorted; empty for a run that was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<RunManifest>,
+}
+
+/// One of the parts that the hosts of a plan are spread over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Shard {
+    /// Number of the shard, from 1.
+    pub index: u32,
+    /// Number of all shards.
+    pub n_shards: u32,
+}
+
+/// Units that were not measured because the time budget had no room for them (`hosts/<host>/left_out.json`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Time the host was given, seconds.
+    pub budget_s: u64,
+    /// The units, the most valuable first.
+    pub units: Vec<LeftOutUnit>,
+}
+
+/// One unit that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOutUnit {
+    /// The unit's identifier.
+    pub unit: String,
+    /// Name of its kernel.
+    pub kernel: String,
+    /// Time it would have taken by estimate, milliseconds.
+    pub estimated_ms: u64,
 }
 
 /// A board program.
@@ -188,5 +242,30 @@ impl Stage {
             Stage::Collect => "collect",
             Stage::Restore => "restore",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manifests_of_version_1_are_read() {
+        let text = r#"{"version":1,"run_id":"2026-01-31T22-15-04Z-3f9c","started_at":"2026-01-31T22:15:04Z",
+            "finished_at":null,"command":["run"],"suite":"quick","git_revision":null,"git_dirty":null,"rustc":null,
+            "artifacts":{},"hosts":["shelf"],"memwall_version":"0.1.0","interrupted":true}"#;
+        let manifest: RunManifest = serde_json::from_str(text).unwrap();
+        let expect = RunManifest {
+            version: 1,
+            run_id: "2026-01-31T22-15-04Z-3f9c".into(),
+            started_at: "2026-01-31T22:15:04Z".into(),
+            command: vec!["run".into()],
+            suite: "quick".into(),
+            hosts: vec!["shelf".into()],
+            memwall_version: "0.1.0".into(),
+            interrupted: true,
+            ..RunManifest::default()
+        };
+        assert_eq!(manifest, expect);
     }
 }

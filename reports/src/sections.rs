@@ -16,6 +16,7 @@ mod host_kernels;
 mod host_kv_cache;
 mod host_ladder;
 mod host_latency;
+mod host_left_out;
 mod host_roofline;
 mod host_samples;
 mod host_sizes;
@@ -119,6 +120,7 @@ pub(crate) const HOST: &[Section] = &[
     section!(host_units, "All units"),
     section!(host_samples, "Samples"),
     section!(host_troubles, "What did not work"),
+    section!(host_left_out, "Left out for want of time"),
     section!(host_health, "What may have disturbed it"),
     section!(host_environment, "The state of the host"),
     section!(host_facts, "Facts the host told"),

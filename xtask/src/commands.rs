@@ -3,8 +3,11 @@
 pub mod bounds;
 pub mod build;
 pub mod check;
+pub mod choose;
 pub mod doctor;
 pub mod list;
+pub mod merge;
+pub mod plan;
 pub mod report;
 pub mod restore;
 pub mod run;

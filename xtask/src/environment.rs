@@ -1,15 +1,33 @@
 //! In which state of a board its units are measured.
 
 use bench_protocol::{Environment, Prepare, RunRequest, UnitSpec};
+use bench_reports::run_dir::LeftOut;
+
+use crate::budget::{self, Budget};
 
 /// Suffix of the name of a unit that is measured before the board is prepared, where it is measured in both states.
 const AS_FOUND: &str = "/as-found";
 
-/// Asks for every unit in the prepared state, and with `compare` also as the board is found, before it. A host without
+/// Cuts the units down to the budget and asks for every one in the prepared state, and with `compare` also as the board is found, before it. A host without
 /// anything to prepare is measured as it is found.
-pub fn apply(request: &mut RunRequest, prepare: &Prepare, compare: bool) {
+pub fn apply(
+    request: &mut RunRequest,
+    prepare: &Prepare,
+    compare: bool,
+    budget: Option<Budget>,
+) -> Option<LeftOut> {
+    let compare = compare && !prepare.is_empty();
+    // Each of the two states gets half of the time.
+    let share = budget.map(|budget| Budget {
+        seconds: if compare {
+            budget.seconds.div_ceil(2)
+        } else {
+            budget.seconds
+        },
+    });
+    let left_out = budget::apply(request, share);
     if prepare.is_empty() {
-        return;
+        return left_out;
     }
     request.prepare.clone_from(prepare);
     let prepared: Vec<UnitSpec> = (request.units.drain(..))
@@ -29,6 +47,7 @@ pub fn apply(request: &mut RunRequest, prepare: &Prepare, compare: bool) {
         request.deadline_ms += again;
     }
     request.units.extend(prepared);
+    left_out
 }
 
 #[cfg(test)]
@@ -47,7 +66,7 @@ mod tests {
         };
         let units = |prepare: &Prepare, compare| {
             let mut request = request.clone();
-            apply(&mut request, prepare, compare);
+            apply(&mut request, prepare, compare, None);
             let units = request.units.into_iter();
             let units: Vec<_> = units.map(|unit| (unit.unit, unit.environment)).collect();
             (units, request.deadline_ms)

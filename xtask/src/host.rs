@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::session::{HostSession, STOP_GRACE};
 use crate::artifact::Artifact;
+use crate::budget::Budget;
 use crate::progress::HostProgress;
 use crate::recorder::HostFiles;
 use crate::resume::Prior;
@@ -45,6 +46,10 @@ pub struct RunContext {
     pub patience: Duration,
     /// Board programs by architecture.
     pub artifacts: BTreeMap<&'static str, Artifact>,
+    /// Time that each host is given.
+    pub budget: Option<Budget>,
+    /// Hosts that connect and upload at the same time at most.
+    pub deploys: tokio::sync::Semaphore,
     /// Triggered when the run is interrupted.
     pub cancelled: CancellationToken,
     /// One lock per running machine: hosts that are the same machine take turns.

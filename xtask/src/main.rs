@@ -3,15 +3,19 @@
 #![forbid(unsafe_code)]
 
 mod artifact;
+mod budget;
 mod commands;
 mod environment;
+mod events;
 mod exit;
 mod host;
 mod plan;
+mod plan_file;
 mod progress;
 mod recorder;
 mod resume;
 mod select;
+mod shard;
 mod transport;
 mod workspace;
 
@@ -87,8 +91,8 @@ enum Command {
     Run(commands::run::RunArgs),
     /// Build and check the board programs
     Build(commands::build::BuildArgs),
-    /// Show what a run would measure, without connecting to anything
-    Plan(commands::run::SelectArgs),
+    /// Show what a run would measure, with which programs and how long, without connecting to anything
+    Plan(commands::plan::PlanArgs),
     /// List what there is
     List {
         /// What to list
@@ -103,6 +107,8 @@ enum Command {
     Restore(commands::restore::RestoreArgs),
     /// Render the report of a run directory again [default: the newest run]
     Report(commands::report::ReportArgs),
+    /// Join run directories of one plan, for instance those of shards
+    Merge(commands::merge::MergeArgs),
     /// Theoretical tokens per second of a model on a board
     Bounds(commands::bounds::BoundsArgs),
     /// Everything CI runs, set-up included
@@ -114,12 +120,13 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => commands::run::run(&cli.global, &args),
         Command::Build(args) => commands::build::build(&cli.global, &args),
-        Command::Plan(args) => commands::run::plan(&cli.global, &args),
+        Command::Plan(args) => commands::plan::plan(&cli.global, &args),
         Command::List { what } => commands::list::list(&cli.global, what),
         Command::Check => commands::check::check(&cli.global),
         Command::Doctor(args) => commands::doctor::doctor(&cli.global, &args),
         Command::Restore(args) => commands::restore::restore(&cli.global, &args),
         Command::Report(args) => commands::report::report(&cli.global, &args),
+        Command::Merge(args) => commands::merge::merge(&cli.global, &args),
         Command::Bounds(args) => commands::bounds::bounds(&cli.global, &args),
         Command::Test(args) => commands::test::test(&args),
     };

@@ -6,7 +6,7 @@ mod sizes;
 
 use bench_inventory::{Inventory, Suite, SuiteUnit};
 use bench_protocol::{
-    Background, CpuFacts, Environment, Facts, PROTOCOL_VERSION, RunRequest, Sampling, UnitSpec,
+    Background, CpuFacts, Environment, Facts, PROTOCOL_VERSION, RunRequest, UnitSpec,
 };
 
 use self::cpus::Placement;
@@ -54,14 +54,18 @@ pub fn request(
             }
         }
     }
-    let deadline_ms = units.iter().map(|unit| unit.deadline_ms).sum::<u64>() + REQUEST_SLACK_MS;
     RunRequest {
         protocol: PROTOCOL_VERSION,
         run_id: run_id.to_string(),
+        deadline_ms: deadline_ms(&units),
         units,
-        deadline_ms,
         ..RunRequest::default()
     }
+}
+
+/// When a program that measures these units one after the other ends itself, milliseconds.
+pub fn deadline_ms(units: &[UnitSpec]) -> u64 {
+    units.iter().map(|unit| unit.deadline_ms).sum::<u64>() + REQUEST_SLACK_MS
 }
 
 /// The loads on the bus beside a unit: all CPUs that it leaves over read. None where none is left.
@@ -91,14 +95,6 @@ fn backgrounds(
     unit.background_percent.iter().map(background).collect()
 }
 
-/// Seconds of sampling that a request allows: what a plan shows before anything is measured.
-pub fn sampling_s(units: &[UnitSpec]) -> f64 {
-    units
-        .iter()
-        .map(|unit| unit.sampling.budget_ms as f64 / 1000.0)
-        .sum()
-}
-
 /// Facts of a board nobody has asked yet: enough to show a plan.
 pub fn assumed_facts(n_cpus: u32) -> Facts {
     Facts {
@@ -111,16 +107,6 @@ pub fn assumed_facts(n_cpus: u32) -> Facts {
             .collect(),
         ..Facts::default()
     }
-}
-
-/// Sampling of a plan line, for people.
-pub fn describe_sampling(sampling: Sampling) -> String {
-    format!(
-        "{} to {} samples, {:.1} s",
-        sampling.min_samples,
-        sampling.max_samples,
-        sampling.budget_ms as f64 / 1000.0
-    )
 }
 
 #[cfg(test)]
@@ -175,7 +161,8 @@ mod tests {
                 &rk3588(),
                 false,
             );
-            let sampling_s = sampling_s(&request.units);
+            let budgets_ms = request.units.iter().map(|unit| unit.sampling.budget_ms);
+            let sampling_s = budgets_ms.sum::<u64>() as f64 / 1000.0;
             assert!(sampling_s <= at_most_s, "{suite}: {sampling_s} s");
         }
     }

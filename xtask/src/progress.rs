@@ -1,34 +1,56 @@
-//! What a person sees while boards are measured: a live line per board on a terminal, plain lines elsewhere.
+//! What a person sees while boards are measured: a live line per board on a terminal, plain lines elsewhere. Programs
+//! see the same as events.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bench_protocol::Message;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::events::{Event, Events};
 
 /// The lines of all hosts.
 pub struct Progress {
     lines: MultiProgress,
-    live: bool,
+    form: Form,
     started: Instant,
     name_width: usize,
+    events: Arc<Events>,
+}
+
+/// How standard error is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A line per host that changes in place.
+    Live,
+    /// A line per message, with its time.
+    Plain,
+    /// Not at all: events go there.
+    Silent,
 }
 
 impl Progress {
     /// For hosts whose longest name has `name_width` characters.
-    pub fn new(name_width: usize) -> Progress {
-        let live = std::io::stderr().is_terminal();
+    pub fn new(name_width: usize, events: Arc<Events>) -> Progress {
+        let form = match (events.are_on_stderr(), std::io::stderr().is_terminal()) {
+            (true, _) => Form::Silent,
+            (false, true) => Form::Live,
+            (false, false) => Form::Plain,
+        };
         Progress {
             lines: MultiProgress::new(),
-            live,
+            form,
             started: Instant::now(),
             name_width,
+            events,
         }
     }
 
     /// Adds the line of one host.
-    pub fn host(&self, name: &str) -> HostProgress {
-        let name = format!("{name:<width$}", width = self.name_width);
-        let bar = self.live.then(|| {
+    pub fn host(&self, host: &str) -> HostProgress {
+        let name = format!("{host:<width$}", width = self.name_width);
+        let bar = (self.form == Form::Live).then(|| {
             let bar = self.lines.add(ProgressBar::new_spinner());
             let style = ProgressStyle::with_template("{spinner} {prefix}  {wide_msg}");
             bar.set_style(style.expect("the template is a constant"));
@@ -37,18 +59,25 @@ impl Progress {
             bar
         });
         HostProgress {
+            host: host.to_owned(),
             name,
             bar,
+            form: self.form,
             started: self.started,
+            events: Arc::clone(&self.events),
         }
     }
 }
 
 /// The line of one host.
 pub struct HostProgress {
+    host: String,
+    /// The host's name, as wide as all names.
     name: String,
     bar: Option<ProgressBar>,
+    form: Form,
     started: Instant,
+    events: Arc<Events>,
 }
 
 impl HostProgress {
@@ -56,12 +85,27 @@ impl HostProgress {
     pub fn say(&self, message: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(message.to_string()),
+            None if self.form == Form::Silent => {}
             None => eprintln!(
                 "{:7.1} s  {}  {message}",
                 self.started.elapsed().as_secs_f64(),
                 self.name
             ),
         }
+    }
+
+    /// Tells programs that a stage is over.
+    pub fn stage(&self, stage: &str, stage_s: f64) {
+        self.events.emit(&Event::HostStage {
+            host: &self.host,
+            stage,
+            stage_s,
+        });
+    }
+
+    /// Tells programs what the stream says.
+    pub fn message(&self, message: &Message) {
+        self.events.message(&self.host, message);
     }
 
     /// Says how it ended.

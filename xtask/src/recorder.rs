@@ -1,6 +1,5 @@
 //! Writing a run directory: whatever is known goes to disk at once, so that a killed controller loses nothing.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -8,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use bench_protocol::RunRequest;
-use bench_reports::run_dir::{self, ArtifactRecord, HostRecord, RUN_DIR_VERSION, RunManifest};
+use bench_reports::run_dir::plan::PlanRecord;
+use bench_reports::run_dir::{self, HostRecord, LeftOut, RUN_DIR_VERSION, RunManifest, Shard};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::artifact::Artifact;
+use crate::shard::shard_of;
 use crate::{resume, transport, workspace};
 
 /// A run directory under construction.
@@ -23,17 +23,15 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Makes the directory of a new run with its manifest and the copies of the inventory.
+    /// Makes the directory of a new run with its manifest, its plan and the copies of the inventory.
     ///
     /// # Errors
     /// When the directory cannot be made or written.
     pub fn create(
         runs_dir: &Path,
-        suite: &str,
-        (kernels, variant): (&[String], Option<&str>),
-        hosts: Vec<String>,
         fleet: Option<&Path>,
-        artifacts: &BTreeMap<&'static str, Artifact>,
+        plan: &PlanRecord,
+        shard: Option<Shard>,
     ) -> anyhow::Result<(Recorder, RunManifest)> {
         let now = Timestamp::now();
         let run_id = format!(
@@ -45,40 +43,38 @@ impl Recorder {
         fs::create_dir_all(&dir)
             .with_context(|| format!("cannot make the run directory `{}`", dir.display()))?;
         let git = workspace::git_state();
+        let planned_hosts: Vec<String> = plan.hosts.iter().map(|it| it.host.clone()).collect();
+        let is_own = |host: &&String| {
+            shard.is_none_or(|shard| shard_of(host, shard.n_shards) == shard.index)
+        };
         let manifest = RunManifest {
             version: RUN_DIR_VERSION,
             run_id,
             started_at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            finished_at: None,
             command: std::env::args().skip(1).collect(),
-            suite: suite.to_string(),
+            suite: plan.suite.clone(),
             git_revision: git.as_ref().map(|(revision, _)| revision.clone()),
             git_dirty: git.map(|(_, dirty)| dirty),
             rustc: workspace::rustc_version(),
-            artifacts: artifacts
-                .values()
-                .map(|artifact| {
-                    let record = ArtifactRecord {
-                        sha256: artifact.sha256.clone(),
-                        size_bytes: artifact.size_bytes,
-                    };
-                    (artifact.target.triple.to_string(), record)
-                })
-                .collect(),
-            hosts,
+            artifacts: plan.artifacts.clone(),
+            hosts: planned_hosts.iter().filter(is_own).cloned().collect(),
             memwall_version: env!("CARGO_PKG_VERSION").to_string(),
-            interrupted: false,
-            kernels: kernels.to_vec(),
-            variant: variant.map(str::to_owned),
-            resumed_at: Vec::new(),
-            compare_environment: false,
+            kernels: plan.kernels.clone(),
+            variant: plan.variant.clone(),
+            plan_hash: Some(plan.hash.clone()),
+            planned_hosts,
+            shard,
+            budget_s: plan.budget_s,
+            compare_environment: plan.compare_environment,
+            ..RunManifest::default()
         };
         let lock = resume::lock(&dir)?;
         let recorder = Recorder {
             dir,
             _lock: Some(lock),
         };
-        recorder.copy_inventory(suite, fleet)?;
+        recorder.copy_inventory(&plan.suite, fleet)?;
+        write_json(&recorder.dir.join("plan.json"), plan)?;
         recorder.write_manifest(&manifest)?;
         Ok((recorder, manifest))
     }
@@ -130,26 +126,40 @@ impl Recorder {
         })
     }
 
+    /// Writes the hashes of all files that are not derived: the run has ended.
+    ///
+    /// # Errors
+    /// When a file cannot be read or the disk does not take the list.
+    pub fn seal(&self) -> anyhow::Result<()> {
+        run_dir::files::seal(&self.dir)
+    }
+
     fn copy_inventory(&self, suite: &str, fleet: Option<&Path>) -> anyhow::Result<()> {
-        let root = workspace::inventory_dir();
         let target = self.dir.join("inventory");
-        for file in bench_inventory::files(&root, fleet) {
-            // A fleet file may lie anywhere; everything else keeps its place.
-            let relative = match file.strip_prefix(&root) {
-                Ok(relative) if fleet.is_none_or(|fleet| fleet != file) => relative.to_path_buf(),
-                _ => PathBuf::from("fleet.yaml"),
-            };
-            let other_suite = relative.starts_with("suites")
-                && relative.file_stem().is_none_or(|stem| stem != suite);
-            if other_suite {
-                continue;
-            }
+        for (relative, file) in inventory_files(suite, fleet) {
             let to = target.join(relative);
             fs::create_dir_all(to.parent().expect("the file lies in the copy's folder"))?;
             fs::copy(&file, &to).with_context(|| format!("cannot copy `{}`", file.display()))?;
         }
         Ok(())
     }
+}
+
+/// The files of the inventory that a run of this suite needs: place in the copy, and where each is.
+pub fn inventory_files(suite: &str, fleet: Option<&Path>) -> Vec<(PathBuf, PathBuf)> {
+    let root = workspace::inventory_dir();
+    let place = |file: PathBuf| {
+        // A fleet file may lie anywhere; everything else keeps its place.
+        let relative = match file.strip_prefix(&root) {
+            Ok(relative) if fleet.is_none_or(|fleet| fleet != file) => relative.to_path_buf(),
+            _ => PathBuf::from("fleet.yaml"),
+        };
+        let other_suite =
+            relative.starts_with("suites") && relative.file_stem().is_none_or(|stem| stem != suite);
+        (!other_suite).then_some((relative, file))
+    };
+    let files = bench_inventory::files(&root, fleet);
+    files.into_iter().filter_map(place).collect()
 }
 
 /// The files of one host.
@@ -166,6 +176,17 @@ impl HostFiles {
     /// When the disk does not take it.
     pub fn write_request(&self, request: &RunRequest) -> anyhow::Result<()> {
         write_json(&self.dir.join("request.json"), request)
+    }
+
+    /// Keeps what the time budget left out, if it left anything out.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn write_left_out(&self, left_out: Option<&LeftOut>) -> anyhow::Result<()> {
+        match left_out {
+            Some(left_out) => write_json(&self.dir.join("left_out.json"), left_out),
+            None => Ok(()),
+        }
     }
 
     /// Appends one line of the stream, byte for byte.
@@ -259,7 +280,10 @@ fn end_last_line(stream: &Path) -> anyhow::Result<()> {
 }
 
 /// Writes to a temporary file and renames it: a reader sees the old content or the new, never half of it.
-fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When the disk does not take it.
+pub fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     let temporary = path.with_extension("json.tmp");

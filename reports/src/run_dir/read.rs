@@ -13,7 +13,7 @@ use bench_protocol::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{HostRecord, HostStatus, PreviousRun, RUN_DIR_VERSION, RunManifest, Stage};
+use super::{HostRecord, HostStatus, LeftOut, PreviousRun, RUN_DIR_VERSION, RunManifest, Stage};
 use crate::format;
 
 /// Garbage lines of which the start is kept for the report; all of them are counted.
@@ -50,6 +50,8 @@ pub struct HostData {
     pub previous: Option<PreviousRun>,
     /// What was asked of it.
     pub request: Option<RunRequest>,
+    /// What the time budget left out.
+    pub left_out: Option<LeftOut>,
     /// Units in the order of the request, then units that only the stream knows.
     pub units: Vec<UnitData>,
     /// Last line of a complete stream.
@@ -157,21 +159,7 @@ fn made_up_manifest(dir: &Path) -> RunManifest {
     RunManifest {
         version: RUN_DIR_VERSION,
         run_id: name.unwrap_or_else(|| "unnamed run".into()),
-        started_at: String::new(),
-        finished_at: None,
-        command: Vec::new(),
-        suite: String::new(),
-        git_revision: None,
-        git_dirty: None,
-        rustc: None,
-        artifacts: BTreeMap::new(),
-        hosts: Vec::new(),
-        memwall_version: String::new(),
-        interrupted: false,
-        kernels: Vec::new(),
-        variant: None,
-        resumed_at: Vec::new(),
-        compare_environment: false,
+        ..RunManifest::default()
     }
 }
 
@@ -196,23 +184,71 @@ fn host_names(dir: &Path, manifest: &RunManifest) -> Vec<String> {
     names
 }
 
+/// The contents of a host's files; `None` for one that does not exist.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostFiles {
+    /// `host.json`.
+    pub record: Option<Vec<u8>>,
+    /// `request.json`.
+    pub request: Option<Vec<u8>>,
+    /// `left_out.json`.
+    pub left_out: Option<Vec<u8>>,
+    /// `previous.json`.
+    pub previous: Option<Vec<u8>>,
+    /// `stream.jsonl`.
+    pub stream: Option<Vec<u8>>,
+}
+
 fn read_host(dir: &Path, host: &str, manifest: &RunManifest) -> HostData {
     let folder = dir.join("hosts").join(host);
     let mut problems = Vec::new();
-    let record = read_json::<HostRecord>(&folder.join("host.json"), &mut problems);
-    let record = record.unwrap_or_else(|| made_up_record(host, &folder, manifest));
-    let request = read_json::<RunRequest>(&folder.join("request.json"), &mut problems);
+    let mut file = |name: &str| match fs::read(folder.join(name)) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => {
+            problems.push(format!("`{name}` cannot be read: {error}"));
+            None
+        }
+    };
+    let files = HostFiles {
+        record: file("host.json"),
+        request: file("request.json"),
+        left_out: file("left_out.json"),
+        previous: file("previous.json"),
+        stream: file("stream.jsonl"),
+    };
+    let n_attempts = fs::read_dir(folder.join("attempts")).map_or(0, Iterator::count);
+    if n_attempts > 0 {
+        let attempts = format::count(n_attempts, "other attempt", "other attempts");
+        problems.push(format!(
+            "{attempts} of this host lie in `attempts/`: the runs that were merged measured it more than once"
+        ));
+    }
+    let mut data = read_host_files(host, &files, manifest);
+    problems.append(&mut data.problems);
+    data.problems = problems;
+    data
+}
+
+/// Reads the files of one host, whatever is in them; `manifest` tells what was going on when its record is missing.
+pub fn read_host_files(host: &str, files: &HostFiles, manifest: &RunManifest) -> HostData {
+    let mut problems = Vec::new();
+    let record = parse_json::<HostRecord>("host.json", files.record.as_deref(), &mut problems);
+    let record = record.unwrap_or_else(|| made_up_record(host, files.stream.is_some(), manifest));
+    let request = parse_json::<RunRequest>("request.json", files.request.as_deref(), &mut problems);
+    let left_out = parse_json::<LeftOut>("left_out.json", files.left_out.as_deref(), &mut problems);
     let mut data = HostData {
         record,
         hello: None,
         facts: None,
-        previous: read_json(&folder.join("previous.json"), &mut problems),
+        previous: parse_json("previous.json", files.previous.as_deref(), &mut problems),
         units: request
             .iter()
             .flat_map(|request| &request.units)
             .map(asked_unit)
             .collect(),
         request,
+        left_out,
         done: None,
         garbage: Vec::new(),
         n_garbage_lines: 0,
@@ -220,12 +256,8 @@ fn read_host(dir: &Path, host: &str, manifest: &RunManifest) -> HostData {
         notes: Vec::new(),
         problems,
     };
-    match fs::read(folder.join("stream.jsonl")) {
-        Ok(bytes) => read_stream(&bytes, &mut data),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => data
-            .problems
-            .push(format!("`stream.jsonl` cannot be read: {error}")),
+    if let Some(bytes) = &files.stream {
+        read_stream(bytes, &mut data);
     }
     settle(&mut data);
     data
@@ -261,24 +293,30 @@ fn asked_unit(spec: &UnitSpec) -> UnitData {
     }
 }
 
-/// A host without `host.json`: the controller ended before this host did.
-fn made_up_record(host: &str, folder: &Path, manifest: &RunManifest) -> HostRecord {
-    let started = folder.join("stream.jsonl").exists();
+/// A host without `host.json`: the controller ended before this host did, or no part of a merged run has it.
+fn made_up_record(host: &str, has_stream: bool, manifest: &RunManifest) -> HostRecord {
     let still_running = manifest.finished_at.is_none() && !manifest.interrupted;
-    let cause = match still_running {
-        true => "controller ended before this host did (or the run is still going on)",
-        false => "controller ended before this host did",
+    let (status, stage, reason) = if !has_stream && !manifest.parts.is_empty() {
+        let reason =
+            "no part of this merged run measured the host; run the missing shard, then merge again";
+        (HostStatus::Failed, Some(Stage::Plan), reason.to_owned())
+    } else {
+        let cause = match still_running {
+            true => "controller ended before this host did (or the run is still going on)",
+            false => "controller ended before this host did",
+        };
+        let reason = format!("{cause}; `host.json` is missing or broken, run this host again");
+        let stage = has_stream.then_some(Stage::Measure);
+        (HostStatus::Interrupted, stage, reason)
     };
     HostRecord {
         host: host.to_owned(),
         board: None,
         transport: "unknown".into(),
         emulated: false,
-        status: HostStatus::Interrupted,
-        stage: started.then_some(Stage::Measure),
-        reason: Some(format!(
-            "{cause}; `host.json` is missing or broken, run this host again"
-        )),
+        status,
+        stage,
+        reason: Some(reason),
         stderr_tail: Vec::new(),
         n_garbage_lines: 0,
         complete: false,
@@ -416,7 +454,16 @@ fn read_json<T: DeserializeOwned>(path: &Path, problems: &mut Vec<String>) -> Op
             return None;
         }
     };
-    match serde_json::from_slice(&bytes) {
+    parse_json(&name, Some(&bytes), problems)
+}
+
+/// As [`read_json`], from a file's content.
+fn parse_json<T: DeserializeOwned>(
+    name: &str,
+    bytes: Option<&[u8]>,
+    problems: &mut Vec<String>,
+) -> Option<T> {
+    match serde_json::from_slice(bytes?) {
         Ok(value) => Some(value),
         Err(error) => {
             problems.push(format!("`{name}` is broken: {error}"));

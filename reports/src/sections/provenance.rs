@@ -24,12 +24,27 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         (Some(at), true) => format!("{at}, interrupted"),
         (None, _) => "not recorded: the controller was ended, or is still at work".into(),
     };
+    let shard = manifest.shard.map(|shard| {
+        format!(
+            "{} of {}, with {} of the plan's {} hosts",
+            shard.index,
+            shard.n_shards,
+            manifest.hosts.len(),
+            manifest.planned_hosts.len()
+        )
+    });
+    let budget = manifest
+        .budget_s
+        .map(|seconds| format!("{seconds} s for each host"));
     let mut items = vec![
         ("run", manifest.run_id.clone()),
         ("started", manifest.started_at.clone()),
         ("finished", finished),
         ("suite", manifest.suite.clone()),
         ("command", manifest.command.join(" ")),
+        ("plan", manifest.plan_hash.clone().unwrap_or_default()),
+        ("shard", shard.unwrap_or_default()),
+        ("time budget", budget.unwrap_or_default()),
         ("memwall", manifest.memwall_version.clone()),
         ("source revision", revision.unwrap_or_default()),
         ("compiler", manifest.rustc.clone().unwrap_or_default()),

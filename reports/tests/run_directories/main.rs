@@ -3,4 +3,5 @@
 mod experiments;
 mod fixture;
 mod frames;
+mod merge;
 mod report;

@@ -37,6 +37,16 @@ const EMULATED_CPUS: [&str; 3] = ["cortex-a53", "cortex-a76", "max"];
 /// Version of cargo-deny, built once into `target/tools`.
 const CARGO_DENY: &str = "0.20.2";
 
+/// Version of cargo-fuzz, built once into `target/tools`.
+const CARGO_FUZZ: &str = "0.13.2";
+
+/// Fuzz targets and how many inputs each gets here: enough to see that it works and that nothing known is back.
+const FUZZ_TARGETS: [(&str, &str); 3] = [
+    ("inventory", "20000"),
+    ("stream", "20000"),
+    ("merge", "20000"),
+];
+
 /// Runs every step and stops at the first that fails.
 ///
 /// # Errors
@@ -64,6 +74,7 @@ pub fn test(args: &TestArgs) -> anyhow::Result<u8> {
         ))
     })?;
     step("scalar code under miri", || under_miri(&sh))?;
+    step("fuzz targets: a short run", || fuzz(&sh, args.no_install))?;
     step("licences, bans and sources", || {
         check_dependencies(&sh, args.no_install)
     })?;
@@ -188,23 +199,46 @@ fn under_miri(sh: &Shell) -> anyhow::Result<()> {
     ))
 }
 
-fn check_dependencies(sh: &Shell, no_install: bool) -> anyhow::Result<()> {
+/// Arbitrary text where text comes from outside. Without a sanitizer: none of this code is unsafe.
+fn fuzz(sh: &Shell, no_install: bool) -> anyhow::Result<()> {
+    let program = tool(sh, "cargo-fuzz", CARGO_FUZZ, no_install)?;
+    for (target, n_inputs) in FUZZ_TARGETS {
+        // What is found on the way goes to a folder of its own; the seeds stay as they are.
+        let (found, seeds) = (
+            format!("fuzz/found/{target}"),
+            format!("fuzz/corpus/{target}"),
+        );
+        sh.create_dir(&found)?;
+        run(cmd!(
+            sh,
+            "rustup run nightly {program} run --sanitizer none {target} {found} {seeds} -- -runs={n_inputs} -seed=1 -timeout=20 -verbosity=0"
+        ))?;
+    }
+    Ok(())
+}
+
+/// A cargo subcommand that is installed, or is built once into `target/tools`.
+fn tool(sh: &Shell, name: &str, version: &str, no_install: bool) -> anyhow::Result<PathBuf> {
+    if is_installed(name) {
+        return Ok(PathBuf::from(name));
+    }
     let tools = workspace::root().join("target").join("tools");
-    let mut program = tools.join("bin").join("cargo-deny");
-    if is_installed("cargo-deny") {
-        program = PathBuf::from("cargo-deny");
-    } else if !program.is_file() {
+    let program = tools.join("bin").join(name);
+    if !program.is_file() {
         if no_install {
-            return Err(ExitError::usage(
-                "cargo-deny is missing; run `cargo install --locked cargo-deny`",
-            )
-            .into());
+            let message = format!("{name} is missing; run `cargo install --locked {name}`");
+            return Err(ExitError::usage(message).into());
         }
         run(cmd!(
             sh,
-            "cargo install --quiet --locked --version {CARGO_DENY} --root {tools} cargo-deny"
+            "cargo install --quiet --locked --version {version} --root {tools} {name}"
         ))?;
     }
+    Ok(program)
+}
+
+fn check_dependencies(sh: &Shell, no_install: bool) -> anyhow::Result<()> {
+    let program = tool(sh, "cargo-deny", CARGO_DENY, no_install)?;
     // Offline it reads the sources of every crate in the lock file, those for other systems included.
     run(cmd!(sh, "cargo fetch --quiet --locked"))?;
     // The advisory database lies on a network that is not always there; the other checks need none.

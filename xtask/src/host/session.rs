@@ -110,7 +110,9 @@ impl<'a> HostSession<'a> {
     /// # Errors
     /// When units are left unmeasured, with the cause.
     pub async fn run(&mut self) -> Result<(), HostError> {
+        let deploying = self.context.deploys.acquire().await;
         let (reached, machine) = self.reach().await?;
+        drop(deploying);
         let lock = self.context.machines.lock_of(&machine);
         let (reached, _turn) = match Arc::clone(&lock).try_lock_owned() {
             Ok(turn) => (reached, turn),
@@ -237,23 +239,27 @@ impl<'a> HostSession<'a> {
         for unit in &mut request.units {
             unit.variant.clone_from(&context.variant);
         }
-        environment::apply(
+        let left_out = environment::apply(
             &mut request,
             &self.host.prepare,
             context.compare_environment,
+            context.budget,
         );
         request.host.clone_from(&self.host.name);
         request.owner = owner();
         request.wait_ms = BUSY_WAIT.as_millis() as u64;
         self.files
-            .write_request(&request)
+            .write_left_out(left_out.as_ref())
+            .and_then(|()| self.files.write_request(&request))
             .map_err(|error| HostError::failed(Stage::Collect, format!("{error:#}")))?;
         self.state.requested.clone_from(&request.units);
         Ok(request)
     }
 
     fn spent(&mut self, stage: &str, started: Instant) {
-        *self.stage_s.entry(stage.to_string()).or_default() += started.elapsed().as_secs_f64();
+        let stage_s = self.stage_s.entry(stage.to_string()).or_default();
+        *stage_s += started.elapsed().as_secs_f64();
+        self.line.stage(stage, *stage_s);
     }
 
     /// Measures every unit. What ends a supervisor or a connection costs time: the board keeps what it measured, and the
@@ -460,6 +466,7 @@ impl<'a> HostSession<'a> {
 
     fn note(&mut self, message: &Message) -> Result<(), HostError> {
         check_protocol(message)?;
+        self.line.message(message);
         self.state.take(message);
         match message {
             Message::UnitReady(ready) => {

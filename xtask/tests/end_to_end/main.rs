@@ -13,6 +13,8 @@ mod browser;
 mod controller;
 mod faults;
 mod fleet;
+mod plan;
 mod resume;
+mod shards;
 mod sshd;
 mod whole_path;

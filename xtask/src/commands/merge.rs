@@ -1,0 +1,279 @@
+//! `merge`: joins run directories of one plan and says what of the plan is there and what is missing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use bench_protocol::UnitStatus;
+use bench_reports::run_dir::files::{self, RunFiles};
+use bench_reports::run_dir::merge::{self, Part};
+use bench_reports::run_dir::plan::PlanRecord;
+use bench_reports::run_dir::{self, HostData, HostStatus, RunData, Shard};
+use clap::Args;
+use comfy_table::{Table, presets};
+use serde_json::json;
+
+use super::run;
+use crate::exit::ExitError;
+use crate::host::UnitCounts;
+use crate::shard::shard_of;
+use crate::{Format, Global};
+
+/// Options of `merge`.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// Run directories of one plan: shards, other merged runs, the same run before and after it was resumed
+    #[arg(required = true, value_name = "DIR")]
+    dirs: Vec<PathBuf>,
+    /// Where the merged run goes [default: a new folder among the runs]
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+/// Merges, renders and prints what was planned and what is there; returns the exit code of the most serious part.
+///
+/// # Errors
+/// With exit code 2 when the runs do not belong together or are damaged, or the output exists already.
+pub fn merge(global: &Global, args: &MergeArgs) -> anyhow::Result<u8> {
+    let merged = merge::merge(&read_parts(&args.dirs)?).map_err(|error| {
+        let problems: Vec<String> = error
+            .problems
+            .iter()
+            .map(|it| format!("\n  - {it}"))
+            .collect();
+        ExitError::usage(format!("these runs cannot be merged:{}", problems.concat()))
+    })?;
+    let dir = write(global, args.output.as_deref(), &merged)?;
+    let report = super::report::render(&dir)?;
+    let data = run_dir::read(&dir)?;
+    let plan: Option<PlanRecord> =
+        (merged.get("plan.json")).and_then(|bytes| serde_json::from_slice(bytes).ok());
+    let rows: Vec<Row> = data
+        .hosts
+        .iter()
+        .map(|host| row(host, plan.as_ref()))
+        .collect();
+    let results: Vec<_> = (data.hosts.iter().zip(&rows))
+        .map(|(host, row)| (host.record.clone(), row.counts()))
+        .collect();
+    let code = run::exit_code(Some(&data), &data.manifest, &results);
+    let missing = merge::missing_shards(&data.manifest);
+    let printed = Printed {
+        data: &data,
+        dir: &dir,
+        report: &report,
+        rows: &rows,
+        missing: &missing,
+        code,
+    };
+    match global.format {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&printed.document())?),
+        Format::Text => printed.print_text(),
+    }
+    Ok(code)
+}
+
+fn read_parts(dirs: &[PathBuf]) -> anyhow::Result<Vec<Part>> {
+    let mut problems = Vec::new();
+    let mut parts = Vec::new();
+    for dir in dirs {
+        match fs::read_dir(dir)
+            .context("cannot be read")
+            .and_then(|_| files::read_files(dir))
+        {
+            Ok(files) => parts.push(Part {
+                name: dir.display().to_string(),
+                files,
+            }),
+            Err(error) => problems.push(format!("\n  - `{}`: {error:#}", dir.display())),
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(parts),
+        false => {
+            let message = format!("these runs cannot be merged:{}", problems.concat());
+            Err(ExitError::usage(message).into())
+        }
+    }
+}
+
+/// Writes beside the place and renames: a merge that ends half-way leaves no run.
+fn write(global: &Global, output: Option<&Path>, files: &RunFiles) -> anyhow::Result<PathBuf> {
+    let manifest: run_dir::RunManifest = (files.get("manifest.json"))
+        .and_then(|bytes| serde_json::from_slice(bytes).ok())
+        .context("the merged manifest cannot be read back")?;
+    let dir = match output {
+        Some(dir) => dir.to_owned(),
+        None => global.runs_dir().join(manifest.run_id),
+    };
+    let is_free = match fs::read_dir(&dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(_) => !dir.exists(),
+    };
+    if !is_free {
+        return Err(ExitError::usage(format!(
+            "`{}` exists already; remove it, or name another folder with `--output`",
+            dir.display()
+        ))
+        .into());
+    }
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        fs::create_dir_all(parent)?;
+        // As readable as the folders of other runs: temporary folders are their owner's only.
+        let beside = tempfile::Builder::new()
+            .prefix(".merge-")
+            .permissions(fs::Permissions::from_mode(0o777))
+            .tempdir_in(parent)?;
+        for (path, bytes) in files {
+            let path = beside.path().join(path);
+            fs::create_dir_all(path.parent().unwrap_or(beside.path()))?;
+            fs::write(path, bytes)?;
+        }
+        fs::rename(beside.path(), &dir)?;
+        // What was renamed is no temporary folder any more.
+        let _ = beside.keep();
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write the merged run to `{}`", dir.display()))?;
+    Ok(dir)
+}
+
+/// One host: what was planned and what came.
+struct Row {
+    host: String,
+    status: HostStatus,
+    /// How each unit ended; `missing` for one without an end.
+    units: BTreeMap<String, &'static str>,
+}
+
+/// A unit that was asked for, or planned where the host was never asked, and has no end.
+const MISSING: &str = "missing";
+
+fn row(host: &HostData, plan: Option<&PlanRecord>) -> Row {
+    let ended =
+        |unit: &run_dir::UnitData| unit.end.as_ref().map_or(MISSING, |end| end.status.name());
+    let mut units: BTreeMap<String, &'static str> = (host.units.iter())
+        .map(|unit| (unit.unit.clone(), ended(unit)))
+        .collect();
+    let planned = plan.and_then(|plan| {
+        let mut hosts = plan.hosts.iter();
+        hosts.find(|planned| planned.host == host.record.host)
+    });
+    if host.request.is_none() && host.record.status != HostStatus::Skipped {
+        for unit in planned.iter().flat_map(|planned| &planned.units) {
+            units.entry(unit.unit.clone()).or_insert(MISSING);
+        }
+    }
+    Row {
+        host: host.record.host.clone(),
+        status: host.record.status,
+        units,
+    }
+}
+
+impl Row {
+    fn count(&self, how: &str) -> u32 {
+        self.units.values().filter(|ended| **ended == how).count() as u32
+    }
+
+    /// As `run` counts: units that are missing failed.
+    fn counts(&self) -> UnitCounts {
+        let is_reached = !matches!(
+            self.status,
+            HostStatus::Unreachable | HostStatus::Interrupted
+        );
+        let n_missing = if is_reached { self.count(MISSING) } else { 0 };
+        UnitCounts {
+            n_ok: self.count(UnitStatus::Ok.name()),
+            n_failed: self.count(UnitStatus::Failed.name()) + n_missing,
+            n_skipped: self.count(UnitStatus::Skipped.name()),
+        }
+    }
+}
+
+/// What the command prints.
+struct Printed<'a> {
+    data: &'a RunData,
+    dir: &'a Path,
+    report: &'a Path,
+    rows: &'a [Row],
+    missing: &'a [Shard],
+    code: u8,
+}
+
+impl Printed<'_> {
+    fn document(&self) -> serde_json::Value {
+        let host = |row: &Row| {
+            json!({
+                "host": row.host,
+                "status": row.status.name(),
+                "planned": row.units.len(),
+                "ok": row.count(UnitStatus::Ok.name()),
+                "failed": row.count(UnitStatus::Failed.name()),
+                "skipped": row.count(UnitStatus::Skipped.name()),
+                "missing": row.count(MISSING),
+                "units": row.units,
+            })
+        };
+        let parts = self.data.manifest.parts.iter();
+        let part =
+            |part: &run_dir::RunManifest| json!({"run_id": part.run_id, "shard": part.shard});
+        json!({
+            "run_id": self.data.manifest.run_id,
+            "run_dir": self.dir,
+            "report": self.report,
+            "plan_hash": self.data.manifest.plan_hash,
+            "exit_code": self.code,
+            "parts": parts.map(part).collect::<Vec<_>>(),
+            "missing_shards": self.missing,
+            "hosts": self.rows.iter().map(host).collect::<Vec<_>>(),
+        })
+    }
+
+    fn print_text(&self) {
+        let mut table = Table::new();
+        table.load_preset(presets::UTF8_FULL_CONDENSED).set_header([
+            "host", "status", "planned", "ok", "failed", "skipped", "missing",
+        ]);
+        for row in self.rows {
+            let counts = ["ok", "failed", "skipped", MISSING].map(|how| row.count(how).to_string());
+            let mut cells = vec![
+                row.host.clone(),
+                row.status.name().to_owned(),
+                row.units.len().to_string(),
+            ];
+            cells.extend(counts);
+            table.add_row(cells);
+        }
+        println!("{table}");
+        for row in self.rows {
+            for how in ["failed", MISSING] {
+                let units = row.units.iter().filter(|(_, ended)| **ended == how);
+                let units: Vec<&str> = units.map(|(unit, _)| unit.as_str()).collect();
+                if !units.is_empty() {
+                    println!("host `{}`, {how}: {}", row.host, units.join(", "));
+                }
+            }
+        }
+        for shard in self.missing {
+            let hosts = self.data.manifest.planned_hosts.iter();
+            let hosts = hosts.filter(|host| shard_of(host, shard.n_shards) == shard.index);
+            let hosts: Vec<&str> = hosts.map(String::as_str).collect();
+            println!(
+                "shard {}/{} is missing; its hosts: {}",
+                shard.index,
+                shard.n_shards,
+                if hosts.is_empty() {
+                    "none".to_owned()
+                } else {
+                    hosts.join(", ")
+                }
+            );
+        }
+        println!("report: {}", self.report.display());
+    }
+}

@@ -1,0 +1,158 @@
+//! What a run ends with: its exit code, and what it prints.
+
+use std::io::Write;
+use std::path::Path;
+
+use bench_reports::analysis::{self, HostAnalysis};
+use bench_reports::run_dir::{HostStatus, LeftOut, RunData, RunManifest};
+use comfy_table::{Table, presets};
+use serde_json::json;
+
+use super::HostResult;
+use crate::{Format, Global, exit};
+
+/// The most serious thing that happened. `data` is what the run directory holds.
+pub fn exit_code(data: Option<&RunData>, manifest: &RunManifest, results: &[HostResult]) -> u8 {
+    let any = |status: HostStatus| results.iter().any(|(record, _)| record.status == status);
+    let is_all_invalid = |data| {
+        analysis::analyse(data)
+            .hosts
+            .iter()
+            .any(HostAnalysis::is_all_invalid)
+    };
+    if results
+        .iter()
+        .any(|(record, _)| !record.unrestored.is_empty())
+    {
+        exit::NOT_RESTORED
+    } else if manifest.interrupted {
+        exit::INTERRUPTED
+    } else if results.len() < manifest.hosts.len() {
+        exit::INTERNAL
+    } else if any(HostStatus::Failed) || results.iter().any(|(_, counts)| counts.n_failed > 0) {
+        exit::FAILED
+    } else if any(HostStatus::Unreachable) {
+        exit::UNREACHABLE
+    } else if data.is_some_and(is_all_invalid) {
+        exit::INVALID
+    } else {
+        exit::OK
+    }
+}
+
+/// What a run prints.
+pub struct Printed<'a> {
+    /// Its manifest.
+    pub manifest: &'a RunManifest,
+    /// Its directory.
+    pub run_dir: &'a Path,
+    /// What the directory holds.
+    pub data: Option<&'a RunData>,
+    /// First page of its report.
+    pub report: Option<&'a Path>,
+    /// Hosts in fleet order.
+    pub results: &'a [HostResult],
+    /// Exit code.
+    pub code: u8,
+}
+
+impl Printed<'_> {
+    /// Prints a table, or one JSON document.
+    ///
+    /// # Errors
+    /// When standard output takes nothing.
+    pub fn print(&self, global: &Global) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        match global.format {
+            Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&self.document())?)?,
+            Format::Text => self.print_text(&mut out)?,
+        }
+        Ok(())
+    }
+
+    fn left_out(&self, host: &str) -> Option<&LeftOut> {
+        let hosts = &self.data?.hosts;
+        let host = hosts.iter().find(|data| data.record.host == host)?;
+        host.left_out.as_ref()
+    }
+
+    fn document(&self) -> serde_json::Value {
+        let host = |(record, counts): &HostResult| {
+            let left_out = self.left_out(&record.host);
+            let left_out = left_out.map_or(Vec::new(), unit_names);
+            json!({
+                "host": record.host,
+                "board": record.board,
+                "status": record.status.name(),
+                "units_ok": counts.n_ok,
+                "units_failed": counts.n_failed,
+                "units_skipped": counts.n_skipped,
+                "left_out": left_out,
+                "reason": record.reason,
+            })
+        };
+        json!({
+            "run_id": self.manifest.run_id,
+            "run_dir": self.run_dir,
+            "report": self.report,
+            "plan_hash": self.manifest.plan_hash,
+            "shard": self.manifest.shard,
+            "exit_code": self.code,
+            "hosts": self.results.iter().map(host).collect::<Vec<_>>(),
+        })
+    }
+
+    fn print_text(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        let mut table = Table::new();
+        table.load_preset(presets::UTF8_FULL_CONDENSED);
+        table.set_header([
+            "host", "board", "status", "ok", "failed", "skipped", "stage", "reason",
+        ]);
+        for (record, counts) in self.results {
+            table.add_row([
+                record.host.clone(),
+                record.board.clone().unwrap_or_else(|| "-".to_string()),
+                record.status.name().to_string(),
+                counts.n_ok.to_string(),
+                counts.n_failed.to_string(),
+                counts.n_skipped.to_string(),
+                record
+                    .stage
+                    .map(|stage| stage.name().to_string())
+                    .unwrap_or_default(),
+                record.reason.clone().unwrap_or_default(),
+            ]);
+        }
+        match (self.manifest.shard, self.results.is_empty()) {
+            (Some(shard), true) => writeln!(
+                out,
+                "none of the plan's {} hosts belongs to shard {}/{}",
+                self.manifest.planned_hosts.len(),
+                shard.index,
+                shard.n_shards
+            )?,
+            _ => writeln!(out, "{table}")?,
+        }
+        for (record, _) in self.results {
+            if let Some(left_out) = self.left_out(&record.host) {
+                writeln!(
+                    out,
+                    "host `{}`: {} units did not fit {} s: {}",
+                    record.host,
+                    left_out.units.len(),
+                    left_out.budget_s,
+                    unit_names(left_out).join(", ")
+                )?;
+            }
+        }
+        if let Some(report) = self.report {
+            writeln!(out, "report: {}", report.display())?;
+        }
+        Ok(())
+    }
+}
+
+fn unit_names(left_out: &LeftOut) -> Vec<&str> {
+    let units = left_out.units.iter();
+    units.map(|unit| unit.unit.as_str()).collect()
+}

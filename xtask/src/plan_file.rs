@@ -1,0 +1,282 @@
+//! The plan of a whole run: made from the inventory without asking any host, and compared with one from a file.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::Path;
+
+use anyhow::Context;
+use bench_inventory::{Host, Inventory, Suite};
+use bench_protocol::UnitSpec;
+use bench_reports::run_dir::ArtifactRecord;
+use bench_reports::run_dir::files::sha256;
+use bench_reports::run_dir::plan::{
+    EnvironmentWrite, PLAN_VERSION, PlanRecord, PlannedHost, PlannedUnit,
+};
+
+use crate::artifact::Artifact;
+use crate::budget::{self, Budget};
+use crate::exit::ExitError;
+use crate::host::{is_emulated, transport_name};
+use crate::{environment, plan, recorder};
+
+/// CPUs of a host that is no board of the catalogue. Not those of this machine: a plan must be the same on all
+/// controllers.
+const ASSUMED_CPUS: u32 = 4;
+
+/// What a plan is made from.
+#[derive(Debug, Clone)]
+pub struct Ingredients {
+    /// Everything the inventory says.
+    pub inventory: Inventory,
+    /// The suite, cut down to the kernels that were asked for.
+    pub suite: Suite,
+    /// All hosts that were asked for, those of other shards included.
+    pub hosts: Vec<Host>,
+    /// Patterns of the kernels that were asked for.
+    pub kernels: Vec<String>,
+    /// Instruction-set variant that every unit is forced to.
+    pub variant: Option<String>,
+    /// Time that each host is given.
+    pub budget: Option<Budget>,
+    /// Whether every unit is measured as the host is found, and again after it was prepared.
+    pub compare_environment: bool,
+    /// Hosts that are measured at once at most.
+    pub max_parallel: Option<NonZeroU32>,
+}
+
+/// The plan, with its hash.
+///
+/// # Errors
+/// When a file of the inventory cannot be read any more.
+pub fn make(
+    from: &Ingredients,
+    fleet: Option<&Path>,
+    artifacts: &BTreeMap<&'static str, Artifact>,
+) -> anyhow::Result<PlanRecord> {
+    let hosts: Vec<PlannedHost> = from.hosts.iter().map(|host| planned(from, host)).collect();
+    let estimated_ms = estimated_ms(&hosts, from.max_parallel);
+    let mut plan = PlanRecord {
+        version: PLAN_VERSION,
+        hash: String::new(),
+        suite: from.suite.id.clone(),
+        kernels: from.kernels.clone(),
+        variant: from.variant.clone(),
+        budget_s: from.budget.map(|budget| budget.seconds),
+        compare_environment: from.compare_environment,
+        max_parallel: from.max_parallel.map(NonZeroU32::get),
+        inventory_sha256: inventory_sha256(&from.suite.id, fleet)?,
+        artifacts: artifact_records(artifacts),
+        hosts,
+        estimated_s: estimated_ms.div_ceil(1000),
+    };
+    plan.hash = plan.computed_hash();
+    Ok(plan)
+}
+
+/// The board programs by target triple.
+pub fn artifact_records(
+    artifacts: &BTreeMap<&'static str, Artifact>,
+) -> BTreeMap<String, ArtifactRecord> {
+    let record = |artifact: &Artifact| {
+        let record = ArtifactRecord {
+            sha256: artifact.sha256.clone(),
+            size_bytes: artifact.size_bytes,
+        };
+        (artifact.target.triple.to_string(), record)
+    };
+    artifacts.values().map(record).collect()
+}
+
+/// Reads a plan from a file.
+///
+/// # Errors
+/// With exit code 2 when it cannot be read or is no plan of this version.
+pub fn read(path: &Path) -> anyhow::Result<PlanRecord> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        ExitError::usage(format!(
+            "the plan `{}` cannot be read: {error}",
+            path.display()
+        ))
+    })?;
+    let plan: PlanRecord = serde_json::from_slice(&bytes).map_err(|error| {
+        ExitError::usage(format!(
+            "`{}` is no plan of this version: {error}; make one with `cargo xtask plan --output FILE`",
+            path.display()
+        ))
+    })?;
+    Ok(plan)
+}
+
+/// Writes a plan to a file.
+///
+/// # Errors
+/// When the disk does not take it.
+pub fn write(plan: &PlanRecord, path: &Path) -> anyhow::Result<()> {
+    recorder::write_json(path, plan)
+}
+
+/// What of a plan cannot be kept today, all of it at once; `now` is the plan that is made today.
+pub fn differences(asked: &PlanRecord, now: &PlanRecord) -> Vec<String> {
+    let mut differences = Vec::new();
+    if asked.computed_hash() != asked.hash {
+        differences.push("its hash does not belong to its content: it was edited".to_owned());
+    }
+    if asked.inventory_sha256 != now.inventory_sha256 {
+        differences.push(format!(
+            "the inventory with its fleet file was {}, now it is {}",
+            short(&asked.inventory_sha256),
+            short(&now.inventory_sha256)
+        ));
+    }
+    let triples = asked.artifacts.keys().chain(now.artifacts.keys());
+    let triples: std::collections::BTreeSet<&String> = triples.collect();
+    for triple in triples {
+        let of = |plan: &PlanRecord| {
+            let artifact = plan.artifacts.get(triple);
+            artifact.map_or("absent".to_owned(), |artifact| short(&artifact.sha256))
+        };
+        let (asked, now) = (of(asked), of(now));
+        if asked != now {
+            differences.push(format!(
+                "the board program for {triple} was {asked}, now it is {now}"
+            ));
+        }
+    }
+    for host in &asked.hosts {
+        match now.hosts.iter().find(|other| other.host == host.host) {
+            None => differences.push(format!("the fleet file has no host `{}`", host.host)),
+            Some(other) if other != host => {
+                differences.push(format!("host `{}` would be measured otherwise", host.host));
+            }
+            Some(_) => {}
+        }
+    }
+    if differences.is_empty() && asked.hash != now.hash {
+        differences.push(format!(
+            "its hash was {}, now it is {}",
+            short(&asked.hash),
+            short(&now.hash)
+        ));
+    }
+    differences
+}
+
+/// The first digits of a hash, as people read it.
+pub fn short(hash: &str) -> String {
+    hash.chars().take(12).collect()
+}
+
+/// What of a host's settings is changed while it is measured.
+pub fn environment_writes(host: &Host) -> Vec<EnvironmentWrite> {
+    let prepare = &host.prepare;
+    let optional = [
+        ("power mode", &prepare.power_mode),
+        ("CPU governor", &prepare.governor),
+        ("DRAM governor", &prepare.dram_governor),
+    ];
+    let optional = optional
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+    let settings = prepare
+        .settings
+        .iter()
+        .map(|(path, value)| (path.clone(), value.clone()));
+    let services = prepare
+        .stop_services
+        .iter()
+        .map(|name| (format!("service {name}"), "stopped".to_owned()));
+    let cpus: Vec<String> = prepare
+        .confine_others_to
+        .iter()
+        .map(u32::to_string)
+        .collect();
+    let confined =
+        (!cpus.is_empty()).then(|| ("CPUs of other processes".to_owned(), cpus.join(",")));
+    let dropped = prepare
+        .drop_caches
+        .then(|| ("page cache".to_owned(), "given back".to_owned()));
+    optional
+        .chain(settings)
+        .chain(services)
+        .chain(confined)
+        .chain(dropped)
+        .map(|(path, value)| EnvironmentWrite { path, value })
+        .collect()
+}
+
+fn planned(from: &Ingredients, host: &Host) -> PlannedHost {
+    let board = host.board.as_ref();
+    let board = board.and_then(|id| from.inventory.boards.get(id));
+    let assumed_cpus = board.map_or(ASSUMED_CPUS, |board| {
+        board.clusters.iter().map(|cluster| cluster.n_cores).sum()
+    });
+    let facts = plan::assumed_facts(assumed_cpus);
+    let emulated = is_emulated(host);
+    let mut request = plan::request("plan", &from.suite, &from.inventory, &facts, emulated);
+    let left_out = environment::apply(
+        &mut request,
+        &host.prepare,
+        from.compare_environment,
+        from.budget,
+    );
+    let units: Vec<PlannedUnit> = request.units.iter().map(planned_unit).collect();
+    PlannedHost {
+        host: host.name.clone(),
+        board: host.board.clone(),
+        transport: transport_name(&host.transport).to_owned(),
+        emulated,
+        assumed_cpus,
+        left_out: left_out.map_or(Vec::new(), |left_out| left_out.units),
+        sampling_ms: units.iter().map(|unit| unit.sampling_ms).sum(),
+        estimated_ms: budget::HOST_MS + units.iter().map(|unit| unit.estimated_ms).sum::<u64>(),
+        units,
+        environment_writes: environment_writes(host),
+    }
+}
+
+fn planned_unit(unit: &UnitSpec) -> PlannedUnit {
+    PlannedUnit {
+        unit: unit.unit.clone(),
+        kernel: unit.kernel.clone(),
+        cpus: unit.cpus.clone(),
+        candidates: unit.candidates.clone(),
+        background_cpus: (unit.background.iter())
+            .flat_map(|background| background.cpus.clone())
+            .collect(),
+        deadline_ms: unit.deadline_ms,
+        sampling_ms: budget::sampling_ms(unit),
+        estimated_ms: budget::unit_ms(unit),
+    }
+}
+
+/// SHA-256 over names and contents of the inventory's files that the run copies, hexadecimal.
+fn inventory_sha256(suite: &str, fleet: Option<&Path>) -> anyhow::Result<String> {
+    let mut lines = Vec::new();
+    for (relative, path) in recorder::inventory_files(suite, fleet) {
+        let bytes =
+            std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        lines.push(format!("{}  {}\n", sha256(&bytes), relative.display()));
+    }
+    lines.sort();
+    Ok(sha256(lines.concat().as_bytes()))
+}
+
+/// Hosts start in fleet order as places get free; those on the controller's own machine take turns.
+fn estimated_ms(hosts: &[PlannedHost], max_parallel: Option<NonZeroU32>) -> u64 {
+    let n_places = max_parallel.map_or(hosts.len(), |n| n.get() as usize);
+    let mut free_at_ms = vec![0u64; n_places.max(1)];
+    let mut machine_free_at_ms = 0;
+    for host in hosts {
+        let place = free_at_ms.iter_mut().min().expect("there is a place");
+        let is_remote = host.transport == "ssh";
+        let start_ms = match is_remote {
+            true => *place,
+            false => machine_free_at_ms.max(*place),
+        };
+        *place = start_ms + host.estimated_ms;
+        if !is_remote {
+            machine_free_at_ms = *place;
+        }
+    }
+    free_at_ms.into_iter().max().unwrap_or(0)
+}
