@@ -344,6 +344,7 @@ hosts:
     known-hosts: known_hosts
     config-file: ssh_config
     tags: [arm]
+    emulated: true
   desk:
     transport: local
     memory:
@@ -382,6 +383,7 @@ hosts:
                     config_file: Some("ssh_config".into()),
                 }),
                 tags: vec!["arm".into()],
+                emulated: true,
                 memory: None,
             }
         );

@@ -254,6 +254,7 @@ mod tests {
             board: Some("rock-5b".into()),
             transport: bench_inventory::Transport::Local,
             tags: Vec::new(),
+            emulated: false,
             memory: in_fleet,
         };
         Inventory {

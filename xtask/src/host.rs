@@ -199,9 +199,9 @@ async fn facts(connection: &Connection, program: &str) -> Result<Facts, HostErro
     })
 }
 
-/// Whether an emulator runs the host.
+/// Whether an emulator runs the host, or is the host.
 pub fn is_emulated(host: &Host) -> bool {
-    matches!(host.transport, Transport::QemuUser { .. })
+    host.emulated || matches!(host.transport, Transport::QemuUser { .. })
 }
 
 struct HostSession<'a> {
