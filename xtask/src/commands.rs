@@ -4,6 +4,7 @@ pub mod bounds;
 pub mod build;
 pub mod check;
 pub mod doctor;
+pub mod lab;
 pub mod list;
 pub mod report;
 pub mod run;

@@ -6,6 +6,7 @@ mod artifact;
 mod commands;
 mod exit;
 mod host;
+mod lab;
 mod plan;
 mod progress;
 mod recorder;
@@ -102,6 +103,8 @@ enum Command {
     Report(commands::report::ReportArgs),
     /// Theoretical tokens per second of a model on a board
     Bounds(commands::bounds::BoundsArgs),
+    /// Start, show and end emulated boards to try memwall on
+    Lab(commands::lab::LabArgs),
     /// Everything CI runs, set-up included
     Test(commands::test::TestArgs),
 }
@@ -117,6 +120,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => commands::doctor::doctor(&cli.global, &args),
         Command::Report(args) => commands::report::report(&cli.global, &args),
         Command::Bounds(args) => commands::bounds::bounds(&cli.global, &args),
+        Command::Lab(args) => commands::lab::lab(&cli.global, &args),
         Command::Test(args) => commands::test::test(&args),
     };
     match result {
