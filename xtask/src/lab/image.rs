@@ -324,10 +324,6 @@ fn needed_libraries(bytes: &[u8]) -> object::read::Result<Vec<String>> {
 }
 
 /// Address of the string table and the `DT_NEEDED` offsets into it.
-#[expect(
-    clippy::type_complexity,
-    reason = "two plain numbers of one private function"
-)]
 fn dynamic(
     header: &elf::FileHeader64<Endianness>,
     segments: &[elf::ProgramHeader64<Endianness>],

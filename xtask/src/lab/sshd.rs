@@ -122,10 +122,12 @@ fn write_config(dir: &Path, port: u16) -> anyhow::Result<()> {
         .into_iter()
         .find(|path| Path::new(path).exists());
     let sftp = sftp.map_or_else(String::new, |path| format!("Subsystem sftp {path}\n"));
-    let dir_text = dir.display();
+    let dir_text = dir.display().to_string();
+    // The server expands `%` in this value only.
+    let key_dir = dir_text.replace('%', "%%");
     let config = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey \"{dir_text}/host_key\"\nPidFile none\n\
-         AuthorizedKeysFile \"{dir_text}/authorized_keys\"\nStrictModes no\nUsePAM no\n\
+         AuthorizedKeysFile \"{key_dir}/authorized_keys\"\nStrictModes no\nUsePAM no\n\
          PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
          UseDNS no\nPrintMotd no\nMaxStartups 100\nMaxSessions 100\n{sftp}\
          ForceCommand exec sh \"{dir_text}/login\"\n"
