@@ -8,6 +8,7 @@ pub mod lab;
 pub mod list;
 pub mod report;
 pub mod run;
+pub mod runner;
 pub mod test;
 
 use std::collections::BTreeSet;

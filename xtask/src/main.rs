@@ -105,6 +105,8 @@ enum Command {
     Bounds(commands::bounds::BoundsArgs),
     /// Start, show and end emulated boards to try memwall on
     Lab(commands::lab::LabArgs),
+    /// Run a program of this machine on a host, as cargo's runner
+    Runner(commands::runner::RunnerArgs),
     /// Everything CI runs, set-up included
     Test(commands::test::TestArgs),
 }
@@ -121,6 +123,7 @@ fn main() -> ExitCode {
         Command::Report(args) => commands::report::report(&cli.global, &args),
         Command::Bounds(args) => commands::bounds::bounds(&cli.global, &args),
         Command::Lab(args) => commands::lab::lab(&cli.global, &args),
+        Command::Runner(args) => commands::runner::runner(&cli.global, &args),
         Command::Test(args) => commands::test::test(&args),
     };
     match result {

@@ -116,7 +116,12 @@ impl SshConnection {
     /// When no folder takes it; the reasons of all are given.
     pub async fn deploy(&self, artifact: &Artifact) -> Result<String, HostError> {
         let found = self
-            .answer(Stage::Deploy, script::FIND, &[&artifact.sha256], None)
+            .answer(
+                Stage::Deploy,
+                &script::with_store(script::FIND),
+                &[&artifact.sha256],
+                None,
+            )
             .await?;
         if let Some(path) = found
             .lines()
@@ -132,10 +137,12 @@ impl SshConnection {
             )
         })?;
         let mut reasons = Vec::new();
+        let needed_kib = kib(artifact.size_bytes).to_string();
         for folder in 0..script::N_FOLDERS {
-            let args = [artifact.sha256.as_str(), &folder.to_string()];
+            let args = [artifact.sha256.as_str(), &folder.to_string(), &needed_kib];
+            let store = script::with_store(script::STORE);
             let answer = self
-                .answer(Stage::Deploy, script::STORE, &args, Some(&bytes))
+                .answer(Stage::Deploy, &store, &args, Some(&bytes))
                 .await?;
             let last = answer.lines().last().unwrap_or_default();
             if let Some(path) = last.strip_prefix("ok ") {
@@ -209,6 +216,12 @@ impl SshConnection {
         })
     }
 
+    /// Whether the connection still carries commands.
+    pub async fn is_alive(&self) -> bool {
+        let check = tokio::time::timeout(KEEP_ALIVE * 4, self.session.check());
+        matches!(check.await, Ok(Ok(())))
+    }
+
     /// Ends the master.
     pub async fn close(self) {
         if let Ok(session) = Arc::try_unwrap(self.session) {
@@ -217,7 +230,7 @@ impl SshConnection {
     }
 
     /// Runs a script with positional parameters and returns its output.
-    async fn answer(
+    pub(super) async fn answer(
         &self,
         stage: Stage,
         script: &str,
@@ -270,6 +283,12 @@ impl SshConnection {
         error.stderr_tail = tail(&String::from_utf8_lossy(&errors));
         Err(error)
     }
+}
+
+/// KiB that so many bytes take on a disk, with a little for what comes with them.
+pub(super) fn kib(size_bytes: u64) -> u64 {
+    const MARGIN_KIB: u64 = 16;
+    size_bytes.div_ceil(1024) + MARGIN_KIB
 }
 
 /// The last lines of a text, as an error carries them.

@@ -11,6 +11,8 @@
 mod browser;
 mod controller;
 mod faults;
+mod lab;
 mod resume;
+mod runner;
 mod sshd;
 mod whole_path;
