@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub mod add;
 pub mod bounds;
 pub mod build;
 pub mod check;
@@ -10,6 +11,7 @@ pub mod report;
 pub mod run;
 pub mod runner;
 pub mod test;
+pub mod trust;
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;

@@ -6,6 +6,7 @@ mod artifact;
 mod commands;
 mod exit;
 mod host;
+mod host_key;
 mod lab;
 mod plan;
 mod progress;
@@ -87,6 +88,10 @@ enum Command {
     Run(commands::run::RunArgs),
     /// Build and check the board programs
     Build(commands::build::BuildArgs),
+    /// Add a machine to the fleet file: compare and pin its key, ask what it is
+    Add(commands::add::AddArgs),
+    /// Take a host's new key after it was flashed anew
+    Trust(commands::trust::TrustArgs),
     /// Show what a run would measure, without connecting to anything
     Plan(commands::run::SelectArgs),
     /// List what there is
@@ -124,6 +129,8 @@ fn main() -> ExitCode {
         Command::Bounds(args) => commands::bounds::bounds(&cli.global, &args),
         Command::Lab(args) => commands::lab::lab(&cli.global, &args),
         Command::Runner(args) => commands::runner::runner(&cli.global, &args),
+        Command::Add(args) => commands::add::add(&cli.global, &args),
+        Command::Trust(args) => commands::trust::trust(&cli.global, &args),
         Command::Test(args) => commands::test::test(&args),
     };
     match result {

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::artifact::Artifact;
 use ssh::SshConnection;
-pub use ssh::tail;
+pub use ssh::{expand_home, tail};
 pub use store::LocalFile;
 
 /// Deadline of every step that is not measuring.

@@ -212,7 +212,8 @@ fn over_ssh(host: &Host, program: &Program, args: &RunnerArgs) -> anyhow::Result
     code
 }
 
-fn host_error(host: &Host, error: HostError) -> anyhow::Error {
+/// A host's failure with the exit code that it has for a whole command.
+pub(super) fn host_error(host: &Host, error: HostError) -> anyhow::Error {
     let code = match error.status {
         HostStatus::Unreachable => exit::UNREACHABLE,
         _ => exit::FAILED,

@@ -304,7 +304,8 @@ pub fn tail(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn expand_home(path: &str) -> PathBuf {
+/// A path with `~/` at its beginning resolved.
+pub fn expand_home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
         _ => PathBuf::from(path),
@@ -352,7 +353,7 @@ fn explain(destination: &str, error: &openssh::Error) -> HostError {
         || has("key for") && has("has changed")
     {
         format!(
-            "the host key of `{destination}` changed; if the board was flashed anew, remove the old key with `ssh-keygen -R` and connect once with ssh"
+            "the host key of `{destination}` changed; if the board was flashed anew, `cargo xtask trust HOST` takes the new key; for a key that memwall did not pin, remove the old one with `ssh-keygen -R` and connect once with ssh"
         )
     } else if has("Host key verification failed") {
         format!(

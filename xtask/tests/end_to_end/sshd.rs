@@ -54,21 +54,42 @@ impl Sshd {
             d = dir.display()
         );
         fs::write(dir.join("sshd_config"), config).unwrap();
-        let child = Command::new(find_sshd())
-            .args(["-D", "-e", "-f"])
-            .arg(dir.join("sshd_config"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(dir.join("sshd.log")).unwrap())
-            .spawn()
-            .expect("sshd starts; `cargo xtask test` installs openssh-server");
+        let child = spawn(&dir);
         let sshd = Sshd { dir, port, child };
         sshd.write_known_hosts("hostkey.pub");
-        let log = sshd.dir.join("sshd.log");
-        wait_for("sshd listens", || {
-            fs::read_to_string(&log).is_ok_and(|text| text.contains("Server listening"))
-        });
         sshd
+    }
+
+    /// Starts the server again with another host key, as after the board was flashed anew.
+    pub fn flash_anew(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let key = self.dir.join("hostkey");
+        fs::remove_file(&key).unwrap();
+        run(Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
+            .arg(&key));
+        self.child = spawn(&self.dir);
+    }
+
+    /// `USER@ADDRESS:PORT`.
+    pub fn address(&self) -> String {
+        let user = String::from_utf8(run(Command::new("id").arg("-un"))).unwrap();
+        format!("{}@127.0.0.1:{}", user.trim(), self.port)
+    }
+
+    /// The client's private key.
+    pub fn identity_file(&self) -> PathBuf {
+        self.dir.join("user")
+    }
+
+    /// Fingerprint of the host key, as the board itself would print it.
+    pub fn fingerprint(&self) -> String {
+        let output = run(Command::new("ssh-keygen")
+            .arg("-lf")
+            .arg(self.dir.join("hostkey.pub")));
+        let text = String::from_utf8(output).unwrap();
+        text.split_whitespace().nth(1).unwrap().to_owned()
     }
 
     fn write_known_hosts(&self, public_key: &str) {
@@ -142,6 +163,22 @@ impl Drop for Sshd {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn spawn(dir: &Path) -> Child {
+    let log = dir.join("sshd.log");
+    let child = Command::new(find_sshd())
+        .args(["-D", "-e", "-f"])
+        .arg(dir.join("sshd_config"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .expect("sshd starts; `cargo xtask test` installs openssh-server");
+    wait_for("sshd listens", || {
+        fs::read_to_string(&log).is_ok_and(|text| text.contains("Server listening"))
+    });
+    child
 }
 
 fn login_script(dir: &Path, oddity: Oddity) -> String {
