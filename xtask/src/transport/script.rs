@@ -16,7 +16,8 @@ pub const N_FOLDERS: usize = 4;
 /// - `fail REASON` prints `no FOLDER: REASON` and ends; `tmp` is removed.
 /// - `short KIB` names what the folder has too little of for that much more: room or inodes.
 /// - `enter KIB` makes the folder fit for that much more, or fails.
-/// - `tidy` deletes what nobody used for long. Only names that memwall gives to programs, files and its own left-overs
+/// - `tidy` deletes what nobody used for 30 days, and all but the seven programs and seven files used last: the one to
+///   come is the eighth. What runs now stays, and what is left of broken calls and uploads goes after a day. Only names that memwall gives to programs, files and its own left-overs
 ///   count: whatever else lies there (results that wait to be fetched, a journal) is never touched.
 const STORE_FUNCTIONS: &str = r#"
 umask 077
@@ -76,7 +77,7 @@ tidy() {
       file-*) n_files=$((n_files + 1)); n=$n_files;;
       *) n_programs=$((n_programs + 1)); n=$n_programs;;
     esac
-    if [ "$n" -gt 8 ] || is_old "$path" +30; then in_use "$path" || rm -f "$path"; fi
+    if [ "$n" -gt 7 ] || is_old "$path" +30; then in_use "$path" || rm -f "$path"; fi
   done
   for path in "$dir"/.upload-*; do is_old "$path" +0 && rm -f "$path"; done
 }

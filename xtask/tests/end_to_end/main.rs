@@ -11,6 +11,7 @@
 mod add;
 mod browser;
 mod controller;
+mod deploy;
 mod faults;
 mod lab;
 mod resume;

@@ -25,7 +25,19 @@ pub enum Oddity {
     DiskFull,
     /// No file in any of those folders may be executed.
     NoExec,
+    /// There is room in those folders, and not one inode.
+    NoInodes,
+    /// The home is read-only; `var-tmp` beside it is what commands see as `/var/tmp`.
+    ReadOnlyHome,
+    /// The connection breaks once, in the middle of storing a file of [`CUT_FILE_BYTES`].
+    CutUpload,
 }
+
+/// Size of the file whose upload [`Oddity::CutUpload`] breaks off.
+pub const CUT_FILE_BYTES: usize = 20 << 20;
+
+/// Bytes of it that arrive before.
+pub const CUT_AFTER_BYTES: usize = 3_000_000;
 
 impl Sshd {
     /// Starts a host under `parent`.
@@ -33,6 +45,7 @@ impl Sshd {
         // A blank and a quote in the path: quoting has to survive them.
         let dir = parent.join(format!("{name} it's"));
         fs::create_dir_all(dir.join("home")).unwrap();
+        fs::create_dir_all(dir.join("var-tmp")).unwrap();
         // Root's sshd wants this folder for its privilege separation.
         let _ = fs::create_dir_all("/run/sshd");
         for key in ["hostkey", "user"] {
@@ -201,6 +214,18 @@ fn login_script(dir: &Path, oddity: Oddity) -> String {
         Oddity::NoisyLogin => format!("echo '*** Welcome to the board! ***'\n{command}"),
         Oddity::DiskFull => mounts("size=64k"),
         Oddity::NoExec => mounts("size=16m,noexec"),
+        Oddity::NoInodes => mounts("size=16m,nr_inodes=1"),
+        Oddity::ReadOnlyHome => {
+            let flags = mount_namespace_flags();
+            let mount = "mount --bind \"$HOME/../var-tmp\" /var/tmp && mount -t tmpfs -o ro none \"$HOME\" || exit 99";
+            format!("exec unshare {flags} sh -c '{mount}; exec sh -c \"$SSH_ORIGINAL_COMMAND\"'\n")
+        }
+        // The parent is the server's process of this connection.
+        Oddity::CutUpload => format!(
+            "case $SSH_ORIGINAL_COMMAND in *'cat >> '*{CUT_FILE_BYTES}*)\n\
+             if [ ! -e cut ]; then : > cut; head -c {CUT_AFTER_BYTES} | sh -c \"$SSH_ORIGINAL_COMMAND\" >/dev/null\n\
+             kill -KILL $PPID; fi;; esac\n{command}"
+        ),
     }
 }
 
