@@ -242,3 +242,63 @@ shift 2
 "$@"
 exit $?
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// Runs a script in a shell that finds only these programs.
+    fn answer(script: &str, args: &[&str], programs: &[&str]) -> String {
+        let bin = tempfile::tempdir().unwrap();
+        for name in programs {
+            let found = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+                .map(|folder| folder.join(name))
+                .find(|path| path.is_file())
+                .unwrap();
+            std::os::unix::fs::symlink(found, bin.path().join(name)).unwrap();
+        }
+        let output = Command::new("/bin/sh")
+            .args(["-c", script, "memwall"])
+            .args(args)
+            .env("PATH", bin.path())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn compares_files_with_and_without_sha256sum() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "123456789").unwrap();
+        let path = file.path().to_str().unwrap();
+        let script = with_file_store("size=$2 sha=$3 crc=$4; is_whole \"$1\" && echo whole");
+        let sha = "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225";
+        let both = ["sha256sum", "cksum", "wc"];
+        let without = ["cksum", "wc"];
+        let is_whole = |args: [&str; 3], programs: &[&str]| {
+            !answer(&script, &[&[path], &args[..]].concat(), programs).is_empty()
+        };
+        assert!(is_whole(["9", sha, "0"], &both));
+        assert!(!is_whole(["9", "other", "930766865"], &both));
+        assert!(is_whole(["9", sha, "930766865"], &without));
+        assert!(!is_whole(["9", sha, "930766866"], &without));
+        assert!(!is_whole(["8", sha, "930766865"], &without));
+    }
+
+    #[test]
+    fn a_folder_without_the_programs_that_explain_is_taken() {
+        let script = with_store(
+            "dir=$1; what=$(short 1); [ -n \"$what\" ] || echo unknown; tidy; echo tidy",
+        );
+        assert_eq!(answer(&script, &["/tmp"], &[]), "unknown\ntidy\n");
+        let impossible = u64::MAX >> 10;
+        let script = with_store("dir=$1; short \"$2\"");
+        let said = answer(
+            &script,
+            &["/tmp/not there", &impossible.to_string()],
+            &["df"],
+        );
+        assert!(said.contains("KiB are needed"), "{said}");
+    }
+}

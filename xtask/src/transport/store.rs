@@ -16,6 +16,9 @@ use super::{End, HostError, Running, STEP_DEADLINE, script};
 /// Bytes of one step of an upload. Each step has the deadline of a step: a link of 70 kB/s makes it.
 const CHUNK_BYTES: u64 = 4 << 20;
 
+/// What [`script::APPEND`] says when the hash of the whole file is another.
+const DAMAGED: &str = "the upload arrived damaged";
+
 /// Lines that a login script may print before a script's first answer.
 const MAX_NOISE_LINES: usize = 1000;
 
@@ -152,6 +155,7 @@ impl SshConnection {
             Stored::Part { .. } | Stored::Nothing => (0, 0),
         };
         let mut reasons = Vec::new();
+        let mut is_anew = offset == 0;
         while folder < script::N_FOLDERS {
             progress(offset);
             match self.append(file, &identity, folder, offset).await? {
@@ -160,6 +164,11 @@ impl SshConnection {
                     offset = size_bytes;
                 }
                 Ok(_) => offset = 0,
+                // Something else wrote into the part that was gone on with, such as the end of the broken connection
+                // itself: it is begun anew, once.
+                Err(reason) if reason.ends_with(DAMAGED) && !is_anew => {
+                    (is_anew, offset) = (true, 0);
+                }
                 Err(reason) => {
                     reasons.push(reason);
                     (folder, offset) = (folder + 1, 0);

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use crate::controller;
+use crate::runner::stored;
 use crate::sshd::{CUT_AFTER_BYTES, CUT_FILE_BYTES, Oddity, Sshd};
 
 const READ: [&str; 4] = ["--suite", "smoke", "--kernel", "read"];
@@ -43,13 +44,64 @@ fn goes_on_with_an_upload_that_broke_off() {
         .output()
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && output.stdout == bytes,
-        "{stderr}"
-    );
+    assert!(output.status.success(), "{stderr}");
+    assert!(output.stdout == bytes, "what arrived is what was sent");
     assert!(board.home().join("cut").exists(), "the connection was cut");
     let goes_on = format!("goes on after {CUT_AFTER_BYTES} of {CUT_FILE_BYTES} bytes");
     assert!(stderr.contains(&goes_on), "{stderr}");
+    let names = stored(&board);
+    assert_eq!(names.len(), 2, "the program and the file: {names:?}");
+}
+
+#[test]
+fn begins_a_part_anew_that_is_not_the_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let board = Sshd::start(dir.path(), "board", Oddity::None);
+    let fleet = dir.path().join("fleet.yaml");
+    fs::write(
+        &fleet,
+        format!("hosts:\n{}", board.fleet_entry("board", None)),
+    )
+    .unwrap();
+    fs::write(dir.path().join("some"), "some words\n").unwrap();
+    let run = || {
+        Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .arg("--fleet")
+            .arg(&fleet)
+            .args([
+                "runner",
+                "--host",
+                "board",
+                "/bin/sh",
+                "-c",
+                "cat \"$1\"",
+                "sh",
+                "some",
+            ])
+            .current_dir(dir.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    };
+    assert!(run().status.success());
+    let store = fs::read_dir(board.home().join(".cache"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let file = names(&store).into_iter().map(|name| store.join(name));
+    let file = file
+        .min_by_key(|path| fs::metadata(path).unwrap().len())
+        .unwrap();
+    fs::remove_file(&file).unwrap();
+    fs::write(file.with_extension("part"), "other").unwrap();
+    let output = run();
+    assert!(
+        output.status.success() && output.stdout == b"some words\n",
+        "{output:?}"
+    );
+    assert_eq!(fs::read(&file).unwrap(), b"some words\n");
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn login_script(dir: &Path, oddity: Oddity) -> String {
         Oddity::CutUpload => format!(
             "case $SSH_ORIGINAL_COMMAND in *'cat >> '*{CUT_FILE_BYTES}*)\n\
              if [ ! -e cut ]; then : > cut; head -c {CUT_AFTER_BYTES} | sh -c \"$SSH_ORIGINAL_COMMAND\" >/dev/null\n\
-             kill -KILL $PPID; fi;; esac\n{command}"
+             kill -KILL $PPID; exit; fi;; esac\n{command}"
         ),
     }
 }
