@@ -22,6 +22,8 @@ pub struct Host {
     pub transport: Transport,
     /// Free words to select hosts by.
     pub tags: Vec<String>,
+    /// Whether the fleet file calls the machine itself emulated: its times mean nothing and are never compared.
+    pub emulated: bool,
     /// Theoretical memory stated in the fleet file, for machines outside the catalogue.
     pub memory: Option<Memory>,
     /// What is changed on it while it measures.

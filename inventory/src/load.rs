@@ -417,6 +417,7 @@ hosts:
     known-hosts: known_hosts
     config-file: ssh_config
     tags: [arm]
+    emulated: true
   desk:
     transport: local
     memory:
@@ -456,6 +457,7 @@ hosts:
                 }),
                 tags: vec!["arm".into()],
                 prepare: Default::default(),
+                emulated: true,
                 memory: None,
             }
         );

@@ -256,6 +256,7 @@ mod tests {
             transport: bench_inventory::Transport::Local,
             tags: Vec::new(),
             prepare: Default::default(),
+            emulated: false,
             memory: in_fleet,
         };
         Inventory {

@@ -1,17 +1,21 @@
 //! One file per subcommand.
 
+pub mod add;
 pub mod bounds;
 pub mod build;
 pub mod check;
 pub mod choose;
 pub mod doctor;
+pub mod lab;
 pub mod list;
 pub mod merge;
 pub mod plan;
 pub mod report;
 pub mod restore;
 pub mod run;
+pub mod runner;
 pub mod test;
+pub mod trust;
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;

@@ -126,9 +126,9 @@ fn interrupted() -> HostError {
     }
 }
 
-/// Whether an emulator runs the host.
+/// Whether an emulator runs the host, or is the host.
 pub fn is_emulated(host: &Host) -> bool {
-    matches!(host.transport, Transport::QemuUser { .. })
+    host.emulated || matches!(host.transport, Transport::QemuUser { .. })
 }
 
 /// A transport's stable name.

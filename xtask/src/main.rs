@@ -9,6 +9,8 @@ mod environment;
 mod events;
 mod exit;
 mod host;
+mod host_key;
+mod lab;
 mod plan;
 mod plan_file;
 mod progress;
@@ -93,6 +95,10 @@ enum Command {
     Build(commands::build::BuildArgs),
     /// Show what a run would measure, with which programs and how long, without connecting to anything
     Plan(commands::plan::PlanArgs),
+    /// Add a machine to the fleet file: compare and pin its key, ask what it is
+    Add(commands::add::AddArgs),
+    /// Take a host's new key after it was flashed anew
+    Trust(commands::trust::TrustArgs),
     /// List what there is
     List {
         /// What to list
@@ -111,6 +117,10 @@ enum Command {
     Merge(commands::merge::MergeArgs),
     /// Theoretical tokens per second of a model on a board
     Bounds(commands::bounds::BoundsArgs),
+    /// Start, show and end emulated boards to try memwall on
+    Lab(commands::lab::LabArgs),
+    /// Run a program of this machine on a host, as cargo's runner
+    Runner(commands::runner::RunnerArgs),
     /// Everything CI runs, set-up included
     Test(commands::test::TestArgs),
 }
@@ -128,6 +138,10 @@ fn main() -> ExitCode {
         Command::Report(args) => commands::report::report(&cli.global, &args),
         Command::Merge(args) => commands::merge::merge(&cli.global, &args),
         Command::Bounds(args) => commands::bounds::bounds(&cli.global, &args),
+        Command::Lab(args) => commands::lab::lab(&cli.global, &args),
+        Command::Runner(args) => commands::runner::runner(&cli.global, &args),
+        Command::Add(args) => commands::add::add(&cli.global, &args),
+        Command::Trust(args) => commands::trust::trust(&cli.global, &args),
         Command::Test(args) => commands::test::test(&args),
     };
     match result {

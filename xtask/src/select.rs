@@ -148,6 +148,7 @@ mod tests {
             board: None,
             transport,
             tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            emulated: false,
             memory: None,
             prepare: Default::default(),
         }

@@ -2,6 +2,7 @@
 
 mod script;
 mod ssh;
+mod store;
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -14,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::artifact::Artifact;
 use ssh::SshConnection;
-pub use ssh::tail;
+pub use ssh::{expand_home, tail};
+pub use store::LocalFile;
 
 /// Deadline of every step that is not measuring.
 pub const STEP_DEADLINE: Duration = Duration::from_secs(60);

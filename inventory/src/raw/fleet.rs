@@ -57,6 +57,8 @@ struct RawHost {
     /// Free words to select hosts by.
     #[serde(default)]
     tags: Vec<String>,
+    /// `true` for a machine that is itself emulated: its times mean nothing and are never compared.
+    emulated: Option<bool>,
     /// Theoretical memory, for a machine outside the catalogue.
     memory: Option<RawMemory>,
     /// What is changed on the board while it measures, and put back afterwards.
@@ -195,8 +197,19 @@ impl RawHost {
         let prepare = std::mem::take(&mut self.prepare).resolve(&place.key("prepare"), problems);
         let board = self.board.take();
         let tags = std::mem::take(&mut self.tags);
+        let emulated = self.emulated.unwrap_or(false);
         if !transport_is_known {
             return None;
+        }
+        if self.transport == RawTransport::QemuUser && self.emulated == Some(false) {
+            problems.push(
+                Problem::new(
+                    place.key("emulated").value_span(),
+                    "transport `qemu-user` is always emulated",
+                    "remove `emulated: false`",
+                )
+                .related(place.key("transport").value_span(), "because of this"),
+            );
         }
         let transport = self.transport(place, problems)?;
         Some(Host {
@@ -204,6 +217,7 @@ impl RawHost {
             board,
             transport,
             tags,
+            emulated,
             memory,
             prepare,
         })

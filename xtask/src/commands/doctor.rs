@@ -156,6 +156,7 @@ mod tests {
             board: None,
             transport: Transport::Local,
             tags: Vec::new(),
+            emulated: false,
             memory: None,
             prepare: Default::default(),
         }

@@ -21,11 +21,12 @@ pub struct TestArgs {
 }
 
 /// A program the tests need and the Debian package that has it.
-const TOOLS: [(&str, &str); 7] = [
+const TOOLS: [(&str, &str); 8] = [
     ("ssh", "openssh-client"),
     ("sshd", "openssh-server"),
     ("ssh-keygen", "openssh-client"),
     ("qemu-aarch64-static", "qemu-user-static"),
+    ("qemu-system-aarch64", "qemu-system-arm"),
     ("chromium", "chromium"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
@@ -161,7 +162,7 @@ fn set_up(sh: &Shell, no_install: bool) -> anyhow::Result<()> {
 }
 
 /// On the search path, or where system programs lie outside an ordinary user's.
-fn is_installed(program: &str) -> bool {
+pub fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders =
         std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")]);

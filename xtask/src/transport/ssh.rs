@@ -119,7 +119,12 @@ impl SshConnection {
     /// When no folder takes it; the reasons of all are given.
     pub async fn deploy(&self, artifact: &Artifact) -> Result<String, HostError> {
         let found = self
-            .answer(Stage::Deploy, script::FIND, &[&artifact.sha256], None)
+            .answer(
+                Stage::Deploy,
+                &script::with_store(script::FIND),
+                &[&artifact.sha256],
+                None,
+            )
             .await?;
         if let Some(path) = found
             .lines()
@@ -135,10 +140,12 @@ impl SshConnection {
             )
         })?;
         let mut reasons = Vec::new();
+        let needed_kib = kib(artifact.size_bytes).to_string();
         for folder in 0..script::N_FOLDERS {
-            let args = [artifact.sha256.as_str(), &folder.to_string()];
+            let args = [artifact.sha256.as_str(), &folder.to_string(), &needed_kib];
+            let store = script::with_store(script::STORE);
             let answer = self
-                .answer(Stage::Deploy, script::STORE, &args, Some(&bytes))
+                .answer(Stage::Deploy, &store, &args, Some(&bytes))
                 .await?;
             let last = answer.lines().last().unwrap_or_default();
             if let Some(path) = last.strip_prefix("ok ") {
@@ -212,6 +219,12 @@ impl SshConnection {
         })
     }
 
+    /// Whether the connection still carries commands.
+    pub async fn is_alive(&self) -> bool {
+        let check = tokio::time::timeout(KEEP_ALIVE * 4, self.session.check());
+        matches!(check.await, Ok(Ok(())))
+    }
+
     /// Ends the master.
     pub async fn close(self) {
         if let Ok(session) = Arc::try_unwrap(self.session) {
@@ -220,7 +233,7 @@ impl SshConnection {
     }
 
     /// Runs a script with positional parameters and returns its output.
-    async fn answer(
+    pub(super) async fn answer(
         &self,
         stage: Stage,
         script: &str,
@@ -276,6 +289,12 @@ impl SshConnection {
     }
 }
 
+/// KiB that so many bytes take on a disk, with a little for what comes with them.
+pub(super) fn kib(size_bytes: u64) -> u64 {
+    const MARGIN_KIB: u64 = 16;
+    size_bytes.div_ceil(1024) + MARGIN_KIB
+}
+
 /// The last lines of a text, as an error carries them.
 pub fn tail(text: &str) -> Vec<String> {
     const N_LINES: usize = 10;
@@ -289,7 +308,8 @@ pub fn tail(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn expand_home(path: &str) -> PathBuf {
+/// A path with `~/` at its beginning resolved.
+pub fn expand_home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
         _ => PathBuf::from(path),
@@ -337,7 +357,7 @@ fn explain(destination: &str, error: &openssh::Error) -> HostError {
         || has("key for") && has("has changed")
     {
         format!(
-            "the host key of `{destination}` changed; if the board was flashed anew, remove the old key with `ssh-keygen -R` and connect once with ssh"
+            "the host key of `{destination}` changed; if the board was flashed anew, `cargo xtask trust HOST` takes the new key; for a key that memwall did not pin, remove the old one with `ssh-keygen -R` and connect once with ssh"
         )
     } else if has("Host key verification failed") {
         format!(

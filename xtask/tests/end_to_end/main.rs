@@ -8,13 +8,17 @@
     reason = "a helper of a test fails the test, as the test itself would"
 )]
 
+mod add;
 mod board;
 mod browser;
 mod controller;
+mod deploy;
 mod faults;
 mod fleet;
+mod lab;
 mod plan;
 mod resume;
+mod runner;
 mod shards;
 mod sshd;
 mod whole_path;

@@ -25,7 +25,19 @@ pub enum Oddity {
     DiskFull,
     /// No file in any of those folders may be executed.
     NoExec,
+    /// There is room in those folders, and not one inode.
+    NoInodes,
+    /// The home is read-only; `var-tmp` beside it is what commands see as `/var/tmp`.
+    ReadOnlyHome,
+    /// The connection breaks once, in the middle of storing a file of [`CUT_FILE_BYTES`].
+    CutUpload,
 }
+
+/// Size of the file whose upload [`Oddity::CutUpload`] breaks off.
+pub const CUT_FILE_BYTES: usize = 20 << 20;
+
+/// Bytes of it that arrive before.
+pub const CUT_AFTER_BYTES: usize = 3_000_000;
 
 impl Sshd {
     /// Starts a host under `parent`.
@@ -33,6 +45,7 @@ impl Sshd {
         // A blank and a quote in the path: quoting has to survive them.
         let dir = parent.join(format!("{name} it's"));
         fs::create_dir_all(dir.join("home")).unwrap();
+        fs::create_dir_all(dir.join("var-tmp")).unwrap();
         // Root's sshd wants this folder for its privilege separation.
         let _ = fs::create_dir_all("/run/sshd");
         for key in ["hostkey", "user"] {
@@ -54,21 +67,42 @@ impl Sshd {
             d = dir.display()
         );
         fs::write(dir.join("sshd_config"), config).unwrap();
-        let child = Command::new(find_sshd())
-            .args(["-D", "-e", "-f"])
-            .arg(dir.join("sshd_config"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(dir.join("sshd.log")).unwrap())
-            .spawn()
-            .expect("sshd starts; `cargo xtask test` installs openssh-server");
+        let child = spawn(&dir);
         let sshd = Sshd { dir, port, child };
         sshd.write_known_hosts("hostkey.pub");
-        let log = sshd.dir.join("sshd.log");
-        wait_for("sshd listens", || {
-            fs::read_to_string(&log).is_ok_and(|text| text.contains("Server listening"))
-        });
         sshd
+    }
+
+    /// Starts the server again with another host key, as after the board was flashed anew.
+    pub fn flash_anew(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let key = self.dir.join("hostkey");
+        fs::remove_file(&key).unwrap();
+        run(Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
+            .arg(&key));
+        self.child = spawn(&self.dir);
+    }
+
+    /// `USER@ADDRESS:PORT`.
+    pub fn address(&self) -> String {
+        let user = String::from_utf8(run(Command::new("id").arg("-un"))).unwrap();
+        format!("{}@127.0.0.1:{}", user.trim(), self.port)
+    }
+
+    /// The client's private key.
+    pub fn identity_file(&self) -> PathBuf {
+        self.dir.join("user")
+    }
+
+    /// Fingerprint of the host key, as the board itself would print it.
+    pub fn fingerprint(&self) -> String {
+        let output = run(Command::new("ssh-keygen")
+            .arg("-lf")
+            .arg(self.dir.join("hostkey.pub")));
+        let text = String::from_utf8(output).unwrap();
+        text.split_whitespace().nth(1).unwrap().to_owned()
     }
 
     fn write_known_hosts(&self, public_key: &str) {
@@ -144,6 +178,22 @@ impl Drop for Sshd {
     }
 }
 
+fn spawn(dir: &Path) -> Child {
+    let log = dir.join("sshd.log");
+    let child = Command::new(find_sshd())
+        .args(["-D", "-e", "-f"])
+        .arg(dir.join("sshd_config"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .expect("sshd starts; `cargo xtask test` installs openssh-server");
+    wait_for("sshd listens", || {
+        fs::read_to_string(&log).is_ok_and(|text| text.contains("Server listening"))
+    });
+    child
+}
+
 fn login_script(dir: &Path, oddity: Oddity) -> String {
     let home = format!(
         "export HOME='{}'; unset XDG_CACHE_HOME; cd \"$HOME\"\n",
@@ -164,6 +214,18 @@ fn login_script(dir: &Path, oddity: Oddity) -> String {
         Oddity::NoisyLogin => format!("echo '*** Welcome to the board! ***'\n{command}"),
         Oddity::DiskFull => mounts("size=64k"),
         Oddity::NoExec => mounts("size=16m,noexec"),
+        Oddity::NoInodes => mounts("size=16m,nr_inodes=1"),
+        Oddity::ReadOnlyHome => {
+            let flags = mount_namespace_flags();
+            let mount = "mount --bind \"$HOME/../var-tmp\" /var/tmp && mount -t tmpfs -o ro none \"$HOME\" || exit 99";
+            format!("exec unshare {flags} sh -c '{mount}; exec sh -c \"$SSH_ORIGINAL_COMMAND\"'\n")
+        }
+        // The parent is the server's process of this connection.
+        Oddity::CutUpload => format!(
+            "case $SSH_ORIGINAL_COMMAND in *'cat >> '*{CUT_FILE_BYTES}*)\n\
+             if [ ! -e cut ]; then : > cut; head -c {CUT_AFTER_BYTES} | sh -c \"$SSH_ORIGINAL_COMMAND\" >/dev/null\n\
+             kill -KILL $PPID; exit; fi;; esac\n{command}"
+        ),
     }
 }
 

@@ -1,0 +1,192 @@
+//! Which board of the catalogue a machine is, by what it tells about itself.
+
+use std::collections::BTreeSet;
+
+use bench_inventory::{Board, Inventory};
+use bench_protocol::Facts;
+
+/// Words that make another product of a name: a `5 Plus` is no `5`.
+const VARIANT_WORDS: [&str; 12] = [
+    "plus", "max", "pro", "ultra", "lite", "zero", "compute", "module", "nx", "agx", "super",
+    "mini",
+];
+
+/// Share of a board's RAM that Linux shows at least; firmware, graphics and the kernel keep the rest.
+const MIN_SHOWN: f64 = 0.8;
+
+/// What is proposed, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// Id of the board.
+    pub board: Option<String>,
+    /// What speaks for it, or why there is none.
+    pub reasons: Vec<String>,
+}
+
+/// The board that the machine's names and memory fit best.
+pub fn propose(facts: &Facts, inventory: &Inventory) -> Proposal {
+    let names = [&facts.device_tree_model, &facts.cpu_model];
+    let names: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
+    if names.is_empty() {
+        return none("the machine tells neither its model nor its processor".to_owned());
+    }
+    let told = names.join(", ");
+    let words = words(&told);
+    let same_arch = inventory
+        .boards
+        .values()
+        .filter(|board| board.arch == facts.arch);
+    let mut matches: Vec<(usize, &Board)> = same_arch
+        .filter_map(|board| Some((score(board, &words)?, board)))
+        .collect();
+    matches.sort_by_key(|(score, board)| (std::cmp::Reverse(*score), &board.id));
+    let Some((_, board)) = matches.first() else {
+        return none(format!(
+            "it calls itself `{told}`, and no board of the catalogue is called so"
+        ));
+    };
+    let mut reasons = vec![format!("it calls itself `{told}`")];
+    match ram(board, facts) {
+        Ok(reason) => reasons.extend(reason),
+        Err(reason) => {
+            return none(format!("its name fits `{}`, but {reason}", board.id));
+        }
+    }
+    let n_cores: u32 = board.clusters.iter().map(|cluster| cluster.n_cores).sum();
+    let n_cpus = facts.cpus.len();
+    if n_cores > 0 && n_cpus as u32 > n_cores {
+        let id = &board.id;
+        return none(format!(
+            "its name fits `{id}`, but it has {n_cpus} CPUs and `{id}` has {n_cores}"
+        ));
+    }
+    if n_cores > 0 {
+        reasons.push(format!("{n_cpus} of the board's {n_cores} CPUs are there"));
+    }
+    Proposal {
+        board: Some(board.id.clone()),
+        reasons,
+    }
+}
+
+fn none(reason: String) -> Proposal {
+    Proposal {
+        board: None,
+        reasons: vec![reason],
+    }
+}
+
+/// Number of words of the board's id or name, if the machine has all of them and no word of another variant.
+fn score(board: &Board, told: &BTreeSet<String>) -> Option<usize> {
+    // What stands in brackets is a setting or a size, which no device tree tells.
+    let name = board.name.split('(').next().unwrap_or_default();
+    let known: BTreeSet<String> = words(&board.id).union(&words(name)).cloned().collect();
+    let is_another = |word: &str| told.contains(word) && !known.contains(word);
+    if VARIANT_WORDS.into_iter().any(is_another) {
+        return None;
+    }
+    let fits = |own: BTreeSet<String>| own.is_subset(told).then_some(own.len());
+    fits(words(&board.id)).max(fits(words(name)))
+}
+
+/// Whether some size of the board explains the RAM that the machine shows.
+fn ram(board: &Board, facts: &Facts) -> Result<Option<String>, String> {
+    const GIB: f64 = (1u64 << 30) as f64;
+    let (Some(memory), Some(total_bytes)) = (board.memories.first(), facts.memory.total_bytes)
+    else {
+        return Ok(None);
+    };
+    let shown_gib = total_bytes as f64 / GIB;
+    let sizes: Vec<f64> = (memory.capacities_bytes.value.iter())
+        .map(|bytes| *bytes as f64 / GIB)
+        .collect();
+    let size = sizes
+        .iter()
+        .find(|size| (MIN_SHOWN..=1.0).contains(&(shown_gib / **size)));
+    match size {
+        Some(size) => Ok(Some(format!(
+            "{shown_gib:.1} GiB of RAM: the size of {size} GiB"
+        ))),
+        None => Err(format!(
+            "{shown_gib:.1} GiB of RAM are none of its sizes {sizes:?} GiB"
+        )),
+    }
+}
+
+fn words(text: &str) -> BTreeSet<String> {
+    text.to_lowercase()
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bench_protocol::MemoryFacts;
+
+    fn check(model: &str, n_cpus: u32, gib: f64, expect: Option<&str>) {
+        let inventory = bench_inventory::load(&crate::workspace::inventory_dir(), None).unwrap();
+        let cpu = |cpu| bench_protocol::CpuFacts {
+            cpu,
+            ..bench_protocol::CpuFacts::default()
+        };
+        let facts = Facts {
+            arch: "aarch64".into(),
+            device_tree_model: Some(model.into()),
+            cpus: (0..n_cpus).map(cpu).collect(),
+            memory: MemoryFacts {
+                total_bytes: Some((gib * f64::from(1u32 << 30)) as u64),
+                ..MemoryFacts::default()
+            },
+            ..Facts::default()
+        };
+        let proposal = propose(&facts, &inventory);
+        assert_eq!(
+            proposal.board.as_deref(),
+            expect,
+            "{model}: {:?}",
+            proposal.reasons
+        );
+        assert!(!proposal.reasons.is_empty());
+    }
+
+    #[test]
+    fn recognises_boards_by_what_their_device_tree_says() {
+        check("Radxa ROCK 5B", 8, 15.6, Some("rock-5b"));
+        check("Radxa ROCK 5 Model B", 8, 7.7, Some("rock-5b"));
+        check("Radxa ROCK 5 ITX", 8, 31.2, Some("rock-5-itx"));
+        check(
+            "Raspberry Pi 4 Model B Rev 1.4",
+            4,
+            3.7,
+            Some("raspberry-pi-4"),
+        );
+        check(
+            "Raspberry Pi 5 Model B Rev 1.0",
+            4,
+            7.9,
+            Some("raspberry-pi-5"),
+        );
+        check("Orange Pi 5 Max", 8, 15.5, Some("orange-pi-5-max"));
+        check("Orange Pi 5", 8, 7.7, Some("orange-pi-5"));
+        check(
+            "NVIDIA Jetson Orin Nano Developer Kit",
+            6,
+            7.4,
+            Some("jetson-orin-nano"),
+        );
+        let super_mode = "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super";
+        check(super_mode, 6, 7.4, Some("jetson-orin-nano-super"));
+    }
+
+    #[test]
+    fn proposes_nothing_that_does_not_fit() {
+        check("Orange Pi 5 Plus", 8, 15.5, None);
+        check("Raspberry Pi Compute Module 4 Rev 1.0", 4, 3.7, None);
+        check("linux,dummy-virt", 2, 1.0, None);
+        check("Raspberry Pi 4 Model B Rev 1.4", 4, 15.6, None);
+        check("Radxa ROCK 5B", 64, 15.6, None);
+    }
+}

@@ -1,0 +1,259 @@
+//! Host keys as memwall pins them: one file per host beside the fleet file, changed only after a person compared the
+//! fingerprint.
+//!
+//! A pinned key stands for the host whatever its address is: the file holds `*` instead of a name, and only that host
+//! refers to it. A board that gets another address stays trusted, and another machine at the old address does not
+//! become so.
+
+use std::fs;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+use bench_inventory::SshTarget;
+use clap::Args;
+
+use crate::exit::{self, ExitError};
+
+/// Folder of the pinned keys, beside the fleet file.
+const FOLDER: &str = "known_hosts";
+
+/// Kinds of keys, best first.
+const KINDS: [&str; 3] = ["ssh-ed25519", "ecdsa-sha2-", "ssh-rsa"];
+
+/// Seconds that a host may take to show its keys.
+const SCAN_LIMIT_S: &str = "10";
+
+/// How a person says that a key is the right one.
+#[derive(Debug, Clone, Args)]
+pub struct Consent {
+    /// Accept the key without asking; for a network that nobody else is in
+    #[arg(long)]
+    yes: bool,
+    /// Accept exactly the key with this fingerprint, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it
+    /// on the board
+    #[arg(long, value_name = "SHA256:...", conflicts_with = "yes")]
+    fingerprint: Option<String>,
+}
+
+/// A public host key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostKey {
+    /// Kind, for instance `ssh-ed25519`.
+    pub kind: String,
+    /// The key itself, in base 64.
+    pub key: String,
+    /// `SHA256:` and the hash of the key, in base 64.
+    pub fingerprint: String,
+}
+
+impl HostKey {
+    /// Reads a line of a known_hosts file: names, kind, key.
+    fn parse(line: &str) -> anyhow::Result<Option<HostKey>> {
+        let mut words = line.split_whitespace();
+        let (Some(names), Some(kind), Some(key)) = (words.next(), words.next(), words.next())
+        else {
+            return Ok(None);
+        };
+        if names.starts_with('#') {
+            return Ok(None);
+        }
+        Ok(Some(HostKey {
+            kind: kind.to_owned(),
+            key: key.to_owned(),
+            fingerprint: fingerprint(kind, key)?,
+        }))
+    }
+}
+
+/// Where the key of a host is pinned, for the hosts of this fleet file.
+pub fn pin_path(fleet_file: &Path, host: &str) -> anyhow::Result<PathBuf> {
+    let file = std::path::absolute(fleet_file).context("the current folder is gone")?;
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    Ok(folder.join(FOLDER).join(host))
+}
+
+/// The pinned key, if there is one.
+///
+/// # Errors
+/// When the file is there and holds no key.
+pub fn pinned(path: &Path) -> anyhow::Result<Option<HostKey>> {
+    let Ok(text) = fs::read_to_string(path) else {
+        return Ok(None);
+    };
+    for line in text.lines() {
+        if let Some(key) = HostKey::parse(line)? {
+            return Ok(Some(key));
+        }
+    }
+    bail!("`{}` holds no host key", path.display())
+}
+
+/// Pins a key; an earlier one is replaced whole.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn pin(path: &Path, key: &HostKey) -> anyhow::Result<()> {
+    let cannot = || format!("cannot write `{}`", path.display());
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(cannot)?;
+    }
+    let new = path.with_file_name(format!(
+        ".{}.new",
+        path.file_name().unwrap_or_default().to_string_lossy()
+    ));
+    let line = format!("* {} {}\n", key.kind, key.key);
+    fs::write(&new, line)
+        .and_then(|()| fs::rename(&new, path))
+        .with_context(cannot)
+}
+
+/// The keys that a machine shows now, best first.
+///
+/// # Errors
+/// When it does not answer, or only through another machine.
+pub fn scan(target: &SshTarget) -> anyhow::Result<Vec<HostKey>> {
+    let (address, port) = resolve(target)?;
+    let output = Command::new("ssh-keyscan")
+        .args(["-T", SCAN_LIMIT_S, "-p", &port, "--", &address])
+        .stdin(Stdio::null())
+        .output()
+        .context(
+            "`ssh-keyscan` cannot be started; `apt-get install openssh-client` adds it on Debian",
+        )?;
+    let mut keys = Vec::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        keys.extend(HostKey::parse(line)?);
+    }
+    let rank = |key: &HostKey| {
+        let mut kinds = KINDS.iter();
+        kinds.position(|kind| key.kind.starts_with(kind))
+    };
+    keys.retain(|key| rank(key).is_some());
+    keys.sort_by_key(rank);
+    if keys.is_empty() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let cause = said.lines().rfind(|line| !line.starts_with('#'));
+        let cause = cause.map_or_else(String::new, |cause| format!(" ({cause})"));
+        return Err(ExitError {
+            code: exit::UNREACHABLE,
+            message: format!(
+                "no SSH server answers at {address}, port {port}{cause}; check the address, and that the board is on"
+            ),
+        }
+        .into());
+    }
+    Ok(keys)
+}
+
+/// Address and port that ssh itself would connect to.
+fn resolve(target: &SshTarget) -> anyhow::Result<(String, String)> {
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-G");
+    if let Some(file) = &target.config_file {
+        ssh.arg("-F").arg(crate::transport::expand_home(file));
+    }
+    if let Some(port) = target.port {
+        ssh.args(["-p", &port.to_string()]);
+    }
+    let output = ssh
+        .args(["--", &target.destination])
+        .stdin(Stdio::null())
+        .output()
+        .context("`ssh` cannot be started; `apt-get install openssh-client` adds it on Debian")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(ExitError::usage(format!("ssh's configuration: {}", said.trim())).into());
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let value = |key: &str| {
+        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+        lines
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| value.to_owned())
+    };
+    let is_set = |key: &str| value(key).is_some_and(|value| value != "none");
+    if is_set("proxyjump") || is_set("proxycommand") {
+        return Err(ExitError::usage(format!(
+            "ssh reaches `{}` through another machine, and its key cannot be asked for from here; connect once with ssh, compare the fingerprint, and write the entry of the fleet file by hand",
+            target.destination
+        ))
+        .into());
+    }
+    let address = value("hostname").unwrap_or_else(|| target.destination.clone());
+    Ok((address, value("port").unwrap_or_else(|| "22".to_owned())))
+}
+
+/// Lets a person decide which of a machine's keys is right; the first is what ssh would take.
+///
+/// # Errors
+/// When nobody can be asked, the answer is no, or no key has the fingerprint that was given.
+pub fn decide(host: &str, keys: &[HostKey], consent: &Consent) -> anyhow::Result<HostKey> {
+    let best = keys.first().context("a machine without keys")?;
+    if let Some(wanted) = &consent.fingerprint {
+        let shown = |key: &HostKey| format!("{} {}", key.kind, key.fingerprint);
+        return keys
+            .iter()
+            .find(|key| key.fingerprint == *wanted)
+            .cloned()
+            .ok_or_else(|| {
+                let all: Vec<String> = keys.iter().map(shown).collect();
+                let all = all.join(", ");
+                ExitError::usage(format!(
+                    "no key of `{host}` has the fingerprint {wanted}; it shows {all}: this is another machine, or somebody is in between"
+                ))
+                .into()
+            });
+    }
+    eprintln!("`{host}` shows the key {} {}", best.kind, best.fingerprint);
+    if consent.yes {
+        return Ok(best.clone());
+    }
+    eprintln!(
+        "compare it with what the board itself says: ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub",
+        best.kind
+            .trim_start_matches("ssh-")
+            .split('-')
+            .next()
+            .unwrap_or_default()
+    );
+    if !std::io::stdin().is_terminal() {
+        return Err(ExitError::usage(format!(
+            "nobody is there to compare the fingerprint; give `--fingerprint {}` once you have, or `--yes` to accept any key",
+            best.fingerprint
+        ))
+        .into());
+    }
+    eprint!("Is it the same? Type yes to trust it: ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    match answer.trim() {
+        "yes" => Ok(best.clone()),
+        _ => Err(ExitError::usage("the key was not confirmed; nothing was changed").into()),
+    }
+}
+
+fn fingerprint(kind: &str, key: &str) -> anyhow::Result<String> {
+    let mut child = Command::new("ssh-keygen")
+        .args(["-l", "-E", "sha256", "-f", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context(
+            "`ssh-keygen` cannot be started; `apt-get install openssh-client` adds it on Debian",
+        )?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that stops reading says so in its answer.
+        let _ = writeln!(stdin, "{kind} {key}");
+    }
+    let output = child.wait_with_output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut words = text.split_whitespace();
+    let found = words.find(|word| word.starts_with("SHA256:"));
+    found
+        .map(str::to_owned)
+        .with_context(|| format!("ssh-keygen does not understand the key `{kind} {key}`"))
+}

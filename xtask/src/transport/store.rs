@@ -1,0 +1,356 @@
+//! Files on a board that are no board program: uploaded once, named by their hash, and gone on with where a broken
+//! connection left them. Also one call of a program there, with a folder of its own.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use bench_reports::run_dir::Stage;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+
+use super::ssh::{SshConnection, kib};
+use super::{End, HostError, Running, STEP_DEADLINE, script};
+
+/// Bytes of one step of an upload. Each step has the deadline of a step: a link of 70 kB/s makes it.
+const CHUNK_BYTES: u64 = 4 << 20;
+
+/// What [`script::APPEND`] says when the hash of the whole file is another.
+const DAMAGED: &str = "the upload arrived damaged";
+
+/// Lines that a login script may print before a script's first answer.
+const MAX_NOISE_LINES: usize = 1000;
+
+/// A file of this machine, read once to know its name on a board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+    /// POSIX checksum, for boards without `sha256sum`.
+    pub cksum: u32,
+}
+
+impl LocalFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(path: &Path) -> io::Result<LocalFile> {
+        let mut file = File::open(path)?;
+        let (mut sha256, mut cksum, mut size_bytes) = (Sha256::new(), Cksum::default(), 0);
+        let mut chunk = vec![0; 1 << 16];
+        loop {
+            let n = file.read(&mut chunk)?;
+            if n == 0 {
+                break;
+            }
+            sha256.update(&chunk[..n]);
+            cksum.update(&chunk[..n]);
+            size_bytes += n as u64;
+        }
+        let digest = sha256.finalize();
+        Ok(LocalFile {
+            path: path.to_owned(),
+            size_bytes,
+            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            cksum: cksum.finish(),
+        })
+    }
+}
+
+/// The checksum of POSIX `cksum`: a CRC over the bytes and then over their number.
+///
+/// Source: IEEE Std 1003.1, "cksum".
+#[derive(Default)]
+struct Cksum {
+    crc: u32,
+    n_bytes: u64,
+}
+
+impl Cksum {
+    fn update(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.push(*byte);
+        }
+        self.n_bytes += bytes.len() as u64;
+    }
+
+    fn push(&mut self, byte: u8) {
+        const POLYNOMIAL: u32 = 0x04c1_1db7;
+        self.crc ^= u32::from(byte) << 24;
+        for _ in 0..8 {
+            let overflows = self.crc >> 31 == 1;
+            self.crc = (self.crc << 1) ^ if overflows { POLYNOMIAL } else { 0 };
+        }
+    }
+
+    fn finish(mut self) -> u32 {
+        let mut n_left = self.n_bytes;
+        while n_left > 0 {
+            self.push((n_left & 0xff) as u8);
+            n_left >>= 8;
+        }
+        !self.crc
+    }
+}
+
+/// What a board has of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stored {
+    Whole(String),
+    Part { folder: usize, size_bytes: u64 },
+    Nothing,
+}
+
+impl Stored {
+    /// Reads the last line of a script's answer; the error is the reason it gives.
+    fn parse(answer: &str) -> Result<Stored, String> {
+        let last = answer.lines().last().unwrap_or_default();
+        let words: Vec<&str> = last.splitn(2, ' ').collect();
+        let part = |rest: &str| {
+            let (folder, size_bytes) = rest.split_once(' ')?;
+            Some(Stored::Part {
+                folder: folder.parse().ok()?,
+                size_bytes: size_bytes.parse().ok()?,
+            })
+        };
+        let parsed = match words.as_slice() {
+            ["have" | "ok", path] => Some(Stored::Whole((*path).to_owned())),
+            ["part", rest] => part(rest),
+            ["none"] => Some(Stored::Nothing),
+            ["no", reason] => return Err((*reason).to_owned()),
+            _ => None,
+        };
+        parsed.ok_or_else(|| format!("the board answered `{last}`"))
+    }
+}
+
+impl SshConnection {
+    /// Brings a file to the board unless it is there; returns its path there. `progress` hears how many bytes are there
+    /// whenever that is known. After a lost connection, another call on a new one goes on where this one ended.
+    ///
+    /// # Errors
+    /// When no folder takes it, with the reasons of all; or when the connection is lost.
+    pub async fn store_file(
+        &self,
+        file: &LocalFile,
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<String, HostError> {
+        let (size, cksum) = (file.size_bytes.to_string(), file.cksum.to_string());
+        let find = script::with_file_store(script::FIND_FILE);
+        let identity = [file.sha256.as_str(), &size, &cksum];
+        let answer = self.answer(Stage::Deploy, &find, &identity, None).await?;
+        let cannot = |reason| HostError::failed(Stage::Deploy, reason);
+        let (mut folder, mut offset) = match Stored::parse(&answer).map_err(cannot)? {
+            Stored::Whole(path) => return Ok(path),
+            // A part that is too long is none: it is begun anew.
+            Stored::Part { folder, size_bytes } if size_bytes <= file.size_bytes => {
+                (folder, size_bytes)
+            }
+            Stored::Part { .. } | Stored::Nothing => (0, 0),
+        };
+        let mut reasons = Vec::new();
+        let mut is_anew = offset == 0;
+        while folder < script::N_FOLDERS {
+            progress(offset);
+            match self.append(file, &identity, folder, offset).await? {
+                Ok(Stored::Whole(path)) => return Ok(path),
+                Ok(Stored::Part { size_bytes, .. }) if size_bytes <= file.size_bytes => {
+                    offset = size_bytes;
+                }
+                Ok(_) => offset = 0,
+                // Something else wrote into the part that was gone on with, such as the end of the broken connection
+                // itself: it is begun anew, once.
+                Err(reason) if reason.ends_with(DAMAGED) && !is_anew => {
+                    (is_anew, offset) = (true, 0);
+                }
+                Err(reason) => {
+                    reasons.push(reason);
+                    (folder, offset) = (folder + 1, 0);
+                }
+            }
+        }
+        Err(cannot(format!(
+            "no folder of the board takes `{}`; {}",
+            file.path.display(),
+            reasons.join("; ")
+        )))
+    }
+
+    /// One step of an upload; the inner error is why this folder does not take it.
+    async fn append(
+        &self,
+        file: &LocalFile,
+        identity: &[&str; 3],
+        folder: usize,
+        offset: u64,
+    ) -> Result<Result<Stored, String>, HostError> {
+        let left = file.size_bytes - offset;
+        let mut chunk = vec![0; left.min(CHUNK_BYTES) as usize];
+        let read = File::open(&file.path).and_then(|open| open.read_exact_at(&mut chunk, offset));
+        read.map_err(|error| {
+            let path = file.path.display();
+            HostError::failed(Stage::Deploy, format!("cannot read `{path}`: {error}"))
+        })?;
+        let (folder, offset) = (folder.to_string(), offset.to_string());
+        let needed_kib = kib(left).to_string();
+        let [sha256, size, cksum] = *identity;
+        let args = [sha256, size, cksum, &folder, &offset, &needed_kib];
+        let append = script::with_file_store(script::APPEND);
+        let answer = self
+            .answer(Stage::Deploy, &append, &args, Some(&chunk))
+            .await?;
+        Ok(Stored::parse(&answer))
+    }
+
+    /// Makes a folder for one call of a program, beside the stored file given.
+    ///
+    /// # Errors
+    /// When the board does not make it.
+    pub async fn open_call(&self, stored: &str) -> Result<Call, HostError> {
+        let store = stored.rsplit_once('/').map_or(".", |(folder, _)| folder);
+        let args = ["-c", script::GUARD, "memwall", store];
+        let Running {
+            stdin, stdout, end, ..
+        } = self.start(Stage::Deploy, "sh", &args).await?;
+        let mut lines = BufReader::new(stdout).lines();
+        let answer = async {
+            // A login script may print first.
+            for _ in 0..MAX_NOISE_LINES {
+                let line = lines.next_line().await.ok()??;
+                if let Some(folder) = line.strip_prefix("run ") {
+                    return Some(Ok(folder.to_owned()));
+                }
+                if let Some(reason) = line.strip_prefix("no ") {
+                    return Some(Err(reason.to_owned()));
+                }
+            }
+            None
+        };
+        let failed = |reason: String| {
+            let message = format!("the board makes no folder for the call: {reason}");
+            HostError::failed(Stage::Deploy, message)
+        };
+        let folder = match tokio::time::timeout(STEP_DEADLINE, answer).await {
+            Ok(Some(Ok(folder))) => folder,
+            Ok(Some(Err(reason))) => return Err(failed(reason)),
+            Ok(None) | Err(_) => return Err(failed("it does not answer".to_owned())),
+        };
+        Ok(Call {
+            folder,
+            stdin,
+            lines: Box::new(lines.into_inner().into_inner()),
+            end,
+        })
+    }
+}
+
+/// One call of a program on a board. Dropping it, or losing it with the process or the connection, ends the program there
+/// and removes its folder.
+pub struct Call {
+    folder: String,
+    stdin: std::pin::Pin<Box<dyn tokio::io::AsyncWrite + Send>>,
+    lines: Box<dyn tokio::io::AsyncRead + Send + Sync + Unpin>,
+    end: std::pin::Pin<Box<dyn Future<Output = End> + Send>>,
+}
+
+impl Call {
+    /// Links stored files into the folder: pairs of a path of the board and a relative name.
+    ///
+    /// # Errors
+    /// When the board cannot.
+    pub async fn place(
+        &self,
+        ssh: &SshConnection,
+        files: &[(String, String)],
+    ) -> Result<(), HostError> {
+        let mut args = vec![self.folder.as_str()];
+        args.extend(files.iter().flat_map(|(path, name)| [path.as_str(), name]));
+        let answer = ssh
+            .answer(Stage::Deploy, script::PLACE, &args, None)
+            .await?;
+        match answer.lines().last() {
+            Some("placed") => Ok(()),
+            _ => Err(HostError::failed(
+                Stage::Deploy,
+                "the board cannot link the files into the folder of the call",
+            )),
+        }
+    }
+
+    /// Starts the program in the folder. `loader` is what its file asks for, if it is dynamic.
+    ///
+    /// # Errors
+    /// When the connection opens no channel for it.
+    pub async fn run(
+        &self,
+        ssh: &SshConnection,
+        loader: Option<&str>,
+        command: &[&str],
+    ) -> Result<Running, HostError> {
+        let mut args = vec!["-c", script::RUN, "memwall", &self.folder];
+        args.push(loader.unwrap_or_default());
+        args.extend(command);
+        ssh.start(Stage::Measure, "sh", &args).await
+    }
+
+    /// Ends what is left of the program and waits until its folder is gone.
+    pub async fn close(self) {
+        let Call {
+            mut stdin,
+            mut lines,
+            end,
+            ..
+        } = self;
+        let _ = stdin.shutdown().await;
+        drop(stdin);
+        let mut rest = Vec::new();
+        let gone = async {
+            let _ = lines.read_to_end(&mut rest).await;
+            end.await
+        };
+        let _ = tokio::time::timeout(STEP_DEADLINE, gone).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksum_is_that_of_posix() {
+        let check = |text: &str, expect: u32| {
+            let mut cksum = Cksum::default();
+            cksum.update(text.as_bytes());
+            assert_eq!(cksum.finish(), expect, "{text}");
+        };
+        // As `printf ... | cksum` prints it.
+        check("", 4_294_967_295);
+        check("123456789", 930_766_865);
+    }
+
+    #[test]
+    fn reads_what_the_board_has() {
+        let check = |answer: &str, expect: Result<Stored, &str>| {
+            assert_eq!(Stored::parse(answer), expect.map_err(str::to_owned));
+        };
+        check(
+            "welcome\nhave /a b/file-1\n",
+            Ok(Stored::Whole("/a b/file-1".into())),
+        );
+        let part = Stored::Part {
+            folder: 2,
+            size_bytes: 4096,
+        };
+        check("part 2 4096", Ok(part));
+        check("none\n", Ok(Stored::Nothing));
+        check("no /tmp: it is read-only", Err("/tmp: it is read-only"));
+        check("part x", Err("the board answered `part x`"));
+        check("", Err("the board answered ``"));
+    }
+}
