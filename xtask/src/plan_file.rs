@@ -239,3 +239,45 @@ fn estimated_ms(hosts: &[PlannedHost], max_parallel: Option<NonZeroU32>) -> u64 
     }
     free_at_ms.into_iter().max().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(transport: &str, seconds: u64) -> PlannedHost {
+        PlannedHost {
+            host: String::new(),
+            board: None,
+            transport: transport.to_owned(),
+            emulated: false,
+            assumed_cpus: ASSUMED_CPUS,
+            units: Vec::new(),
+            left_out: Vec::new(),
+            sampling_ms: 0,
+            estimated_ms: seconds * 1000,
+            environment_writes: Vec::new(),
+        }
+    }
+
+    fn check(hosts: &[(&str, u64)], max_parallel: u32, expect_s: u64) {
+        let hosts: Vec<PlannedHost> = (hosts.iter())
+            .map(|(transport, seconds)| host(transport, *seconds))
+            .collect();
+        let found_ms = estimated_ms(&hosts, NonZeroU32::new(max_parallel));
+        assert_eq!(found_ms, expect_s * 1000, "{max_parallel} at once");
+    }
+
+    #[test]
+    fn the_whole_run_takes_as_long_as_its_last_host() {
+        let boards = [("ssh", 10), ("ssh", 20), ("ssh", 10)];
+        check(&boards, 0, 20);
+        check(&boards, 2, 20);
+        check(&boards, 1, 40);
+        check(&[], 0, 0);
+    }
+
+    #[test]
+    fn hosts_on_the_controllers_machine_take_turns() {
+        check(&[("local", 10), ("qemu-user", 5), ("ssh", 12)], 0, 15);
+    }
+}
