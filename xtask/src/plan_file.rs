@@ -45,13 +45,15 @@ pub struct Ingredients {
 /// The plan, with its hash.
 ///
 /// # Errors
-/// When a file of the inventory cannot be read any more.
+/// With exit code 2 when the time budget has no room for any unit of a host. When a file of the inventory cannot be read
+/// any more.
 pub fn make(
     from: &Ingredients,
     fleet: Option<&Path>,
     artifacts: &BTreeMap<&'static str, Artifact>,
 ) -> anyhow::Result<PlanRecord> {
     let hosts: Vec<PlannedHost> = from.hosts.iter().map(|host| planned(from, host)).collect();
+    check_budget(&hosts, from.budget)?;
     let estimated_ms = estimated_ms(&hosts, from.max_parallel);
     let mut plan = PlanRecord {
         version: PLAN_VERSION,
@@ -191,6 +193,26 @@ fn planned(from: &Ingredients, host: &Host) -> PlannedHost {
         units,
         environment_writes: environment_writes(host),
     }
+}
+
+fn check_budget(hosts: &[PlannedHost], budget: Option<Budget>) -> anyhow::Result<()> {
+    let is_empty = |host: &&PlannedHost| host.units.is_empty() && !host.left_out.is_empty();
+    let empty: Vec<&PlannedHost> = hosts.iter().filter(is_empty).collect();
+    let left_out = empty.iter().flat_map(|host| &host.left_out);
+    let least_ms = left_out.map(|unit| unit.estimated_ms).min();
+    let (Some(budget), Some(least_ms)) = (budget, least_ms) else {
+        return Ok(());
+    };
+    let names: Vec<String> = empty
+        .iter()
+        .map(|host| format!("`{}`", host.host))
+        .collect();
+    Err(ExitError::usage(format!(
+        "no unit fits {budget} on {}; give at least {} s",
+        names.join(", "),
+        (budget::HOST_MS + least_ms).div_ceil(1000)
+    ))
+    .into())
 }
 
 fn planned_unit(unit: &UnitSpec) -> PlannedUnit {
