@@ -110,7 +110,9 @@ impl SmallHost {
 
 fuzz_target!(|runs: Vec<SmallRun>| {
     let runs = &runs[..runs.len().min(4)];
-    let parts: Vec<Part> = (runs.iter().enumerate()).map(|(i, run)| run.part(i)).collect();
+    let parts: Vec<Part> = (runs.iter().enumerate())
+        .map(|(i, run)| run.part(i))
+        .collect();
     let all = merge(&parts).ok();
     let reversed: Vec<Part> = parts.iter().rev().chain(&parts).cloned().collect();
     assert_eq!(all, merge(&reversed).ok(), "order or repetition matters");
@@ -127,7 +129,11 @@ fuzz_target!(|runs: Vec<SmallRun>| {
     }
     if let Some(files) = all {
         let name = "again".to_owned();
-        let again = merge(&[Part { name, files: files.clone() }]).ok();
+        let again = merge(&[Part {
+            name,
+            files: files.clone(),
+        }])
+        .ok();
         assert_eq!(again, Some(files), "a merged run is not what it merges to");
     }
 });

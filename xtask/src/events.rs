@@ -9,12 +9,12 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use anyhow::Context;
 use bench_protocol::{Message, UnitStatus};
 use bench_reports::run_dir::{HostStatus, Shard};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::exit::ExitError;
 use crate::host::UnitCounts;
 
 /// What happened.
@@ -98,14 +98,18 @@ impl Events {
     /// Opens the file, or standard error for `-`; without a target events go nowhere.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// With exit code 2 when the file cannot be made.
     pub fn open(target: Option<&Path>) -> anyhow::Result<Events> {
         let sink: Option<Box<dyn Write + Send>> = match target {
             None => None,
             Some(path) if path.as_os_str() == "-" => Some(Box::new(std::io::stderr())),
             Some(path) => {
-                let file = File::create(path);
-                let file = file.with_context(|| format!("cannot make `{}`", path.display()))?;
+                let file = File::create(path).map_err(|error| {
+                    ExitError::usage(format!(
+                        "events cannot be written to `{}`: {error}; name another file",
+                        path.display()
+                    ))
+                })?;
                 Some(Box::new(file))
             }
         };

@@ -47,13 +47,15 @@ pub struct Ingredients {
 /// The plan, with its hash.
 ///
 /// # Errors
-/// When a file of the inventory cannot be read any more.
+/// With exit code 2 when the time budget has no room for any unit of a host. When a file of the inventory cannot be read
+/// any more.
 pub fn make(
     from: &Ingredients,
     fleet: Option<&Path>,
     artifacts: &BTreeMap<&'static str, Artifact>,
 ) -> anyhow::Result<PlanRecord> {
     let hosts: Vec<PlannedHost> = from.hosts.iter().map(|host| planned(from, host)).collect();
+    check_budget(&hosts, from.budget)?;
     let estimated_ms = estimated_ms(&hosts, from.max_parallel);
     let mut plan = PlanRecord {
         version: PLAN_VERSION,
@@ -234,6 +236,26 @@ fn planned(from: &Ingredients, host: &Host) -> PlannedHost {
     }
 }
 
+fn check_budget(hosts: &[PlannedHost], budget: Option<Budget>) -> anyhow::Result<()> {
+    let is_empty = |host: &&PlannedHost| host.units.is_empty() && !host.left_out.is_empty();
+    let empty: Vec<&PlannedHost> = hosts.iter().filter(is_empty).collect();
+    let left_out = empty.iter().flat_map(|host| &host.left_out);
+    let least_ms = left_out.map(|unit| unit.estimated_ms).min();
+    let (Some(budget), Some(least_ms)) = (budget, least_ms) else {
+        return Ok(());
+    };
+    let names: Vec<String> = empty
+        .iter()
+        .map(|host| format!("`{}`", host.host))
+        .collect();
+    Err(ExitError::usage(format!(
+        "no unit fits {budget} on {}; give at least {} s",
+        names.join(", "),
+        (budget::HOST_MS + least_ms).div_ceil(1000)
+    ))
+    .into())
+}
+
 fn planned_unit(unit: &UnitSpec) -> PlannedUnit {
     PlannedUnit {
         unit: unit.unit.clone(),
@@ -279,4 +301,46 @@ fn estimated_ms(hosts: &[PlannedHost], max_parallel: Option<NonZeroU32>) -> u64 
         }
     }
     free_at_ms.into_iter().max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(transport: &str, seconds: u64) -> PlannedHost {
+        PlannedHost {
+            host: String::new(),
+            board: None,
+            transport: transport.to_owned(),
+            emulated: false,
+            assumed_cpus: ASSUMED_CPUS,
+            units: Vec::new(),
+            left_out: Vec::new(),
+            sampling_ms: 0,
+            estimated_ms: seconds * 1000,
+            environment_writes: Vec::new(),
+        }
+    }
+
+    fn check(hosts: &[(&str, u64)], max_parallel: u32, expect_s: u64) {
+        let hosts: Vec<PlannedHost> = (hosts.iter())
+            .map(|(transport, seconds)| host(transport, *seconds))
+            .collect();
+        let found_ms = estimated_ms(&hosts, NonZeroU32::new(max_parallel));
+        assert_eq!(found_ms, expect_s * 1000, "{max_parallel} at once");
+    }
+
+    #[test]
+    fn the_whole_run_takes_as_long_as_its_last_host() {
+        let boards = [("ssh", 10), ("ssh", 20), ("ssh", 10)];
+        check(&boards, 0, 20);
+        check(&boards, 2, 20);
+        check(&boards, 1, 40);
+        check(&[], 0, 0);
+    }
+
+    #[test]
+    fn hosts_on_the_controllers_machine_take_turns() {
+        check(&[("local", 10), ("qemu-user", 5), ("ssh", 12)], 0, 15);
+    }
 }

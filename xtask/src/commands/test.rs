@@ -203,6 +203,10 @@ fn under_miri(sh: &Shell) -> anyhow::Result<()> {
 /// Arbitrary text where text comes from outside. Without a sanitizer: none of this code is unsafe.
 fn fuzz(sh: &Shell, no_install: bool) -> anyhow::Result<()> {
     let program = tool(sh, "cargo-fuzz", CARGO_FUZZ, no_install)?;
+    run(cmd!(
+        sh,
+        "rustup run nightly {program} build --sanitizer none"
+    ))?;
     for (target, n_inputs) in FUZZ_TARGETS {
         // What is found on the way goes to a folder of its own; the seeds stay as they are.
         let (found, seeds) = (
@@ -210,10 +214,19 @@ fn fuzz(sh: &Shell, no_install: bool) -> anyhow::Result<()> {
             format!("fuzz/corpus/{target}"),
         );
         sh.create_dir(&found)?;
-        run(cmd!(
+        let output = cmd!(
             sh,
-            "rustup run nightly {program} run --sanitizer none {target} {found} {seeds} -- -runs={n_inputs} -seed=1 -timeout=20 -verbosity=0"
-        ))?;
+            "rustup run nightly {program} run --sanitizer none {target} {found} {seeds} -- -runs={n_inputs} -seed=1 -timeout=20"
+        )
+        .ignore_status()
+        .output()?;
+        // The fuzzer tells a lot, which only a failure makes worth reading.
+        if !output.status.success() {
+            eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+            anyhow::bail!(
+                "the fuzz target `{target}` failed; its input is in `fuzz/artifacts/{target}`, make it a test"
+            );
+        }
     }
     Ok(())
 }
