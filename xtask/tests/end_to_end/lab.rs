@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -140,6 +140,43 @@ fn measures_emulated_boards_with_the_variant_that_each_has() {
     }
     assert_eq!(n_rows, 8, "{units}");
     leaves_nothing(&lab, &machines);
+}
+
+#[test]
+fn a_jump_of_the_clock_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(lab) = Lab::up(dir.path(), "pi4") else {
+        return;
+    };
+    let runs = dir.path().join("runs");
+    let run = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["run", "--all-boards", "--suite", "smoke", "--fleet"])
+        .arg(lab.fleet())
+        .arg("--runs-dir")
+        .arg(&runs)
+        .args(["--kernel", "read", "copy", "triad", "peak_*"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stream = || {
+        let run = fs::read_dir(&runs).ok()?.flatten().next()?;
+        fs::read_to_string(run.path().join("hosts/pi4/stream.jsonl")).ok()
+    };
+    wait_for("the first unit began", || {
+        stream().is_some_and(|text| text.contains(r#"{"type":"unit_ready""#))
+    });
+    // Ten years ahead, then to a time before the run.
+    lab.ssh("root@pi4", "date -s '2036-01-01 00:00:00'");
+    lab.ssh("root@pi4", "date -s '2001-01-01 00:00:00'");
+    let output = run.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let text = stream().unwrap();
+    assert!(text.contains(r#"{"type":"done""#), "{text}");
+    assert!(!text.contains(r#""status":"failed""#), "{text}");
+    assert!(lab.ssh("pi4", "date +%Y").starts_with("2001"));
 }
 
 fn leaves_nothing(lab: &Lab, machines: &[Value]) {
