@@ -4,6 +4,7 @@
 mod ask;
 mod session;
 mod stream;
+mod talk;
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::pin;

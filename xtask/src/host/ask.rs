@@ -89,6 +89,7 @@ pub(super) async fn facts(connection: &Connection, program: &str) -> Result<Fact
     });
     facts.ok_or_else(|| HostError {
         stderr_tail,
+        may_pass: end == End::ConnectionLost,
         ..HostError::failed(
             Stage::Facts,
             format!("the board tells no facts; {}", end.describe()),

@@ -1,24 +1,24 @@
 //! The steps of one host: connect, deploy, measure, and go on after whatever broke.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bench_inventory::Host;
 use bench_protocol::{
-    CONTROL_ACK, CONTROL_BEAT, CONTROL_STOP, EXIT_BUSY, Facts, Message, RunRequest, parse_line,
+    CONTROL_ACK, CONTROL_STOP, EXIT_BUSY, Facts, Message, RunRequest, parse_line,
 };
 use bench_reports::run_dir::{HostRecord, HostStatus, Stage};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::sync::mpsc;
 
 use super::ask::{artifact_for, facts};
 use super::stream::StreamState;
+use super::talk::{feed, keep_stderr};
 use super::{MAX_LINE_BYTES, RunContext, check_protocol, interrupted, is_emulated, transport_name};
 use crate::progress::HostProgress;
-use crate::recorder::{HostFiles, StderrLog};
+use crate::recorder::HostFiles;
 use crate::resume::Prior;
 use crate::transport::{self, Connection, End, HostError, Running, STEP_DEADLINE};
 use crate::{environment, owner, plan};
@@ -31,9 +31,6 @@ const DEADLINE_GRACE: Duration = Duration::from_secs(20);
 
 /// Time the board gets to put itself back after the run was interrupted.
 pub const STOP_GRACE: Duration = Duration::from_secs(15);
-
-/// How often the board hears from the controller.
-const BEAT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long another run may keep the board before this one gives up.
 const BUSY_WAIT: Duration = Duration::from_secs(600);
@@ -214,7 +211,15 @@ impl<'a> HostSession<'a> {
         }
         let started = Instant::now();
         self.line.say("asking for facts");
-        let facts = facts(&first.connection, &first.program).await?;
+        let facts = match facts(&first.connection, &first.program).await {
+            Err(error) if error.may_pass => {
+                self.overcome.push(error.reason);
+                let again = self.reach_again(reached.take()).await?;
+                let again = reached.insert(again);
+                facts(&again.connection, &again.program).await?
+            }
+            other => other?,
+        };
         self.spent("facts", started);
         let mut request = match self.request.take() {
             Some(request) => request,
@@ -279,7 +284,7 @@ impl<'a> HostSession<'a> {
             self.is_measuring.store(true, Ordering::Relaxed);
             let answer = self.measure_once(at, request).await;
             self.is_measuring.store(false, Ordering::Relaxed);
-            let cause = match answer? {
+            let cause = match answer.or_else(lost)? {
                 Answer::Complete => return Ok(()),
                 Answer::Busy(reason) => return Err(HostError::failed(Stage::Measure, reason)),
                 Answer::CutShort(_) if self.context.cancelled.is_cancelled() => {
@@ -302,7 +307,13 @@ impl<'a> HostSession<'a> {
             let again = self.reach_again(reached.take()).await?;
             let again = reached.insert(again);
             let n_received = self.state.n_messages;
-            self.collect(again, request.attempt, n_received).await?;
+            let collected = self.collect(again, request.attempt, n_received).await;
+            // Lost again: the next request finds that out.
+            if let Err(error) = collected
+                && !error.may_pass
+            {
+                return Err(error);
+            }
             if self.state.complete {
                 return Ok(());
             }
@@ -538,6 +549,14 @@ impl<'a> HostSession<'a> {
     }
 }
 
+/// A connection that opens no channel any more is lost like one that ends in the middle.
+fn lost(error: HostError) -> Result<Answer, HostError> {
+    match error.may_pass {
+        true => Ok(Answer::CutShort(error.reason)),
+        false => Err(error),
+    }
+}
+
 /// The first units that failed, in one sentence.
 fn failures(failures: &[(String, String)]) -> Option<String> {
     const N_NAMED: usize = 3;
@@ -549,43 +568,4 @@ fn failures(failures: &[(String, String)]) -> Option<String> {
         n => format!("; and {n} more"),
     };
     (!named.is_empty()).then(|| format!("units failed: {}{more}", named.join("; ")))
-}
-
-/// Writes the request, then whatever the controller has to say, and a sign of life from time to time. Ends when there is
-/// nothing more to say; the board sees the end of its input.
-async fn feed(
-    mut stdin: Pin<Box<dyn AsyncWrite + Send>>,
-    request: String,
-    mut lines: mpsc::Receiver<&'static str>,
-) {
-    let mut beats =
-        tokio::time::interval_at(tokio::time::Instant::now() + BEAT_INTERVAL, BEAT_INTERVAL);
-    let mut next = Some(request);
-    loop {
-        if let Some(text) = next.take() {
-            // A program that died says why in the stream's end, not in this write's error.
-            let written = stdin.write_all(text.as_bytes()).await;
-            if written.is_err() || stdin.flush().await.is_err() {
-                break;
-            }
-        }
-        next = tokio::select! {
-            line = lines.recv() => match line {
-                Some(line) => Some(format!("{line}\n")),
-                None => return,
-            },
-            _ = beats.tick() => Some(format!("{CONTROL_BEAT}\n")),
-        };
-    }
-    // The senders must not fill the queue of a connection that is gone.
-    while lines.recv().await.is_some() {}
-}
-
-/// Keeps what the program says to people as it comes: an error later must not cost it.
-async fn keep_stderr(mut stderr: impl AsyncRead + Unpin, log: &StderrLog) {
-    let mut chunk = [0u8; 4096];
-    // Read on beyond what is kept, or the program would block on a full pipe.
-    while let Ok(n @ 1..) = stderr.read(&mut chunk).await {
-        log.append(&chunk[..n]);
-    }
 }

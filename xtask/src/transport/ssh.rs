@@ -182,16 +182,16 @@ impl SshConnection {
         let mut child = match spawning.await {
             Ok(Ok(child)) => child,
             Ok(Err(error)) => {
-                return Err(HostError::failed(
-                    stage,
-                    format!("cannot start a program: {}", chain(&error)),
-                ));
+                return Err(HostError {
+                    may_pass: true,
+                    ..HostError::failed(stage, format!("cannot start a program: {}", chain(&error)))
+                });
             }
             Err(_) => {
-                return Err(HostError::failed(
-                    stage,
-                    "the connection opens no channel for a program",
-                ));
+                return Err(HostError {
+                    may_pass: true,
+                    ..HostError::failed(stage, "the connection opens no channel for a program")
+                });
             }
         };
         let piped = "all three streams were asked to be pipes";
