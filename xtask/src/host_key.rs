@@ -8,7 +8,7 @@
 use std::fs;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail};
 use bench_inventory::SshTarget;
@@ -19,8 +19,12 @@ use crate::exit::{self, ExitError};
 /// Folder of the pinned keys, beside the fleet file.
 const FOLDER: &str = "known_hosts";
 
-/// Kinds of keys, best first.
-const KINDS: [&str; 3] = ["ssh-ed25519", "ecdsa-sha2-", "ssh-rsa"];
+/// Kinds of keys, best first: how their names begin, and what `ssh-keyscan` calls them.
+const KINDS: [(&str, &str); 3] = [
+    ("ssh-ed25519", "ed25519"),
+    ("ecdsa-sha2-", "ecdsa"),
+    ("ssh-rsa", "rsa"),
+];
 
 /// Seconds that a host may take to show its keys.
 const SCAN_LIMIT_S: &str = "10";
@@ -115,25 +119,31 @@ pub fn pin(path: &Path, key: &HostKey) -> anyhow::Result<()> {
 /// When it does not answer, or only through another machine.
 pub fn scan(target: &SshTarget) -> anyhow::Result<Vec<HostKey>> {
     let (address, port) = resolve(target)?;
-    let output = Command::new("ssh-keyscan")
-        .args(["-T", SCAN_LIMIT_S, "-p", &port, "--", &address])
-        .stdin(Stdio::null())
-        .output()
+    // One process for each kind: asked for all at once, a slow board that has only one answers none.
+    let scans: Vec<Child> = KINDS
+        .iter()
+        .map(|(_, kind)| {
+            Command::new("ssh-keyscan")
+                .args(["-T", SCAN_LIMIT_S, "-t", kind, "-p", &port, "--", &address])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+        })
+        .collect::<Result<_, _>>()
         .context(
             "`ssh-keyscan` cannot be started; `apt-get install openssh-client` adds it on Debian",
         )?;
-    let mut keys = Vec::new();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        keys.extend(HostKey::parse(line)?);
+    let (mut keys, mut said) = (Vec::new(), String::new());
+    for scan in scans {
+        let output = scan.wait_with_output()?;
+        said += &String::from_utf8_lossy(&output.stderr);
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            keys.extend(HostKey::parse(line)?);
+        }
     }
-    let rank = |key: &HostKey| {
-        let mut kinds = KINDS.iter();
-        kinds.position(|kind| key.kind.starts_with(kind))
-    };
-    keys.retain(|key| rank(key).is_some());
-    keys.sort_by_key(rank);
+    keys.retain(|key| KINDS.iter().any(|(prefix, _)| key.kind.starts_with(prefix)));
     if keys.is_empty() {
-        let said = String::from_utf8_lossy(&output.stderr);
         let cause = said.lines().rfind(|line| !line.starts_with('#'));
         let cause = cause.map_or_else(String::new, |cause| format!(" ({cause})"));
         return Err(ExitError {
