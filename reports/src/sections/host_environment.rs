@@ -103,10 +103,14 @@ fn gain(gain: &Gain) -> GainRow {
 }
 
 fn step(step: &EnvironmentStep) -> Step {
+    // What has no value, like the page cache, has none before and none after.
+    let nothing = match step.problem {
+        None => "–",
+        Some(_) => format::UNKNOWN,
+    };
     let value = |value: &Option<String>| {
-        value
-            .as_deref()
-            .map_or_else(|| format::UNKNOWN.to_string(), shown)
+        let shown = value.as_deref().map(shown);
+        shown.unwrap_or_else(|| nothing.to_string())
     };
     Step {
         action: match step.action {

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::fixture;
+use bench_reports::verdict::Verdict;
 use bench_reports::{analysis, report, run_dir};
 
 /// The page of a host that ran every experiment.
@@ -99,4 +100,47 @@ fn other_traffic_bounds_nothing_and_enters_no_chain() {
     assert_eq!(prefill.efficiency.unwrap(), 0.6);
     // 10^12 operations per second at 3 * 10^9 for a token.
     assert_eq!(prefill.bound_tokens_per_s().unwrap().round(), 333.0);
+}
+
+#[test]
+fn what_preparing_a_board_bought_and_what_disturbed_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("run");
+    fixture::write_run(&dir, &[fixture::experiments::prepared_host()]);
+    let run = run_dir::read(&dir).unwrap();
+    let analysis = analysis::analyse(&run);
+    let host = &analysis.hosts[0];
+    let gains: Vec<(String, f64)> = (host.gains().into_iter())
+        .map(|gain| (gain.unit, (gain.ratio * 100.0).round()))
+        .collect();
+    let expect = [("read/dram/t4", 150.0), ("write/dram/t4", 100.0)];
+    assert_eq!(gains, expect.map(|(unit, ratio)| (unit.to_string(), ratio)));
+    // What was measured before the preparation bounds nothing, and is in the frames all the same.
+    assert_eq!((host.units.len(), host.all_units().count()), (4, 6));
+    let verdict = |unit: &str| {
+        let unit = host.units.iter().find(|row| row.unit == unit).unwrap();
+        (unit.verdict, unit.reason.clone().unwrap_or_default())
+    };
+    let (copy, triad) = (verdict("copy/dram/t4"), verdict("triad/dram/t4"));
+    assert!(
+        copy.0 == Verdict::Invalid && copy.1.contains("3 throttlings"),
+        "{copy:?}"
+    );
+    assert!(
+        triad.0 == Verdict::Suspect && triad.1.contains("other programs took 50 %"),
+        "{triad:?}"
+    );
+    report::render(&dir).unwrap();
+    let html = fs::read_to_string(dir.join("html/hosts/rock-prepared.html")).unwrap();
+    check(
+        &html,
+        "host_environment",
+        &[
+            "+50 %",
+            "faster",
+            "no difference shown",
+            "ondemand",
+            "put back",
+        ],
+    );
 }

@@ -54,6 +54,7 @@ fn every_sample_is_a_row() {
     let n_sent: usize = [
         "rock-desk",
         "rock-lab",
+        "rock-prepared",
         "this-machine",
         "emulated-aarch64",
         "pi-window",

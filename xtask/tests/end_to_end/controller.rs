@@ -80,6 +80,8 @@ pub fn spawn(command: &mut Command, dir: &Path, fleet: &str, args: &[&str]) -> C
         .arg("--runs-dir")
         .arg(dir.join("runs"))
         .args(args)
+        // Where hosts of this machine keep what a killed controller never got.
+        .env("XDG_CACHE_HOME", dir.join("cache"))
         .stdin(Stdio::null())
         .stdout(fs::File::create(dir.join("stdout")).unwrap())
         .stderr(fs::File::create(dir.join("stderr")).unwrap())

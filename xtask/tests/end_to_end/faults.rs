@@ -63,6 +63,7 @@ fn names_a_full_disk_and_a_disk_that_may_not_execute() {
 #[test]
 fn says_what_to_do_when_the_controllers_disk_is_full() {
     let dir = tempfile::tempdir().unwrap();
+    let cache = tempfile::tempdir().unwrap();
     // Full from the moment that measuring begins: the inventory's copies fit, what comes then does not.
     let script = "mount -t tmpfs -o size=4m none \"$1\" || exit 99
         dir=$1; shift; \"$@\" & controller=$!
@@ -83,6 +84,7 @@ fn says_what_to_do_when_the_controllers_disk_is_full() {
             "--runs-dir",
         ])
         .arg(dir.path())
+        .env("XDG_CACHE_HOME", cache.path())
         .output()
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);

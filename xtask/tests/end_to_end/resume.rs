@@ -48,6 +48,7 @@ fn goes_on_after_the_controller_was_killed() {
         let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
             .args(["run", "--format", "json", "--resume"])
             .arg(&run_dir)
+            .env("XDG_CACHE_HOME", dir.path().join("cache"))
             .output()
             .unwrap();
         let document: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
