@@ -9,6 +9,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use bench_inventory::{Board, KvFormat, Memory, Model, Quant};
+use bench_protocol::UnitState;
 use polars::prelude::*;
 use polars_io::prelude::{CsvWriter, ParquetWriter};
 
@@ -113,7 +114,8 @@ pub fn samples(analysis: &Analysis) -> anyhow::Result<DataFrame> {
     frame(columns)
 }
 
-/// One row per unit. `median_ns`, `best_ns` and the 95 % interval `ci_low_ns` to `ci_high_ns` of the median are
+/// One row per unit. `other_cpu_ms` is the CPU time of everything else on the board while the unit ran, `celsius` the highest
+/// temperature meanwhile; null means that the board did not tell. `median_ns`, `best_ns` and the 95 % interval `ci_low_ns` to `ci_high_ns` of the median are
 /// nanoseconds per iteration; `n` counts samples; `spread` is the interquartile range over the median; `gb_per_s` is
 /// the rate of the median, `best_gb_per_s` of the fastest sample, `gop_per_s` 10^9 operations per second; `bound` is
 /// GB/s, `bound_tokens_per_s` the same for units of a model, `efficiency` is measured over bound and never clipped.
@@ -131,6 +133,11 @@ pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
         rows.iter()
             .map(|row| pick(row.unit))
             .collect::<Vec<Option<f64>>>()
+    };
+    let of_state = |pick: fn(&UnitState) -> Option<u64>| {
+        rows.iter()
+            .map(|row| row.unit.state.as_ref().and_then(pick))
+            .collect::<Vec<Option<u64>>>()
     };
     let mut columns = keys(analysis, &rows);
     columns.extend([
@@ -154,6 +161,19 @@ pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
         column("tokens_per_s", of_unit(|unit| unit.tokens_per_s)),
         column("gop_per_s", of_unit(|unit| unit.gop_per_s)),
         column("ns_per_load", of_unit(|unit| unit.ns_per_load)),
+        column("other_cpu_ms", of_state(|state| state.other_cpu_ms)),
+        column(
+            "swapped_pages",
+            of_state(|state| {
+                Some(
+                    state
+                        .swapped_in_pages?
+                        .saturating_add(state.swapped_out_pages?),
+                )
+            }),
+        ),
+        column("throttle_events", of_state(|state| state.throttle_events)),
+        column("celsius", of_unit(|unit| unit.celsius)),
         column(
             "background_gb_per_s",
             of_unit(|unit| unit.background.as_ref()?.gb_per_s),

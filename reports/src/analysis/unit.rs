@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bench_inventory::TensorFormat;
 use bench_protocol::{
     Check, Convention, Environment, Job, KvFormat, ModelRef, Pages, Residency, SampleState,
-    UnitStatus, Work,
+    UnitState, UnitStatus, Work,
 };
 
 use crate::gate::{self, Disturbance};
@@ -42,6 +42,10 @@ pub struct UnitRow {
     pub emulated: bool,
     /// State of the board that it was measured in.
     pub environment: Environment,
+    /// What counters of the board's kernel say about the time it ran.
+    pub state: Option<UnitState>,
+    /// Highest temperature meanwhile, degrees Celsius.
+    pub celsius: Option<f64>,
     /// What sensors and counters of the board say against it.
     pub disturbances: Vec<Disturbance>,
     /// How it ended.
@@ -299,6 +303,11 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
         working_set_bytes: ready.map_or_else(|| asked_working_set(data), |r| r.working_set_bytes),
         convention: ready.map(|ready| ready.convention),
         environment: spec.map(|spec| spec.environment).unwrap_or_default(),
+        state: data.state.clone(),
+        celsius: (data.readings.iter())
+            .filter_map(|reading| reading.temperature_millicelsius)
+            .max()
+            .map(|millicelsius| millicelsius as f64 / 1000.0),
         disturbances: gate::disturbances(data, host),
         work,
         check: ready.map(|ready| ready.check),
