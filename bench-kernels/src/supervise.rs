@@ -65,9 +65,23 @@ pub fn supervise(request: &RunRequest, hello: &Message, places: &Places) -> Outc
     let spool = Spool::open(spool::path(&places.store, &key), sender.clone());
     spool.say(hello);
     control::listen(sender.clone());
+    let mut told = false;
+    let mut sign_of_life = Instant::now();
     let waiting = |lease: Option<&lease::Lease>| {
-        let owner = lease.map_or_else(|| "somebody else".to_string(), lease::Lease::describe);
-        note(&spool, format!("waiting: the board is in use by {owner}"));
+        if !told {
+            let owner = lease.map_or_else(|| "somebody else".to_string(), lease::Lease::describe);
+            note(&spool, format!("waiting: the board is in use by {owner}"));
+            told = true;
+        }
+        let mut is_wanted = true;
+        for event in events.try_iter() {
+            match event {
+                Event::Beat => sign_of_life = Instant::now(),
+                Event::Stop(_) | Event::ControllerGone => is_wanted = false,
+                Event::Ack | Event::Line(..) | Event::UnitClosed(_) => {}
+            }
+        }
+        is_wanted && sign_of_life.elapsed() < SILENCE
     };
     let lock = match lease::take(Duration::from_millis(request.wait_ms), waiting) {
         Ok(lock) => lock,
@@ -111,7 +125,7 @@ pub fn supervise(request: &RunRequest, hello: &Message, places: &Places) -> Outc
 /// # Errors
 /// When somebody measures on this board right now.
 pub fn restore(store: &Path, wait: Duration, mut say: impl FnMut(Message)) -> Result<bool, String> {
-    let _lock = lease::take(wait, |_| ()).map_err(|error| match error {
+    let _lock = lease::take(wait, |_| true).map_err(|error| match error {
         NotLocked::Busy(lease) => {
             let owner = lease.map_or_else(|| "somebody else".to_string(), |lease| lease.describe());
             format!("the board is in use by {owner}; it is put back when that run ends")

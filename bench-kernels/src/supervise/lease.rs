@@ -72,7 +72,8 @@ fn place() -> Result<PathBuf, NotLocked> {
     Ok(Path::new(folder).join(FILE))
 }
 
-/// Takes the board, or waits for it at most `wait`. `waiting` is told once whom it waits for.
+/// Takes the board, or waits for it at most `wait`, as long as somebody wants it: `waiting` is told again and again whom it
+/// waits for, and says whether to go on.
 ///
 /// A supervisor that holds the board beyond its own lease hangs: it is ended where this user may do so.
 ///
@@ -80,13 +81,12 @@ fn place() -> Result<PathBuf, NotLocked> {
 /// When somebody else keeps it, or no lock can be made.
 pub fn take(
     wait: Duration,
-    mut waiting: impl FnMut(Option<&Lease>),
+    mut waiting: impl FnMut(Option<&Lease>) -> bool,
 ) -> Result<BoardLock, NotLocked> {
     let path = place()?;
     let mut file = open(&path)
         .map_err(|error| NotLocked::Impossible(format!("`{}`: {error}", path.display())))?;
     let started = Instant::now();
-    let mut told = false;
     loop {
         match file.try_lock() {
             Ok(()) => {
@@ -105,12 +105,8 @@ pub fn take(
         if let Some(lease) = lease.as_ref().filter(|lease| lease.is_overdue()) {
             process::end(lease.pid);
         }
-        if started.elapsed() >= wait {
+        if started.elapsed() >= wait || !waiting(lease.as_ref()) {
             return Err(NotLocked::Busy(lease));
-        }
-        if !told {
-            waiting(lease.as_ref());
-            told = true;
         }
         std::thread::sleep(RETRY);
     }

@@ -46,8 +46,11 @@ impl UnitProcess {
         let mut line = serde_json::to_vec(unit).expect("units hold no maps with odd keys");
         line.push(b'\n');
         if let Some(mut stdin) = child.stdin.take() {
-            // A program that died says so by its status.
-            let _ = stdin.write_all(&line);
+            // In a thread: a program that stops before it reads must not stop the supervisor. One that died says so by its
+            // status.
+            std::thread::spawn(move || {
+                let _ = stdin.write_all(&line);
+            });
         }
         if let Some(stdout) = child.stdout.take() {
             std::thread::spawn(move || {

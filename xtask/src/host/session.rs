@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::sync::mpsc;
 
 use super::ask::{artifact_for, facts};
-use super::stream::StreamState;
+use super::stream::{StreamState, plain};
 use super::talk::{feed, keep_stderr};
 use super::{MAX_LINE_BYTES, RunContext, check_protocol, interrupted, is_emulated, transport_name};
 use crate::progress::HostProgress;
@@ -486,7 +486,7 @@ impl<'a> HostSession<'a> {
                 let (unit, variant) = (&ready.unit, &ready.variant);
                 self.line.say(&format!("{at}/{n_units} {unit} ({variant})"));
             }
-            Message::Note(note) => self.line.say(&note.text),
+            Message::Note(note) => self.line.say(&plain(&note.text)),
             _ => {}
         }
         Ok(())

@@ -64,12 +64,12 @@ impl StreamState {
             Message::UnitEnd(end) => {
                 self.ended.insert(end.unit.clone(), end.status);
                 if end.status == UnitStatus::Failed {
-                    let reason = end.reason.clone().unwrap_or_default();
+                    let reason = plain(end.reason.as_deref().unwrap_or_default());
                     self.failures.push((end.unit.clone(), reason));
                 }
             }
             Message::Done(_) => self.complete = true,
-            Message::Left(note) => self.left = Some(note.text.clone()),
+            Message::Left(note) => self.left = Some(plain(&note.text)),
             Message::Environment(step) => self.take_step(step),
             Message::Facts(_)
             | Message::UnitReady(_)
@@ -81,24 +81,33 @@ impl StreamState {
     }
 
     fn take_step(&mut self, step: &EnvironmentStep) {
+        let setting = plain(&step.setting);
         match (step.action, &step.problem) {
             (EnvironmentAction::Restore, None) => {
-                self.changed.remove(&step.setting);
+                self.changed.remove(&setting);
             }
             (EnvironmentAction::Restore, Some(_)) => {
-                self.changed.insert(step.setting.clone());
+                self.changed.insert(setting);
             }
             (EnvironmentAction::Prepare, problem) => {
                 if let Some(problem) = problem {
-                    self.unprepared.push(format!("{}: {problem}", step.setting));
+                    self.unprepared
+                        .push(format!("{setting}: {}", plain(problem)));
                 }
                 // What has no value before cannot be put back: the page cache.
                 if step.before.is_some() && step.after != step.before {
-                    self.changed.insert(step.setting.clone());
+                    self.changed.insert(setting);
                 }
             }
         }
     }
+}
+
+/// What a board says, for a terminal: no control characters, and not without end.
+pub fn plain(text: &str) -> String {
+    const MAX_CHARS: usize = 400;
+    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().take(MAX_CHARS).map(clean).collect()
 }
 
 #[cfg(test)]

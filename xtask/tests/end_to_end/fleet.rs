@@ -204,14 +204,7 @@ fn a_killed_ssh_session_costs_nothing() {
 fn a_slow_and_lossy_link_only_takes_longer() {
     let Some(lab) = Lab::new() else { return };
     let board = Board::up(&lab, "board", Oddities::default());
-    let link = board.link();
-    // Every twentieth packet is lost each way, and the rest trickles.
-    let rules = "add table inet t; add chain inet t i { type filter hook input priority 0; }; \
-                 add chain inet t o { type filter hook output priority 0; }; \
-                 add rule inet t i numgen random mod 20 0 drop; add rule inet t o numgen random mod 20 0 drop";
-    board.shell(&format!("nft '{rules}'"));
-    let limit = format!("qdisc add dev {link} root tbf rate 20mbit burst 32kb latency 400ms");
-    run(lab.command("tc").args(limit.split(' ')));
+    spoil(&lab, &board);
     let outcome = lab.run(&fleet(&[&board]), &["--suite", "smoke", "--kernel", "read"]);
     assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
     expect_complete(&outcome, &board, "board");
@@ -541,6 +534,31 @@ fn an_interrupted_run_leaves_the_board_as_it_was() {
     );
     assert_eq!(outcome.host("board")["status"], "interrupted");
     board.expect_as_before();
+}
+
+/// Makes a link slow and lossy: 80 ms of delay and 5 % of loss where the kernel has `netem`, else a slow queue, and a
+/// firewall on the board that drops every twentieth packet each way.
+fn spoil(lab: &Lab, board: &Board) {
+    let tc = |settings: &str| {
+        let args = format!("qdisc add dev {} root {settings}", board.link());
+        lab.command("tc")
+            .args(args.split(' '))
+            .output()
+            .unwrap()
+            .status
+            .success()
+    };
+    if tc("netem delay 80ms loss 5%") {
+        return;
+    }
+    assert!(
+        tc("tbf rate 20mbit burst 32kb latency 400ms"),
+        "no slow link here"
+    );
+    let rules = "add table inet t; add chain inet t i { type filter hook input priority 0; }; \
+                 add chain inet t o { type filter hook output priority 0; }; \
+                 add rule inet t i numgen random mod 20 0 drop; add rule inet t o numgen random mod 20 0 drop";
+    board.shell(&format!("nft '{rules}'"));
 }
 
 /// A control group with little memory.
