@@ -267,12 +267,12 @@ fn run(command: &mut Command) -> Vec<u8> {
     output.stdout
 }
 
-/// Waits until `condition` holds; a minute without it is a hang.
+/// Waits until `condition` holds; three minutes without it are a hang: hosts of one machine wait for each other.
 pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let started = Instant::now();
     while !condition() {
         assert!(
-            started.elapsed() < Duration::from_secs(60),
+            started.elapsed() < Duration::from_secs(180),
             "waited in vain until {what}"
         );
         std::thread::park_timeout(Duration::from_millis(10));
