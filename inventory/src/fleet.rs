@@ -1,5 +1,7 @@
 //! The hosts of this lab (`fleet.yaml`): name, board, how to reach it.
 
+use std::path::{Path, PathBuf};
+
 use bench_protocol::Prepare;
 
 use crate::board::Memory;
@@ -9,6 +11,18 @@ use crate::board::Memory;
 pub struct Fleet {
     /// Hosts in file order; names are unique.
     pub hosts: Vec<Host>,
+}
+
+impl Fleet {
+    /// Takes relative paths of recorded streams as relative to `folder`.
+    pub(crate) fn with_streams_in(mut self, folder: &Path) -> Fleet {
+        for host in &mut self.hosts {
+            if let Transport::Replay(recording) = &mut host.transport {
+                recording.stream = folder.join(&recording.stream);
+            }
+        }
+        self
+    }
 }
 
 /// One machine that can be measured.
@@ -44,6 +58,17 @@ pub enum Transport {
         /// Value for qemu's `-cpu`, for instance `max`.
         cpu: Option<String>,
     },
+    /// No machine: a recorded stream is played again. Never compared.
+    Replay(Recording),
+}
+
+/// A recorded stream and how it is played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording {
+    /// `hosts/HOST/stream.jsonl` of a run.
+    pub stream: PathBuf,
+    /// Time over which its lines are spread. Seconds; 0 is as fast as they are taken.
+    pub seconds: u32,
 }
 
 /// Where an SSH host is.

@@ -24,7 +24,7 @@ pub use board::{
     Board, CpuCluster, Memory, PublishedFigure, PublishedLatency, QuotedBandwidth, Sourced,
 };
 pub use diagnostic::{Diagnostic, LoadError};
-pub use fleet::{Fleet, Host, SshTarget, Transport};
+pub use fleet::{Fleet, Host, Recording, SshTarget, Transport};
 pub use load::{FileKind, Inventory, files, load, load_catalogue, load_catalogue_lossy, load_text};
 pub use model::{KvFormat, Model, ModelArch, Quant, Tensor, TensorFormat, UnknownId};
 pub use suggest::suggest;

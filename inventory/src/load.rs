@@ -205,6 +205,7 @@ impl Loader {
                     self.file(file, &schema::FLEET, |raw: RawFleet, place, problems| {
                         raw.resolve(place, board_ids.as_deref(), problems)
                     })
+                    .map(|fleet| fleet.with_streams_in(file.parent().unwrap_or(Path::new(""))))
                 })
                 .unwrap_or_default(),
         }

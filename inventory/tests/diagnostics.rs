@@ -481,7 +481,7 @@ error: `telnet` is no value for `hosts.desk.transport`
 4 |     transport: telnet
   |                ^^^^^^
   |
-  = help: choices: `local`, `ssh`, `qemu-user`"#,
+  = help: choices: `local`, `ssh`, `qemu-user`, `replay`"#,
     );
 }
 

@@ -127,8 +127,14 @@ fn interrupted() -> HostError {
     }
 }
 
-/// Whether an emulator runs the host, or is the host.
+/// Whether the host's times mean nothing: an emulator runs it or is it, or they were recorded elsewhere.
 pub fn is_emulated(host: &Host) -> bool {
+    is_slow(host) || matches!(host.transport, Transport::Replay(_))
+}
+
+/// Whether the host is asked for the small work that an emulator can do. A recorded stream answers what real boards are
+/// asked.
+pub fn is_slow(host: &Host) -> bool {
     host.emulated || matches!(host.transport, Transport::QemuUser { .. })
 }
 
@@ -138,6 +144,7 @@ pub fn transport_name(transport: &Transport) -> &'static str {
         Transport::Local => "local",
         Transport::Ssh(_) => "ssh",
         Transport::QemuUser { .. } => "qemu-user",
+        Transport::Replay(_) => "replay",
     }
 }
 

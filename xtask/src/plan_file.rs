@@ -16,7 +16,7 @@ use bench_reports::run_dir::plan::{
 use crate::artifact::Artifact;
 use crate::budget::{self, Budget};
 use crate::exit::ExitError;
-use crate::host::{is_emulated, transport_name};
+use crate::host::{is_emulated, is_slow, transport_name};
 use crate::{environment, plan, recorder};
 
 /// CPUs of a host that is no board of the catalogue. Not those of this machine: a plan must be the same on all
@@ -213,8 +213,8 @@ fn planned(from: &Ingredients, host: &Host) -> PlannedHost {
         board.clusters.iter().map(|cluster| cluster.n_cores).sum()
     });
     let facts = plan::assumed_facts(assumed_cpus);
-    let emulated = is_emulated(host);
-    let mut request = plan::request("plan", &from.suite, &from.inventory, &facts, emulated);
+    let slow = is_slow(host);
+    let mut request = plan::request("plan", &from.suite, &from.inventory, &facts, slow);
     let left_out = environment::apply(
         &mut request,
         &host.prepare,
@@ -226,7 +226,7 @@ fn planned(from: &Ingredients, host: &Host) -> PlannedHost {
         host: host.name.clone(),
         board: host.board.clone(),
         transport: transport_name(&host.transport).to_owned(),
-        emulated,
+        emulated: is_emulated(host),
         assumed_cpus,
         left_out: left_out.map_or(Vec::new(), |left_out| left_out.units),
         sampling_ms: units.iter().map(|unit| unit.sampling_ms).sum(),
@@ -290,7 +290,7 @@ fn estimated_ms(hosts: &[PlannedHost], max_parallel: Option<NonZeroU32>) -> u64 
     let mut machine_free_at_ms = 0;
     for host in hosts {
         let place = free_at_ms.iter_mut().min().expect("there is a place");
-        let is_remote = host.transport == "ssh";
+        let is_remote = matches!(host.transport.as_str(), "ssh" | "replay");
         let start_ms = match is_remote {
             true => *place,
             false => machine_free_at_ms.max(*place),

@@ -130,7 +130,7 @@ fn values(key: Key, host: &Host, inventory: &Inventory) -> Vec<String> {
             Transport::Local => vec![std::env::consts::ARCH.to_owned()],
             Transport::QemuUser { arch, .. } => vec![arch.clone()],
             // Nobody has asked the host yet: its board tells, where the fleet file names one.
-            Transport::Ssh(_) => {
+            Transport::Ssh(_) | Transport::Replay(_) => {
                 let board = host.board.as_ref().and_then(|id| inventory.boards.get(id));
                 board.iter().map(|board| board.arch.clone()).collect()
             }

@@ -1,5 +1,6 @@
-//! Ways to run the board program: on this machine, over SSH, or under qemu-user.
+//! Ways to run the board program: on this machine, over SSH, or under qemu-user; and a recorded stream in its place.
 
+mod replay;
 mod script;
 mod ssh;
 mod store;
@@ -14,6 +15,7 @@ use bench_reports::run_dir::{HostStatus, Stage};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::artifact::Artifact;
+use replay::Replay;
 use ssh::SshConnection;
 pub use ssh::{expand_home, tail};
 pub use store::LocalFile;
@@ -76,6 +78,8 @@ pub enum Connection {
     },
     /// Processes of another machine.
     Ssh(SshConnection),
+    /// No process: a recorded stream.
+    Replay(Replay),
 }
 
 /// What a host says before anything is deployed.
@@ -149,6 +153,7 @@ pub async fn connect(host: &Host) -> Result<Connection, HostError> {
             })
         }
         Transport::Ssh(target) => SshConnection::open(target).await.map(Connection::Ssh),
+        Transport::Replay(recording) => Replay::open(&host.name, recording).map(Connection::Replay),
     }
 }
 
@@ -180,6 +185,7 @@ impl Connection {
                 machine: this_machine(),
             }),
             Connection::Ssh(ssh) => ssh.probe().await,
+            Connection::Replay(replay) => Ok(replay.probe()),
         }
     }
 
@@ -191,6 +197,7 @@ impl Connection {
         match self {
             Connection::Local | Connection::Qemu { .. } => Ok(artifact.path.display().to_string()),
             Connection::Ssh(ssh) => ssh.deploy(artifact).await,
+            Connection::Replay(_) => Ok(String::new()),
         }
     }
 
@@ -215,6 +222,7 @@ impl Connection {
                 start_process(stage, command, args)
             }
             Connection::Ssh(ssh) => ssh.start(stage, program, args).await,
+            Connection::Replay(replay) => Ok(replay.start(args)),
         }
     }
 

@@ -15,7 +15,7 @@ use super::memory::RawMemory;
 use super::prepare::RawPrepare;
 use super::suite::unknown_id;
 use crate::diagnostic::{Problem, quoted};
-use crate::fleet::{Fleet, Host, SshTarget, Transport};
+use crate::fleet::{Fleet, Host, Recording, SshTarget, Transport};
 
 /// The machines of this lab.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -54,6 +54,11 @@ struct RawHost {
     arch: Option<RawArch>,
     /// Value for qemu's `-cpu`, for instance `max` (transport `qemu-user`).
     cpu: Option<String>,
+    /// Recorded `hosts/HOST/stream.jsonl` of a run, relative to the fleet file (transport `replay`).
+    stream: Option<String>,
+    /// Time over which its lines are spread [default: 0, as fast as they are taken] (transport `replay`).
+    #[schemars(range(max = 3600))]
+    seconds: Option<u32>,
     /// Free words to select hosts by.
     #[serde(default)]
     tags: Vec<String>,
@@ -77,6 +82,8 @@ enum RawTransport {
     Ssh,
     /// The board program for another architecture under qemu-user: function only, never compared.
     QemuUser,
+    /// No machine: a recorded stream is played again. Never compared.
+    Replay,
 }
 
 impl RawTransport {
@@ -85,6 +92,7 @@ impl RawTransport {
             RawTransport::Local => "local",
             RawTransport::Ssh => "ssh",
             RawTransport::QemuUser => "qemu-user",
+            RawTransport::Replay => "replay",
         }
     }
 }
@@ -201,11 +209,15 @@ impl RawHost {
         if !transport_is_known {
             return None;
         }
-        if self.transport == RawTransport::QemuUser && self.emulated == Some(false) {
+        let is_never_real = matches!(
+            self.transport,
+            RawTransport::QemuUser | RawTransport::Replay
+        );
+        if is_never_real && self.emulated == Some(false) {
             problems.push(
                 Problem::new(
                     place.key("emulated").value_span(),
-                    "transport `qemu-user` is always emulated",
+                    format!("transport `{}` is always emulated", self.transport.id()),
                     "remove `emulated: false`",
                 )
                 .related(place.key("transport").value_span(), "because of this"),
@@ -239,6 +251,8 @@ impl RawHost {
             ("config-file", RawTransport::Ssh, self.config_file.is_some()),
             ("arch", RawTransport::QemuUser, self.arch.is_some()),
             ("cpu", RawTransport::QemuUser, self.cpu.is_some()),
+            ("stream", RawTransport::Replay, self.stream.is_some()),
+            ("seconds", RawTransport::Replay, self.seconds.is_some()),
         ];
         for (key, transport, is_given) in keys {
             if is_given && transport != self.transport {
@@ -261,6 +275,21 @@ impl RawHost {
         match self.transport {
             RawTransport::Local => Some(Transport::Local),
             RawTransport::Ssh => self.ssh_target(place, problems).map(Transport::Ssh),
+            RawTransport::Replay => match self.stream {
+                Some(stream) => Some(Transport::Replay(Recording {
+                    stream: stream.into(),
+                    seconds: self.seconds.unwrap_or(0),
+                })),
+                None if !place.key("stream").is_usable() => None,
+                None => {
+                    problems.push(Problem::new(
+                        place.key_span(),
+                        format!("`{}` does not say what to replay", place.path()),
+                        "add `stream: <hosts/HOST/stream.jsonl of a run>`",
+                    ));
+                    None
+                }
+            },
             RawTransport::QemuUser => match self.arch {
                 Some(arch) => Some(Transport::QemuUser {
                     arch: arch.id().to_owned(),

@@ -81,6 +81,11 @@ pub fn runner(global: &Global, args: &RunnerArgs) -> anyhow::Result<u8> {
             become_program(command, args)
         }
         Transport::Ssh(_) => over_ssh(host, &program, args),
+        Transport::Replay(_) => Err(ExitError::usage(format!(
+            "host `{}` is a recorded stream and runs no program; name a host of another transport",
+            host.name
+        ))
+        .into()),
     }
 }
 
@@ -253,7 +258,7 @@ async fn bring(
         };
         let is_lost = match &connection {
             Connection::Ssh(ssh) => !ssh.is_alive().await,
-            Connection::Local | Connection::Qemu { .. } => false,
+            Connection::Local | Connection::Qemu { .. } | Connection::Replay(_) => false,
         };
         connection.close().await;
         if !is_lost || n_left == 0 {

@@ -16,7 +16,9 @@ use tokio::sync::mpsc;
 use super::ask::{artifact_for, facts};
 use super::stream::{StreamState, plain};
 use super::talk::{feed, keep_stderr};
-use super::{MAX_LINE_BYTES, RunContext, check_protocol, interrupted, is_emulated, transport_name};
+use super::{
+    MAX_LINE_BYTES, RunContext, check_protocol, interrupted, is_emulated, is_slow, transport_name,
+};
 use crate::progress::HostProgress;
 use crate::recorder::HostFiles;
 use crate::resume::Prior;
@@ -161,7 +163,9 @@ impl<'a> HostSession<'a> {
         self.line.say("deploying");
         let started = Instant::now();
         let program = connection.deploy(artifact).await?;
-        self.artifact_sha256 = Some(artifact.sha256.clone());
+        // The program that made a recorded stream is not known.
+        let has_program = !matches!(connection, Connection::Replay(_));
+        self.artifact_sha256 = has_program.then(|| artifact.sha256.clone());
         self.spent("deploy", started);
         let reached = Reached {
             connection,
@@ -239,7 +243,7 @@ impl<'a> HostSession<'a> {
             &context.suite,
             &context.inventory,
             facts,
-            is_emulated(self.host),
+            is_slow(self.host),
         );
         for unit in &mut request.units {
             unit.variant.clone_from(&context.variant);

@@ -17,6 +17,7 @@ mod faults;
 mod fleet;
 mod lab;
 mod plan;
+mod replay;
 mod resume;
 mod runner;
 mod shards;
