@@ -1,5 +1,10 @@
 //! Real GGUF files, made by the format's own package (`gguf/make.py`), and hostile ones, made here.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, as the test itself would"
+)]
+
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
