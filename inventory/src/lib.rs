@@ -10,6 +10,7 @@ mod board;
 mod check;
 mod diagnostic;
 mod fleet;
+pub mod gguf;
 mod load;
 mod model;
 mod raw;

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod lab;
 pub mod list;
 pub mod merge;
+pub mod model;
 pub mod plan;
 pub mod report;
 pub mod restore;

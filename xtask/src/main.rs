@@ -115,6 +115,8 @@ enum Command {
     Report(commands::report::ReportArgs),
     /// Join run directories of one plan, for instance those of shards
     Merge(commands::merge::MergeArgs),
+    /// Show a GGUF file as a model, or add it to the catalogue
+    Model(commands::model::ModelArgs),
     /// Theoretical tokens per second of a model on a board
     Bounds(commands::bounds::BoundsArgs),
     /// Start, show and end emulated boards to try memwall on
@@ -137,6 +139,7 @@ fn main() -> ExitCode {
         Command::Restore(args) => commands::restore::restore(&cli.global, &args),
         Command::Report(args) => commands::report::report(&cli.global, &args),
         Command::Merge(args) => commands::merge::merge(&cli.global, &args),
+        Command::Model(args) => commands::model::model(&cli.global, &args),
         Command::Bounds(args) => commands::bounds::bounds(&cli.global, &args),
         Command::Lab(args) => commands::lab::lab(&cli.global, &args),
         Command::Runner(args) => commands::runner::runner(&cli.global, &args),

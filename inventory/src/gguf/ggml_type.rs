@@ -1,0 +1,127 @@
+//! The storage types of ggml by their numbers in a file.
+
+use std::fmt;
+
+use crate::model::TensorFormat;
+
+/// A storage type of a tensor as a GGUF file numbers it.
+///
+/// Wider than [`TensorFormat`], which holds the types that there are kernels for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GgmlType {
+    number: u32,
+}
+
+/// Number, name in lower case, elements of a block, bytes of a block.
+///
+/// Source: ggml, `include/ggml.h` (numbers) and `src/ggml-common.h` (blocks). The numbers that are missing belonged to types
+/// that ggml has removed.
+const TYPES: [(u32, &str, u64, u64); 35] = [
+    (0, "f32", 1, 4),
+    (1, "f16", 1, 2),
+    (2, "q4_0", 32, 18),
+    (3, "q4_1", 32, 20),
+    (6, "q5_0", 32, 22),
+    (7, "q5_1", 32, 24),
+    (8, "q8_0", 32, 34),
+    (9, "q8_1", 32, 40),
+    (10, "q2_k", 256, 84),
+    (11, "q3_k", 256, 110),
+    (12, "q4_k", 256, 144),
+    (13, "q5_k", 256, 176),
+    (14, "q6_k", 256, 210),
+    (15, "q8_k", 256, 292),
+    (16, "iq2_xxs", 256, 66),
+    (17, "iq2_xs", 256, 74),
+    (18, "iq3_xxs", 256, 98),
+    (19, "iq1_s", 256, 50),
+    (20, "iq4_nl", 32, 18),
+    (21, "iq3_s", 256, 110),
+    (22, "iq2_s", 256, 82),
+    (23, "iq4_xs", 256, 136),
+    (24, "i8", 1, 1),
+    (25, "i16", 1, 2),
+    (26, "i32", 1, 4),
+    (27, "i64", 1, 8),
+    (28, "f64", 1, 8),
+    (29, "iq1_m", 256, 56),
+    (30, "bf16", 1, 2),
+    (34, "tq1_0", 256, 54),
+    (35, "tq2_0", 256, 66),
+    (39, "mxfp4", 32, 17),
+    (40, "nvfp4", 64, 36),
+    (41, "q1_0", 128, 18),
+    (42, "q2_0", 64, 18),
+];
+
+impl GgmlType {
+    /// The type of a number; `None` where ggml has none, or has it no more.
+    pub fn from_number(number: u32) -> Option<GgmlType> {
+        let mut types = TYPES.iter();
+        let known = types.any(|(known, ..)| *known == number);
+        known.then_some(GgmlType { number })
+    }
+
+    /// Its number in a file.
+    pub fn number(self) -> u32 {
+        self.number
+    }
+
+    /// ggml's name in lower case, for instance `q4_k`.
+    pub fn id(self) -> &'static str {
+        self.row().1
+    }
+
+    /// Elements of one block.
+    pub fn block_elements(self) -> u64 {
+        self.row().2
+    }
+
+    /// Bytes of one block, scales included.
+    pub fn block_bytes(self) -> u64 {
+        self.row().3
+    }
+
+    /// The same format as one that the catalogue's tensor lists use; `None` where they never use it.
+    pub fn tensor_format(self) -> Option<TensorFormat> {
+        TensorFormat::ALL
+            .into_iter()
+            .find(|format| format.id() == self.id())
+    }
+
+    fn row(self) -> &'static (u32, &'static str, u64, u64) {
+        let mut types = TYPES.iter();
+        types
+            .find(|(known, ..)| *known == self.number)
+            .expect("only numbers of the table become types")
+    }
+}
+
+impl fmt::Display for GgmlType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_of_the_catalogue_is_a_type_with_the_same_blocks() {
+        for format in TensorFormat::ALL {
+            let (number, ..) = TYPES.iter().find(|row| row.1 == format.id()).unwrap();
+            let ggml_type = GgmlType::from_number(*number).unwrap();
+            assert_eq!(ggml_type.block_elements(), format.block_elements());
+            assert_eq!(ggml_type.block_bytes(), format.block_bytes());
+            assert_eq!(ggml_type.tensor_format(), Some(format));
+        }
+    }
+
+    #[test]
+    fn numbers_of_removed_and_future_types_are_unknown() {
+        for number in [4, 5, 31, 33, 36, 38, 43, u32::MAX] {
+            assert_eq!(GgmlType::from_number(number), None);
+        }
+    }
+}
