@@ -109,14 +109,8 @@ impl Recorder {
             let file = OpenOptions::new().create(true).append(true).open(&path);
             file.with_context(|| format!("cannot open `{}`", path.display()))
         };
-        let previous = dir.join("previous.json");
-        if let Some(facts) = self
-            .dir
-            .parent()
-            .and_then(|runs| run_dir::last_facts(runs, host))
-            && !dir.join("stream.jsonl").exists()
-        {
-            write_json(&previous, &facts)?;
+        if !dir.join("stream.jsonl").exists() {
+            self.copy_previous(host, &dir)?;
         }
         end_last_line(&dir.join("stream.jsonl"))?;
         Ok(HostFiles {
@@ -132,6 +126,17 @@ impl Recorder {
     /// When a file cannot be read or the disk does not take the list.
     pub fn seal(&self) -> anyhow::Result<()> {
         run_dir::files::seal(&self.dir)
+    }
+
+    /// What the host was in the run before. A nightly shard has a folder of its own: the runs before lie in the usual one.
+    fn copy_previous(&self, host: &str, dir: &Path) -> anyhow::Result<()> {
+        let usual = workspace::default_runs_dir();
+        let folders = [self.dir.parent(), Some(usual.as_path())];
+        let mut folders = folders.into_iter().flatten();
+        match folders.find_map(|runs| run_dir::last_facts(runs, host)) {
+            Some(facts) => write_json(&dir.join("previous.json"), &facts),
+            None => Ok(()),
+        }
     }
 
     fn copy_inventory(&self, suite: &str, fleet: Option<&Path>) -> anyhow::Result<()> {

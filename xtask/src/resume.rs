@@ -153,10 +153,14 @@ fn prior(dir: &Path, data: HostData) -> Prior {
         .join(&data.record.host)
         .join("stream.jsonl");
     let bytes = std::fs::read(stream).unwrap_or_default();
+    // A line without its end was cut off by the controller's own: the board has it whole.
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
-    let lines = lines.filter_map(|line| std::str::from_utf8(line).ok());
-    for message in lines.filter_map(|line| parse_line(line).ok()) {
-        state.take(&message);
+    for line in lines.filter(|line| line.ends_with(b"\n")) {
+        let text = std::str::from_utf8(line).ok();
+        match text.and_then(|text| parse_line(text).ok()) {
+            Some(message) => state.take(&message),
+            None => state.take_garbage(),
+        }
     }
     Prior {
         request: data.request,

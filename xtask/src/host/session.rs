@@ -205,8 +205,8 @@ impl<'a> HostSession<'a> {
         let first = reached.as_ref().expect("the caller has reached the host");
         if self.request.is_some() {
             // A controller that was killed may have sent one request more than its stream tells.
-            let (attempt, n_messages) = (self.state.attempt, self.state.n_messages);
-            self.collect(first, attempt, n_messages).await?;
+            let (attempt, n_lines) = (self.state.attempt, self.state.n_lines);
+            self.collect(first, attempt, n_lines).await?;
             self.collect(first, attempt + 1, 0).await?;
             self.state.attempt = attempt + 1;
             if self.state.complete {
@@ -310,7 +310,7 @@ impl<'a> HostSession<'a> {
             self.line.say(&format!("{cause}; trying again"));
             let again = self.reach_again(reached.take()).await?;
             let again = reached.insert(again);
-            let n_received = self.state.n_messages;
+            let n_received = self.state.n_lines;
             let collected = self.collect(again, request.attempt, n_received).await;
             // Lost again: the next request finds that out.
             if let Err(error) = collected
@@ -324,7 +324,7 @@ impl<'a> HostSession<'a> {
         }
     }
 
-    /// Brings results that the board kept, from a message's number on, and lets the board forget them.
+    /// Brings results that the board kept, from a line of its answer on, and lets the board forget them.
     async fn collect(&mut self, at: &Reached, attempt: u32, from: usize) -> Result<(), HostError> {
         if attempt == 0 {
             return Ok(());
@@ -375,7 +375,7 @@ impl<'a> HostSession<'a> {
         request: &RunRequest,
     ) -> Result<Answer, HostError> {
         // A stream that never begins must not pass for the answer before.
-        (self.state.complete, self.state.left, self.state.n_messages) = (false, None, 0);
+        (self.state.complete, self.state.left, self.state.n_lines) = (false, None, 0);
         let Running {
             stdin,
             stdout,
@@ -470,7 +470,7 @@ impl<'a> HostSession<'a> {
             })?;
             match &message {
                 Some(message) => self.note(message)?,
-                None => self.state.n_garbage_lines += 1,
+                None => self.state.take_garbage(),
             }
             if let (Some(Message::Done(_) | Message::Left(_)), Some(control)) = (message, control) {
                 self.sync()?;

@@ -19,8 +19,8 @@ pub struct StreamState {
     pub n_garbage_lines: u32,
     /// Number of the request that the stream answers.
     pub attempt: u32,
-    /// Messages of that answer, its `hello` included.
-    pub n_messages: usize,
+    /// Lines of that answer from its `hello` on: as many of the board's spool are here.
+    pub n_lines: usize,
     /// Whether that answer ended with its `done`.
     pub complete: bool,
     /// Why the supervisor left before, in its words.
@@ -53,11 +53,11 @@ impl StreamState {
 
     /// Takes one message of the board.
     pub fn take(&mut self, message: &Message) {
-        self.n_messages += 1;
+        self.n_lines += 1;
         match message {
             Message::Hello(hello) => {
                 self.attempt = hello.attempt;
-                self.n_messages = 1;
+                self.n_lines = 1;
                 self.complete = false;
                 self.left = None;
             }
@@ -77,6 +77,15 @@ impl StreamState {
             | Message::Reading(_)
             | Message::UnitState(_)
             | Message::Note(_) => {}
+        }
+    }
+
+    /// Takes a line that is no message. What a login script prints comes before the answer; what comes within it was said
+    /// by the board program, whose spool has it too.
+    pub fn take_garbage(&mut self) {
+        self.n_garbage_lines += 1;
+        if self.n_lines > 0 {
+            self.n_lines += 1;
         }
     }
 
@@ -127,6 +136,22 @@ mod tests {
             after: Some(after.into()),
             problem: problem.map(str::to_string),
         })
+    }
+
+    #[test]
+    fn lines_are_counted_as_the_board_keeps_them() {
+        let mut state = StreamState::default();
+        state.take_garbage();
+        let hello =
+            r#"{"type":"hello","protocol":3,"program":"p","arch":"a","run_id":"r","attempt":2}"#;
+        let note = r#"{"type":"note","text":"t"}"#;
+        state.take(&bench_protocol::parse_line(hello).unwrap());
+        state.take_garbage();
+        state.take(&bench_protocol::parse_line(note).unwrap());
+        assert_eq!(
+            (state.attempt, state.n_lines, state.n_garbage_lines),
+            (2, 3, 2)
+        );
     }
 
     #[test]
