@@ -144,7 +144,7 @@ pub struct HostRecord {
     pub host: String,
     /// Catalogue id of its board, if the fleet file names one.
     pub board: Option<String>,
-    /// `local`, `ssh` or `qemu-user`.
+    /// `local`, `ssh`, `qemu-user` or `replay`.
     pub transport: String,
     /// Whether an emulator ran it: function only, never compared.
     pub emulated: bool,

@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -102,7 +102,9 @@ pub fn take(
             }
         }
         let lease = read(&mut file);
-        if let Some(lease) = lease.as_ref().filter(|lease| lease.is_overdue()) {
+        // Anybody may write the lease: only a process that has the lock itself open is ended.
+        let hangs = |lease: &&Lease| lease.is_overdue() && process::has_open(lease.pid, &path);
+        if let Some(lease) = lease.as_ref().filter(hangs) {
             process::end(lease.pid);
         }
         if started.elapsed() >= wait || !waiting(lease.as_ref()) {
@@ -113,11 +115,23 @@ pub fn take(
 }
 
 /// Opens the lock for every user. A file of another user in a shared folder may be opened but not created again, so
-/// creating comes second.
+/// creating comes second. What stands in the folder may be anybody's: a link to another file would have that file
+/// overwritten, and is refused.
 fn open(path: &Path) -> std::io::Result<File> {
-    let open = |path: &Path| match OpenOptions::new().read(true).write(true).open(path) {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(path),
-        other => other,
+    const FLAGS: libc::c_int = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let open = |path: &Path| {
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(FLAGS);
+        let opened = match options.clone().write(true).open(path) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => options.open(path),
+            other => other,
+        };
+        let file = opened?;
+        let metadata = file.metadata()?;
+        match metadata.is_file() && metadata.nlink() == 1 {
+            true => Ok(file),
+            false => Err(std::io::Error::other("it is no plain file; remove it")),
+        }
     };
     match open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -206,6 +220,24 @@ mod tests {
             since_s: 0,
             expires_s: 0,
         }
+    }
+
+    #[test]
+    fn a_lock_that_is_a_link_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (other, link, hard) = ["other", "link", "hard"]
+            .map(|name| folder.path().join(name))
+            .into();
+        std::fs::write(&other, "precious").unwrap();
+        std::os::unix::fs::symlink(&other, &link).unwrap();
+        assert!(open(&link).is_err());
+        std::fs::hard_link(&other, &hard).unwrap();
+        assert!(open(&hard).is_err());
+        let lock = folder.path().join("lock");
+        let file = open(&lock).unwrap();
+        assert!(open(&lock).is_ok() && process::has_open(std::process::id(), &lock));
+        drop(file);
+        assert!(!process::has_open(std::process::id(), &lock));
     }
 
     #[test]

@@ -45,6 +45,16 @@ pub fn command_line(pid: u32) -> Vec<String> {
         .collect()
 }
 
+/// Whether a process has a file open, as far as this user may see.
+pub fn has_open(pid: u32, file: &Path) -> bool {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut targets = descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
+    targets.any(|target| target == file)
+}
+
 /// Ends a process at once, where this user may.
 pub fn end(pid: u32) {
     if let Some(pid) = libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 1) {

@@ -56,7 +56,7 @@ pub struct PlannedHost {
     pub host: String,
     /// Catalogue id of its board, if the fleet file names one.
     pub board: Option<String>,
-    /// `local`, `ssh` or `qemu-user`.
+    /// `local`, `ssh`, `qemu-user` or `replay`.
     pub transport: String,
     /// Whether an emulator runs it.
     pub emulated: bool,
