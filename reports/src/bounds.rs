@@ -328,6 +328,7 @@ mod tests {
             source: "vendor".into(),
             published: Vec::new(),
             latencies: Vec::new(),
+            prices: Vec::new(),
         }
     }
 

@@ -249,6 +249,7 @@ mod tests {
             source: "vendor".into(),
             published: Vec::new(),
             latencies: Vec::new(),
+            prices: Vec::new(),
         };
         let desk = bench_inventory::Host {
             name: "desk".into(),
@@ -263,6 +264,8 @@ mod tests {
             boards: BTreeMap::from([("rock-5b".into(), board)]),
             models: BTreeMap::new(),
             suites: BTreeMap::new(),
+            references: BTreeMap::new(),
+            quality: BTreeMap::new(),
             fleet: bench_inventory::Fleet { hosts: vec![desk] },
         }
     }

@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
+pub(crate) use self::work::RawQuant;
 use self::work::{
     RawDecode, RawGemm, RawGemv, RawLatency, RawPeak, RawPrefill, RawStream, check_model,
 };
