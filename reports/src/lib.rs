@@ -13,6 +13,8 @@ pub mod epoch;
 pub mod frames;
 pub mod gate;
 pub mod health;
+pub mod label;
+pub mod predict;
 pub mod report;
 pub mod stats;
 pub mod theory;
