@@ -10,7 +10,7 @@ mod unit;
 use bench_inventory::Board;
 use bench_protocol::{Environment, Residency};
 
-pub use chain::{Chain, Limit};
+pub use chain::{Chain, Limit, kernel_rates, mixed_rate};
 pub use experiments::{
     Gain, Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline,
 };

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub use evidence::{Machine, Observation, machines, of_analysis};
+pub use evidence::{Machine, Observation, class_of_host, from_own_rows, machines, of_analysis};
 
 /// Share of new rows that an interval is meant to hold.
 pub const LEVEL: f64 = 0.8;
@@ -233,6 +233,29 @@ pub fn predict(class: &Class, identity: &str, machines: &[Machine]) -> Option<Pr
         n_machines,
         n_rows,
         n_own_rows: own_logs.n,
+    })
+}
+
+/// The expected share of a new row from rows of one machine alone: Student's t with the rows less one as degrees of
+/// freedom. `None` for fewer than three.
+fn from_rows(shares: &[f64]) -> Option<Prediction> {
+    let logs: Vec<f64> = shares.iter().map(|share| share.ln()).collect();
+    let of_rows = moments(&logs);
+    if of_rows.n < MIN_MACHINES {
+        return None;
+    }
+    let freedom = of_rows.n - 1;
+    let variance = of_rows.squares / freedom as f64 * (1.0 + 1.0 / of_rows.n as f64);
+    let reach = T_90[freedom.min(T_90.len()) - 1] * variance.sqrt();
+    Some(Prediction {
+        low: (of_rows.mean - reach).exp().min(1.0),
+        middle: of_rows.mean.exp().min(1.0),
+        high: (of_rows.mean + reach).exp().min(1.0),
+        level: LEVEL,
+        class: "what this host made of its own best read".to_owned(),
+        n_machines: 1,
+        n_rows: of_rows.n,
+        n_own_rows: of_rows.n,
     })
 }
 

@@ -1,9 +1,8 @@
 //! The machines that predictions rest on: what others published, and what was measured here.
 
 use bench_inventory::{Board, Inventory, Memory, Reference, ReferenceLoad};
-use bench_protocol::Facts;
 
-use super::Class;
+use super::{Class, Prediction};
 use crate::analysis::{Analysis, HostAnalysis};
 use crate::label::Label;
 
@@ -88,25 +87,57 @@ pub fn of_analysis(analysis: &Analysis) -> Vec<Machine> {
     all
 }
 
-/// The best usable decode of every model, quantisation and depth.
 fn of_host(host: &HostAnalysis) -> Option<Machine> {
     let theory = host.theory.as_ref().ok()?;
-    let rows: Vec<Observation> = (host.best_chains().into_iter())
-        .filter(|chain| chain.verdict.is_usable() && chain.extrapolated.is_none())
-        .map(|chain| Observation {
-            what: format!("{} {}", chain.model.model, chain.model.quant),
-            share: chain.measured_gb_per_s / theory.gb_per_s,
-            source: format!("host {}", host.name()),
-        })
-        .filter(|row| row.share.is_finite() && row.share > 0.0)
-        .collect();
-    (!rows.is_empty() && !host.data.record.emulated).then(|| Machine {
+    let rows = rows(host, theory.gb_per_s);
+    (!rows.is_empty()).then(|| Machine {
         name: host.name().to_owned(),
         board: host.board.map(|board| board.id.clone()),
-        class: Class::of_host(host.board, theory.kind.as_str(), host.data.facts.as_ref()),
+        class: class_of(host, &theory.kind),
         label: Label::Measured,
         rows,
     })
+}
+
+/// The best usable decode of every model, quantisation and depth, as a share of a bandwidth.
+fn rows(host: &HostAnalysis, gb_per_s: f64) -> Vec<Observation> {
+    (host.best_chains().into_iter())
+        .filter(|chain| chain.verdict.is_usable() && chain.extrapolated.is_none())
+        .map(|chain| Observation {
+            what: format!("{} {}", chain.model.model, chain.model.quant),
+            share: chain.measured_gb_per_s / gb_per_s,
+            source: format!("host {}", host.name()),
+        })
+        .filter(|row| row.share.is_finite() && row.share > 0.0)
+        .collect()
+}
+
+/// What a host is like; `None` where its theoretical bandwidth, and so its memory, is not known.
+pub fn class_of_host(host: &HostAnalysis) -> Option<Class> {
+    let theory = host.theory.as_ref().ok()?;
+    Some(class_of(host, &theory.kind))
+}
+
+/// The share of its best read that a host's new models will reach, from those that were measured on it. For hosts whose
+/// theoretical bandwidth is not known.
+pub fn from_own_rows(host: &HostAnalysis, read_gb_per_s: f64) -> Option<Prediction> {
+    let shares: Vec<f64> = (rows(host, read_gb_per_s).iter())
+        .map(|row| row.share)
+        .collect();
+    super::from_rows(&shares)
+}
+
+fn class_of(host: &HostAnalysis, memory_kind: &str) -> Class {
+    let of_board = host.board.and_then(|board| board.clusters.first());
+    let of_facts = || host.data.facts.as_ref()?.cpu_model.clone();
+    Class {
+        processor: "cpu".to_owned(),
+        core: of_board
+            .map(|cluster| cluster.core.clone())
+            .or_else(of_facts)
+            .unwrap_or_else(|| "unknown cores".to_owned()),
+        memory_kind: memory_kind.to_owned(),
+    }
 }
 
 impl Class {
@@ -120,19 +151,6 @@ impl Class {
             processor: processor.to_owned(),
             core: core.unwrap_or_else(|| board.soc.clone()),
             memory_kind: memory.kind.clone(),
-        }
-    }
-
-    fn of_host(board: Option<&Board>, memory_kind: &str, facts: Option<&Facts>) -> Class {
-        let of_board = board.and_then(|board| board.clusters.first());
-        let of_facts = || facts.and_then(|facts| facts.cpu_model.clone());
-        Class {
-            processor: "cpu".to_owned(),
-            core: of_board
-                .map(|cluster| cluster.core.clone())
-                .or_else(of_facts)
-                .unwrap_or_else(|| "unknown cores".to_owned()),
-            memory_kind: memory_kind.to_owned(),
         }
     }
 }
