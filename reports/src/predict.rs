@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub use evidence::{Machine, Observation, class_of_host, from_own_rows, machines, of_analysis};
+pub use evidence::{Machine, Observation, class_of_host, from_own_rows, machines, with_hosts};
 
 /// Share of new rows that an interval is meant to hold.
 pub const LEVEL: f64 = 0.8;

@@ -80,9 +80,9 @@ fn of_reference(reference: &Reference, inventory: &Inventory) -> Machine {
     }
 }
 
-/// What others measured and what this run measured, together.
-pub fn of_analysis(analysis: &Analysis) -> Vec<Machine> {
-    let mut all = machines(&analysis.run.inventory);
+/// What others measured and what a run measured, together.
+pub fn with_hosts(inventory: &Inventory, analysis: &Analysis) -> Vec<Machine> {
+    let mut all = machines(inventory);
     all.extend(analysis.hosts.iter().filter_map(of_host));
     all
 }
