@@ -18,25 +18,60 @@ use crate::format;
 use crate::label::Label;
 
 /// What is asked about: a model, how it is stored and how much it remembers.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Load<'a> {
     /// The model.
     pub model: &'a Model,
     /// Its quantisation.
     pub quant: Quant,
+    /// Bytes of all tensors.
+    pub file_bytes: u64,
+    /// Bytes of weights that one token reads.
+    pub read_bytes_per_token: u64,
     /// Tokens in the KV cache.
     pub depth: u64,
     /// Tokens that must fit into the KV cache; at least `depth`.
     pub context: u64,
     /// Storage of keys and values.
     pub kv_format: KvFormat,
+    /// Bytes of weights that one token reads, by the format of their tensors.
+    weight_bytes: BTreeMap<String, u64>,
 }
 
-impl Load<'_> {
+impl<'a> Load<'a> {
+    /// A model with a KV cache of `depth` tokens, in which `context` must fit.
+    pub fn new(
+        model: &'a Model,
+        quant: Quant,
+        depth: u64,
+        context: u64,
+        kv_format: KvFormat,
+    ) -> Load<'a> {
+        let (mut file_bytes, mut weight_bytes) = (0, BTreeMap::new());
+        for tensor in model.tensors(quant) {
+            file_bytes += tensor.bytes();
+            if tensor.read_per_token {
+                *weight_bytes
+                    .entry(tensor.format.id().to_owned())
+                    .or_insert(0) += tensor.bytes();
+            }
+        }
+        Load {
+            model,
+            quant,
+            file_bytes,
+            read_bytes_per_token: weight_bytes.values().sum(),
+            depth,
+            context: context.max(depth),
+            kv_format,
+            weight_bytes,
+        }
+    }
+
     /// Bytes that one token reads: weights, and keys and values of everything before it.
     pub fn token_bytes(&self) -> f64 {
         token_bytes(
-            self.model.read_bytes_per_token(self.quant),
+            self.read_bytes_per_token,
             self.model.kv_bytes_per_token(self.kv_format),
             self.depth,
         )
@@ -137,13 +172,12 @@ pub mod culprits {
 }
 
 /// Everything that is known of one load on one target.
-pub fn decide(target: &Target, load: Load) -> Decision {
+pub fn decide(target: &Target, load: &Load) -> Decision {
     let bytes = load.token_bytes();
-    let file_bytes = load.model.file_bytes(load.quant);
-    let kernel = target.kernel_rate(&weight_bytes(load.model, load.quant));
+    let kernel = target.kernel_rate(&load.weight_bytes);
     let bound = bound(target, kernel);
     let expected = expected(target, load, bound.as_ref().map(|rate| rate.gb_per_s));
-    let need = fit::need(load.model, file_bytes, load.context, load.kv_format);
+    let need = fit::need(load.model, load.file_bytes, load.context, load.kv_format);
     Decision {
         target: target.name.clone(),
         processor: target.processor.clone(),
@@ -159,21 +193,11 @@ pub fn decide(target: &Target, load: Load) -> Decision {
         expected,
         need,
         fits: (target.room.as_ref()).map(|room| need.total_bytes() <= room.bytes),
-        max_context: target
-            .room
-            .as_ref()
-            .and_then(|room| fit::max_context(load.model, file_bytes, load.kv_format, room.bytes)),
+        max_context: target.room.as_ref().and_then(|room| {
+            fit::max_context(load.model, load.file_bytes, load.kv_format, room.bytes)
+        }),
         room: target.room.clone(),
     }
-}
-
-/// Bytes that one token reads, by the format of their tensors.
-fn weight_bytes(model: &Model, quant: Quant) -> BTreeMap<String, u64> {
-    let mut bytes = BTreeMap::new();
-    for tensor in model.tensors(quant).iter().filter(|it| it.read_per_token) {
-        *bytes.entry(tensor.format.id().to_owned()).or_insert(0) += tensor.bytes();
-    }
-    bytes
 }
 
 fn bound(target: &Target, kernel: Option<f64>) -> Option<Rate> {
@@ -208,7 +232,7 @@ fn limit(target: &Target, kernel: Option<f64>) -> &'static str {
     }
 }
 
-fn expected(target: &Target, load: Load, bound_gb_per_s: Option<f64>) -> Option<Expected> {
+fn expected(target: &Target, load: &Load, bound_gb_per_s: Option<f64>) -> Option<Expected> {
     if let Some(measured) = measured(target, load) {
         return Some(measured);
     }
@@ -228,7 +252,7 @@ fn expected(target: &Target, load: Load, bound_gb_per_s: Option<f64>) -> Option<
 }
 
 /// The best measured rate of exactly this load.
-fn measured(target: &Target, load: Load) -> Option<Expected> {
+fn measured(target: &Target, load: &Load) -> Option<Expected> {
     let host = target.host?;
     let chains = host.best_chains();
     let chain = chains.into_iter().find(|chain| {

@@ -127,8 +127,16 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// `80 % interval from 6 machines (CPUs with LPDDR of any kind)`.
+    /// `80 % interval from 6 machines: CPUs with LPDDR of any kind`.
     pub fn basis(&self) -> String {
+        if self.n_rows == self.n_own_rows {
+            return format!(
+                "{} interval from {} of this very machine ({}), scattering as those of other machines do",
+                crate::format::percent(self.level),
+                crate::format::count(self.n_own_rows, "figure", "figures"),
+                self.class
+            );
+        }
         let own = match self.n_own_rows {
             0 => String::new(),
             n => format!(
@@ -192,16 +200,9 @@ pub fn predict(class: &Class, identity: &str, machines: &[Machine]) -> Option<Pr
     let n_machines = of_machines.len();
     let n_rows = of_machines.iter().map(|it| it.n).sum();
 
-    // Rows of one machine scatter alike on all machines of a processor, so all of them tell how much.
-    let everywhere = usable().filter(|machine| machine.class.processor == class.processor);
-    let all: Vec<Moments> = grouped(everywhere)
-        .values()
-        .map(|group| moments(&logs(group)))
-        .collect();
-    let freedom: usize = all.iter().map(|it| it.n - 1).sum();
-    let within = match freedom {
-        0 => 0.0,
-        freedom => all.iter().map(|it| it.squares).sum::<f64>() / freedom as f64,
+    let within = match scatter(&class.processor, machines) {
+        (_, 0) => 0.0,
+        (squares, freedom) => squares / freedom as f64,
     };
     let means: Vec<f64> = of_machines.iter().map(|it| it.mean).collect();
     let of_means = moments(&means);
@@ -236,27 +237,45 @@ pub fn predict(class: &Class, identity: &str, machines: &[Machine]) -> Option<Pr
     })
 }
 
-/// The expected share of a new row from rows of one machine alone: Student's t with the rows less one as degrees of
-/// freedom. `None` for fewer than three.
-fn from_rows(shares: &[f64]) -> Option<Prediction> {
+/// The expected share of a new row from rows of one machine alone, whatever they are shares of. How much rows of one
+/// machine scatter is known from all machines with that processor. `None` without rows, or where nothing tells the
+/// scatter.
+fn from_rows(shares: &[f64], processor: &str, machines: &[Machine]) -> Option<Prediction> {
     let logs: Vec<f64> = shares.iter().map(|share| share.ln()).collect();
     let of_rows = moments(&logs);
-    if of_rows.n < MIN_MACHINES {
+    let (squares, freedom) = scatter(processor, machines);
+    let freedom = freedom + of_rows.n.checked_sub(1)?;
+    if freedom == 0 {
         return None;
     }
-    let freedom = of_rows.n - 1;
-    let variance = of_rows.squares / freedom as f64 * (1.0 + 1.0 / of_rows.n as f64);
-    let reach = T_90[freedom.min(T_90.len()) - 1] * variance.sqrt();
+    let within = (squares + of_rows.squares) / freedom as f64;
+    let reach =
+        T_90[freedom.min(T_90.len()) - 1] * (within * (1.0 + 1.0 / of_rows.n as f64)).sqrt();
     Some(Prediction {
         low: (of_rows.mean - reach).exp().min(1.0),
         middle: of_rows.mean.exp().min(1.0),
         high: (of_rows.mean + reach).exp().min(1.0),
         level: LEVEL,
-        class: "what this host made of its own best read".to_owned(),
+        class: "shares of its own best read".to_owned(),
         n_machines: 1,
         n_rows: of_rows.n,
         n_own_rows: of_rows.n,
     })
+}
+
+/// Squared deviations of log shares from the mean of their machine, over all machines with a processor, and their
+/// degrees of freedom. Rows of one machine scatter alike on all machines, so all of them tell how much.
+fn scatter(processor: &str, machines: &[Machine]) -> (f64, usize) {
+    let members = (machines.iter())
+        .filter(|machine| machine.class.processor == processor && !machine.rows.is_empty());
+    let all: Vec<Moments> = grouped(members)
+        .values()
+        .map(|group| moments(&logs(group)))
+        .collect();
+    (
+        all.iter().map(|it| it.squares).sum(),
+        all.iter().map(|it| it.n - 1).sum(),
+    )
 }
 
 /// How well the intervals hold on machines that were left out.

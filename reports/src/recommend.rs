@@ -105,7 +105,8 @@ pub fn recommend(inventory: &Inventory, target: &Target, wish: Wish) -> Vec<Answ
     answers
 }
 
-/// The surest quantisation of a model that fits; among equally sure ones that which loses least.
+/// The surest quantisation of a model that fits; among equally sure ones that which loses least, or, where none is fast
+/// enough, the fastest.
 fn of_model(inventory: &Inventory, target: &Target, model: &Model, wish: Wish) -> Option<Answer> {
     let quality = quality(inventory);
     let loss = |quant| quality.and_then(|quality| quality.loss(quant));
@@ -114,9 +115,11 @@ fn of_model(inventory: &Inventory, target: &Target, model: &Model, wish: Wish) -
         .filter_map(|quant| answer(target, model, quant, loss(quant), wish))
         // Largest first in `ALL`, so that the first of equals loses least.
         .min_by(|a, b| {
-            let rank = |answer: &Answer| (answer.certainty, answer.loss.unwrap_or(0.0));
-            let ((a, loss_a), (b, loss_b)) = (rank(a), rank(b));
-            a.cmp(&b).then(loss_a.total_cmp(&loss_b))
+            let second = |answer: &Answer| match answer.certainty {
+                Certainty::No => -answer.margin,
+                _ => answer.loss.unwrap_or(0.0),
+            };
+            (a.certainty.cmp(&b.certainty)).then(second(a).total_cmp(&second(b)))
         })
 }
 
@@ -128,7 +131,7 @@ fn answer(
     loss: Option<f64>,
     wish: Wish,
 ) -> Option<Answer> {
-    let decision = decide(target, load(model, quant, wish));
+    let decision = decide(target, &load(model, quant, wish));
     let needed = (decision.need.total_bytes()).saturating_add(wish.ram_left_bytes);
     let room = target.room.as_ref()?;
     let expected = decision.expected.as_ref()?;
@@ -162,13 +165,7 @@ fn answer(
 }
 
 fn load(model: &Model, quant: Quant, wish: Wish) -> Load<'_> {
-    Load {
-        model,
-        quant,
-        depth: wish.context,
-        context: wish.context,
-        kv_format: wish.kv_format,
-    }
+    Load::new(model, quant, wish.context, wish.context, wish.kv_format)
 }
 
 fn certainty(decision: &Decision, min_tokens_per_s: f64) -> Certainty {

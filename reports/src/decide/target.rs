@@ -137,7 +137,7 @@ pub fn of_host<'a>(host: &'a HostAnalysis<'a>, machines: &[Machine]) -> Target<'
     });
     let of_own = || {
         let read = read.clone()?;
-        Some((predict::from_own_rows(host, read.gb_per_s)?, read))
+        Some((predict::from_own_rows(host, read.gb_per_s, machines)?, read))
     };
     Target {
         name: host.name().to_owned(),

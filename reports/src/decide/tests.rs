@@ -15,14 +15,8 @@ fn on_board(inventory: &Inventory, board: &str, model: &str, quant: Quant, depth
     let board = &inventory.boards[board];
     let memory = &board.memories[0];
     let target = of_board(board, memory, &memory.processors[0], &machines);
-    let load = Load {
-        model: &inventory.models[model],
-        quant,
-        depth,
-        context: 4096.max(depth),
-        kv_format: KvFormat::F16,
-    };
-    decide(&target, load)
+    let load = Load::new(&inventory.models[model], quant, depth, 4096, KvFormat::F16);
+    decide(&target, &load)
 }
 
 #[test]

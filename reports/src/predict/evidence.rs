@@ -120,11 +120,15 @@ pub fn class_of_host(host: &HostAnalysis) -> Option<Class> {
 
 /// The share of its best read that a host's new models will reach, from those that were measured on it. For hosts whose
 /// theoretical bandwidth is not known.
-pub fn from_own_rows(host: &HostAnalysis, read_gb_per_s: f64) -> Option<Prediction> {
+pub fn from_own_rows(
+    host: &HostAnalysis,
+    read_gb_per_s: f64,
+    machines: &[Machine],
+) -> Option<Prediction> {
     let shares: Vec<f64> = (rows(host, read_gb_per_s).iter())
         .map(|row| row.share)
         .collect();
-    super::from_rows(&shares)
+    super::from_rows(&shares, "cpu", machines)
 }
 
 fn class_of(host: &HostAnalysis, memory_kind: &str) -> Class {

@@ -104,6 +104,21 @@ fn housings_of_one_board_are_one_machine() {
     );
 }
 
+#[test]
+fn one_machine_alone_scatters_as_all_do() {
+    let machines = four();
+    assert_eq!(from_rows(&[], "cpu", &machines), None);
+    assert_eq!(
+        from_rows(&[0.9], "gpu", &machines),
+        None,
+        "nothing tells the scatter"
+    );
+    let one = from_rows(&[0.8], "cpu", &machines).unwrap();
+    let three = from_rows(&[0.8, 0.81, 0.79], "cpu", &machines).unwrap();
+    assert!((one.middle - 0.8).abs() < 1e-12 && one.low < 0.8 && 0.8 < one.high);
+    assert!(three.high - three.low < one.high - one.low);
+}
+
 /// The stated level is what the method reaches on data made by its own model: 80 % of new rows inside.
 #[test]
 fn intervals_hold_what_they_promise() {

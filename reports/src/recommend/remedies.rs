@@ -186,7 +186,7 @@ fn freed_ram(inventory: &Inventory, target: &Target, best: &Answer, wish: Wish) 
         if loss.is_some_and(|loss| loss > wish.max_loss) {
             return None;
         }
-        let decision = decide(target, load(model, quant, wish));
+        let decision = decide(target, &load(model, quant, wish));
         let is_fast = decision.expected.as_ref()?.middle >= wish.min_tokens_per_s;
         let needed = decision.need.total_bytes() + wish.ram_left_bytes;
         let missing = needed.checked_sub(room.bytes).filter(|it| *it > 0)?;

@@ -75,14 +75,10 @@ pub fn bounds(global: &Global, args: &BoundsArgs) -> anyhow::Result<u8> {
         for model in &models {
             for quant in &quants {
                 for depth in depths {
-                    let load = Load {
-                        model: &inventory.models[*model],
-                        quant: *quant,
-                        depth: *depth,
-                        context: (*depth).max(MIN_CONTEXT),
-                        kv_format,
-                    };
-                    rows.push((target, load, decide(target, load)));
+                    let model = &inventory.models[*model];
+                    let load = Load::new(model, *quant, *depth, MIN_CONTEXT, kv_format);
+                    let decision = decide(target, &load);
+                    rows.push((target, load, decision));
                 }
             }
         }
@@ -99,7 +95,7 @@ pub fn bounds(global: &Global, args: &BoundsArgs) -> anyhow::Result<u8> {
                     args.bytes_gb,
                 )
             });
-            print_one(global, bounds.as_ref(), *load, decision)?;
+            print_one(global, bounds.as_ref(), load, decision)?;
         }
         (rows, _) => print_many(global, rows)?,
     }
@@ -129,7 +125,7 @@ fn models<'a>(inventory: &'a Inventory, ids: &'a [String]) -> anyhow::Result<Vec
 }
 
 /// A decision as JSON, with what follows from the model alone.
-fn value(load: Load, decision: &Decision) -> anyhow::Result<Value> {
+fn value(load: &Load, decision: &Decision) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(decision)?;
     let model = load.model;
     let kv: serde_json::Map<String, Value> = (KvFormat::ALL.into_iter())
@@ -141,8 +137,8 @@ fn value(load: Load, decision: &Decision) -> anyhow::Result<Value> {
     let more = json!({
         "board": decision.target,
         "n_params": model.n_params(),
-        "file_bytes": model.file_bytes(load.quant),
-        "read_bytes_per_token": model.read_bytes_per_token(load.quant),
+        "file_bytes": load.file_bytes,
+        "read_bytes_per_token": load.read_bytes_per_token,
         "kv_bytes_per_token_by_format": kv,
         "fits_with_quant": fits_with.map(Quant::id),
     });
@@ -156,7 +152,7 @@ fn value(load: Load, decision: &Decision) -> anyhow::Result<Value> {
 fn print_one(
     global: &Global,
     bounds: Option<&Bounds>,
-    load: Load,
+    load: &Load,
     decision: &Decision,
 ) -> anyhow::Result<()> {
     if global.format == Format::Json {
@@ -218,7 +214,7 @@ fn step_row(step: &Step) -> Vec<String> {
 }
 
 /// `fits: needs 5.24 GB of 7.1 GB (measured: ...); the longest context is 12288 tokens`.
-fn fit_words(load: Load, decision: &Decision) -> String {
+fn fit_words(load: &Load, decision: &Decision) -> String {
     let need = format::decimal_bytes(decision.need.total_bytes());
     let Some(room) = &decision.room else {
         return format!("needs {need}; the RAM that is there is not known");
@@ -247,7 +243,7 @@ fn fit_words(load: Load, decision: &Decision) -> String {
 fn print_many(global: &Global, rows: &[(&Target, Load, Decision)]) -> anyhow::Result<()> {
     if global.format == Format::Json {
         let rows = (rows.iter())
-            .map(|(_, load, decision)| value(*load, decision))
+            .map(|(_, load, decision)| value(load, decision))
             .collect::<anyhow::Result<Vec<Value>>>()?;
         println!(
             "{}",
@@ -273,7 +269,7 @@ fn print_many(global: &Global, rows: &[(&Target, Load, Decision)]) -> anyhow::Re
             "longest context",
         ]);
     for (target, load, decision) in rows {
-        table.add_row(row(target, *load, decision));
+        table.add_row(row(target, load, decision));
     }
     println!("{table}");
     println!(
@@ -283,7 +279,7 @@ fn print_many(global: &Global, rows: &[(&Target, Load, Decision)]) -> anyhow::Re
     Ok(())
 }
 
-fn row(target: &Target, load: Load, decision: &Decision) -> Vec<String> {
+fn row(target: &Target, load: &Load, decision: &Decision) -> Vec<String> {
     let expected = decision.expected.as_ref();
     vec![
         format!("{} ({})", target.name, target.processor),

@@ -123,7 +123,13 @@ fn print_answers(target: &Target, answers: &[Answer], wish: Wish) {
     );
     if answers.is_empty() {
         println!(
-            "no model of the catalogue fits; allow a shorter `--context`, a smaller `--kv-format` or less `--ram-left`"
+            "{}",
+            match target.prediction {
+                Some(_) =>
+                    "no model of the catalogue fits; allow a shorter `--context`, a smaller `--kv-format` or less `--ram-left`",
+                None =>
+                    "no token rate can be expected here: measure a decode unit on this host, or state its memory (`memory:` or `board:` in the fleet file)",
+            }
         );
         return;
     }

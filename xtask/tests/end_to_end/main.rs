@@ -12,6 +12,7 @@ mod add;
 mod board;
 mod browser;
 mod controller;
+mod decisions;
 mod deploy;
 mod faults;
 mod fleet;
