@@ -27,6 +27,8 @@ pub use board::{
 pub use diagnostic::{Diagnostic, LoadError};
 pub use fleet::{Fleet, Host, Recording, SshTarget, Transport};
 pub use load::{FileKind, Inventory, files, load, load_catalogue, load_catalogue_lossy, load_text};
-pub use model::{KvFormat, Model, ModelArch, Quant, Tensor, TensorFormat, UnknownId};
+pub use model::{
+    KvFormat, Model, ModelArch, ModelFile, Quant, Tensor, TensorFormat, UnknownId, WithoutKernel,
+};
 pub use suggest::suggest;
 pub use suite::{ClusterChoice, EmulatedLimits, Suite, SuiteUnit, SuiteWork, ThreadCount};

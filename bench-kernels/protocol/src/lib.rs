@@ -23,8 +23,8 @@ pub use message::{
     UnitReady, UnitStatus, Work, parse_line,
 };
 pub use request::{
-    Background, DecodeModel, DecodeTensor, Job, KvFormat, Pages, Residency, RunRequest, Sampling,
-    TensorRole, UnitSpec,
+    Background, DecodeModel, DecodeTensor, Job, KvFormat, MATRIX_FORMATS, Pages, Residency,
+    RunRequest, Sampling, TensorRole, UnitSpec,
 };
 
 /// Exit status of a board program that measured without a supervisor and ended itself at a deadline.

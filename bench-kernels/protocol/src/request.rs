@@ -264,6 +264,11 @@ pub struct DecodeModel {
     pub tensors: Vec<DecodeTensor>,
 }
 
+/// Formats that the kernels multiply with, as [`DecodeTensor::format`] names them.
+pub const MATRIX_FORMATS: [&str; 10] = [
+    "f16", "q4_0", "q5_0", "q8_0", "iq4_nl", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k",
+];
+
 /// One tensor that is read for every token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
