@@ -26,7 +26,9 @@ pub use board::{
 };
 pub use diagnostic::{Diagnostic, LoadError};
 pub use fleet::{Fleet, Host, Recording, SshTarget, Transport};
-pub use load::{FileKind, Inventory, files, load, load_catalogue, load_catalogue_lossy, load_text};
+pub use load::{
+    FileKind, Inventory, files, load, load_catalogue, load_catalogue_lossy, load_suite, load_text,
+};
 pub use model::{
     KvFormat, Model, ModelArch, ModelFile, Quant, Tensor, TensorFormat, UnknownId, WithoutKernel,
 };

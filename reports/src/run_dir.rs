@@ -58,6 +58,9 @@ pub struct RunManifest {
     /// Patterns of the kernels that were asked for; empty for all of the suite.
     #[serde(default)]
     pub kernels: Vec<String>,
+    /// Ids of models that were made from GGUF files: they took the place of the suite's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub file_models: Vec<String>,
     /// Instruction-set variant that every unit was forced to.
     #[serde(default)]
     pub variant: Option<String>,

@@ -10,6 +10,7 @@ pub mod lab;
 pub mod list;
 pub mod merge;
 pub mod model;
+pub mod own_files;
 pub mod plan;
 pub mod report;
 pub mod restore;

@@ -34,6 +34,8 @@ pub struct Ingredients {
     pub hosts: Vec<Host>,
     /// Patterns of the kernels that were asked for.
     pub kernels: Vec<String>,
+    /// Data files beside the inventory's, see [`PlanRecord::own_files`].
+    pub own_files: BTreeMap<String, String>,
     /// Instruction-set variant that every unit is forced to.
     pub variant: Option<String>,
     /// Time that each host is given.
@@ -62,6 +64,7 @@ pub fn make(
         hash: String::new(),
         suite: from.suite.id.clone(),
         kernels: from.kernels.clone(),
+        own_files: from.own_files.clone(),
         variant: from.variant.clone(),
         budget_s: from.budget.map(|budget| budget.seconds),
         compare_environment: from.compare_environment,

@@ -56,13 +56,11 @@ impl ModelFile {
             if is_plain_vector || MATRIX_FORMATS.contains(&tensor.format.id()) {
                 continue;
             }
-            let entry = found
-                .entry(tensor.format)
-                .or_insert_with(|| WithoutKernel {
-                    format: tensor.format,
-                    n_tensors: 0,
-                    first: tensor.name.clone(),
-                });
+            let entry = found.entry(tensor.format).or_insert_with(|| WithoutKernel {
+                format: tensor.format,
+                n_tensors: 0,
+                first: tensor.name.clone(),
+            });
             entry.n_tensors += 1;
         }
         found.into_values().collect()
@@ -137,12 +135,16 @@ impl Model {
     /// Every matrix but the output matrix meets all tokens, and each token attends to itself and all before it, as the
     /// prefill kernel counts.
     pub fn ops_of_prompt(&self, n_tokens: u64) -> u64 {
-        let is_output =
-            |tensor: &&Tensor| matches!(tensor.role, TensorRole::Output | TensorRole::TokenEmbedding);
+        if n_tokens == 0 {
+            return 0;
+        }
+        let is_output = |tensor: &&Tensor| {
+            matches!(tensor.role, TensorRole::Output | TensorRole::TokenEmbedding)
+        };
         let output = self.matrix_elements(|tensor| tensor.read_per_token && is_output(tensor));
         let layers = self.matrix_elements(|tensor| tensor.read_per_token && !is_output(tensor));
         let pairs = n_tokens * (n_tokens + 1) / 2;
-        2 * (layers * n_tokens + output.min(output * n_tokens)) + self.attention_ops() * pairs
+        2 * (layers * n_tokens + output) + self.attention_ops() * pairs
     }
 
     /// Operations of one query with the keys and values of one position, over all layers.

@@ -233,7 +233,10 @@ impl RawModelFile {
             problems.push(Problem::new(
                 formats_place.key(stem).key_span(),
                 format!("the architecture has no tensor {}", quoted(stem)),
-                format!("remove it; tensors here: {}", listed(used.iter().map(String::as_str))),
+                format!(
+                    "remove it; tensors here: {}",
+                    listed(used.iter().map(String::as_str))
+                ),
             ));
         }
         ModelFile {

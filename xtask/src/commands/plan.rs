@@ -7,6 +7,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 
 use super::choose::{self, SelectArgs};
+use super::own_files;
 use crate::artifact::{self, TARGETS};
 use crate::budget::Budget;
 use crate::exit::{self, ExitError};
@@ -48,11 +49,13 @@ pub fn show(global: &Global, args: &SelectArgs) -> anyhow::Result<u8> {
 /// # Errors
 /// With exit code 2 when the inventory has mistakes, or has the suite or all of the hosts no more.
 pub fn ingredients(global: &Global, plan: &PlanRecord) -> anyhow::Result<Ingredients> {
-    let inventory = super::load_inventory(global)?;
+    let mut inventory = super::load_inventory(global)?;
+    own_files::load(&plan.own_files, &mut inventory)?;
     let suites = inventory.suites.keys().map(String::as_str);
     let suite = inventory.suites.get(&plan.suite).cloned();
     let mut suite = suite.ok_or_else(|| super::unknown("suite", &plan.suite, suites))?;
     choose::keep_kernels(&mut suite, &plan.kernels);
+    own_files::use_models(&own_files::models(&plan.own_files), &mut suite)?;
     let is_planned = |name: &str| plan.hosts.iter().any(|host| host.host == name);
     let hosts = inventory.fleet.hosts.iter();
     Ok(Ingredients {
@@ -62,6 +65,7 @@ pub fn ingredients(global: &Global, plan: &PlanRecord) -> anyhow::Result<Ingredi
             .collect(),
         suite,
         kernels: plan.kernels.clone(),
+        own_files: plan.own_files.clone(),
         variant: plan.variant.clone(),
         compare_environment: plan.compare_environment,
         budget: plan.budget_s.map(|seconds| Budget { seconds }),
@@ -138,6 +142,11 @@ fn print_text(plan: &PlanRecord) {
                 host.host, write.path, write.value
             );
         }
+    }
+    for id in own_files::models(&plan.own_files) {
+        println!(
+            "model `{id}`: the exact tensors of its file; emulated hosts measure the suite's small model"
+        );
     }
     for (triple, artifact) in &plan.artifacts {
         println!(

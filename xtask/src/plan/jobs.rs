@@ -1,7 +1,7 @@
 //! The jobs that a suite unit stands for on a board.
 
-use bench_inventory::{Inventory, Suite, SuiteUnit, SuiteWork};
-use bench_protocol::{Facts, Job, KvFormat, Pages, Residency};
+use bench_inventory::{Inventory, Model, Quant, Suite, SuiteUnit, SuiteWork};
+use bench_protocol::{DecodeModel, Facts, Job, KvFormat, Pages, Residency};
 
 use super::sizes;
 
@@ -119,10 +119,10 @@ fn model_jobs(work: &SuiteWork, context: &Context) -> Vec<(String, Job)> {
             let Some((id, model)) = context.model(model) else {
                 return jobs;
             };
-            for quant in quants {
+            for weights in context.weights(model, quants) {
                 for kv_format in kv_formats {
                     for depth in depths {
-                        let mut name = format!("{id}/{}/d{depth}", quant.id());
+                        let mut name = format!("{id}/{}/d{depth}", weights.quant);
                         if *n_generate > 1 {
                             name += &format!("-n{n_generate}");
                         }
@@ -130,7 +130,7 @@ fn model_jobs(work: &SuiteWork, context: &Context) -> Vec<(String, Job)> {
                             name += &format!("-kv_{}", kv_format.name());
                         }
                         let job = Job::Decode {
-                            model: model.decode_model(*quant),
+                            model: weights.clone(),
                             depth: *depth,
                             n_generate: context.tokens(*n_generate),
                             kv_format: *kv_format,
@@ -148,13 +148,14 @@ fn model_jobs(work: &SuiteWork, context: &Context) -> Vec<(String, Job)> {
             let Some((id, model)) = context.model(model) else {
                 return jobs;
             };
-            for quant in quants {
+            for weights in context.weights(model, quants) {
                 for n_prompt in prompts {
+                    let name = format!("{id}/{}/p{n_prompt}", weights.quant);
                     let job = Job::Prefill {
-                        model: model.decode_model(*quant),
+                        model: weights.clone(),
                         n_prompt: context.tokens(*n_prompt),
                     };
-                    jobs.push((format!("{id}/{}/p{n_prompt}", quant.id()), job));
+                    jobs.push((name, job));
                 }
             }
         }
@@ -195,12 +196,23 @@ impl<'a> Context<'a> {
     }
 
     /// The model of a unit. The inventory does not load when a suite names one that is not there.
-    fn model(&self, asked: &'a str) -> Option<(&'a str, &'a bench_inventory::Model)> {
+    fn model(&self, asked: &'a str) -> Option<(&'a str, &'a Model)> {
         let id = match self.emulated {
             true => &self.suite.emulated.decode_model,
             false => asked,
         };
         Some((id, self.inventory.models.get(id)?))
+    }
+
+    /// The tensor lists to measure: that of the model's real file, else those of the quantisations asked for.
+    fn weights(&self, model: &Model, quants: &[Quant]) -> Vec<DecodeModel> {
+        match model.decode_model_of_file() {
+            Some(of_file) => vec![of_file],
+            None => quants
+                .iter()
+                .map(|quant| model.decode_model(*quant))
+                .collect(),
+        }
     }
 }
 
