@@ -13,6 +13,7 @@ mod fleet;
 pub mod gguf;
 mod load;
 mod model;
+mod program;
 mod raw;
 pub mod schema;
 mod suggest;
@@ -32,5 +33,6 @@ pub use load::{
 pub use model::{
     KvFormat, Model, ModelArch, ModelFile, Quant, Tensor, TensorFormat, UnknownId, WithoutKernel,
 };
+pub use program::{OutputFormat, Program};
 pub use suggest::suggest;
 pub use suite::{ClusterChoice, EmulatedLimits, Suite, SuiteUnit, SuiteWork, ThreadCount};

@@ -15,7 +15,7 @@ use super::{ArtifactRecord, LeftOutUnit};
 ///
 /// Changelog:
 /// - 1: first version.
-/// - 2: data files of the plan's own.
+/// - 2: data files of the plan's own, external programs.
 pub const PLAN_VERSION: u32 = 2;
 
 /// What a run is to measure.
@@ -99,6 +99,9 @@ pub struct PlannedUnit {
     pub sampling_ms: u64,
     /// Time with set-up, milliseconds, by estimate.
     pub estimated_ms: u64,
+    /// The external program that would be run, with its environment and its arguments; none for a kernel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub program: Vec<String>,
 }
 
 /// One setting of a host that is changed while it is measured.

@@ -11,6 +11,7 @@ use super::own_files;
 use crate::artifact::{self, TARGETS};
 use crate::budget::Budget;
 use crate::exit::{self, ExitError};
+use crate::host::plain;
 use crate::plan_file::{self, Ingredients};
 use crate::{Format, Global};
 
@@ -135,6 +136,15 @@ fn print_text(plan: &PlanRecord) {
     }
     println!("{table}");
     for host in &plan.hosts {
+        for unit in host.units.iter().filter(|unit| !unit.program.is_empty()) {
+            let words: Vec<String> = unit.program.iter().map(|word| shown(word)).collect();
+            println!(
+                "host `{}`: `{}` runs the program {}",
+                host.host,
+                unit.unit,
+                words.join(" ")
+            );
+        }
         print_left_out(plan, host);
         for write in &host.environment_writes {
             println!(
@@ -175,6 +185,15 @@ fn print_left_out(plan: &PlanRecord, host: &PlannedHost) {
             units.len(),
             units.join(", ")
         );
+    }
+}
+
+/// A word of a command as a shell would need it: where it ends must be seen.
+fn shown(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./=,:+@%".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", plain(word).replace('\'', r"'\''")),
     }
 }
 

@@ -11,6 +11,9 @@ const CACHE_BYTES_PER_THREAD: u64 = 16 << 10;
 /// Under an emulator nothing is timed: a few tokens go the same way through the code as many.
 const EMULATED_TOKENS: u64 = 4;
 
+/// Why an emulated host does not run a program of others.
+const EMULATED: &str = "times of an emulated host mean nothing; `on-emulated-hosts: true` in the suite runs it all the same";
+
 /// Smallest working set of an emulated sweep.
 const EMULATED_SWEEP_BYTES: u64 = 16 << 10;
 
@@ -21,14 +24,14 @@ pub fn jobs(
     inventory: &Inventory,
     facts: &Facts,
     emulated: bool,
-    n_threads: usize,
+    cpus: &[u32],
 ) -> Vec<(String, Job)> {
     let context = Context {
         suite,
         inventory,
         facts,
         emulated,
-        n_threads,
+        n_threads: cpus.len(),
     };
     match &unit.work {
         SuiteWork::Stream {
@@ -103,6 +106,11 @@ pub fn jobs(
             tokens.iter().map(job).collect()
         }
         SuiteWork::Decode { .. } | SuiteWork::Prefill { .. } => model_jobs(&unit.work, &context),
+        SuiteWork::External(program) => {
+            let mut external = program.for_cpus(cpus);
+            external.skip = (emulated && !program.on_emulated_hosts).then(|| EMULATED.to_string());
+            vec![(program.label.clone(), Job::External(external))]
+        }
     }
 }
 
