@@ -13,6 +13,7 @@ mod board;
 mod browser;
 mod controller;
 mod deploy;
+mod external;
 mod faults;
 mod fleet;
 mod gguf;
