@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{GgmlType, GgufModel};
+use super::{GgmlType, GgufModel, compare};
 use crate::model::{Model, ModelFile, TensorFormat};
 
 /// More letters make no id that anybody types.
@@ -49,7 +49,8 @@ const FILE_TYPES: [(u64, &str); 34] = [
 ];
 
 impl GgufModel {
-    /// Label of the quantisation: what the file says of itself, else the type that holds most bytes of its matrices.
+    /// Label of the quantisation: what the file says of itself, else that of the computed list that it equals, else the
+    /// type that holds most bytes of its matrices.
     pub fn quant_label(&self) -> &'static str {
         let said = self.file_type.and_then(|number| {
             let mut types = FILE_TYPES.iter();
@@ -57,6 +58,12 @@ impl GgufModel {
         });
         if let Some((_, label)) = said {
             return label;
+        }
+        if let Ok(expressed) = self.express() {
+            let nearest = compare(self, &expressed.arch);
+            if nearest.differences.is_empty() {
+                return nearest.quant.id();
+            }
         }
         let mut bytes: BTreeMap<GgmlType, u64> = BTreeMap::new();
         let infos = self.tensors.iter().map(|tensor| &tensor.info);
