@@ -13,6 +13,7 @@ mod fleet;
 pub mod gguf;
 mod load;
 mod model;
+mod program;
 mod raw;
 mod reference;
 pub mod schema;
@@ -27,8 +28,13 @@ pub use board::{
 };
 pub use diagnostic::{Diagnostic, LoadError};
 pub use fleet::{Fleet, Host, Recording, SshTarget, Transport};
-pub use load::{FileKind, Inventory, files, load, load_catalogue, load_catalogue_lossy, load_text};
-pub use model::{KvFormat, Model, ModelArch, Quant, Tensor, TensorFormat, UnknownId};
+pub use load::{
+    FileKind, Inventory, files, load, load_catalogue, load_catalogue_lossy, load_suite, load_text,
+};
+pub use model::{
+    KvFormat, Model, ModelArch, ModelFile, Quant, Tensor, TensorFormat, UnknownId, WithoutKernel,
+};
+pub use program::{OutputFormat, Program};
 pub use reference::{
     Quality, QualityRow, Reference, ReferenceDecode, ReferenceLoad, ReferenceMemory,
 };

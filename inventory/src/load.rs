@@ -176,6 +176,33 @@ pub fn load_text(kind: FileKind, id: &str, text: &str) -> Result<Inventory, Load
     loader.finish(inventory)
 }
 
+/// Reads a suite from a file anywhere, for the models of `inventory`. Its id is the file's name without extension.
+///
+/// # Errors
+/// All mistakes of the file, as for [`load`], and a name that is no id.
+pub fn load_suite(path: &Path, inventory: &Inventory) -> Result<Suite, LoadError> {
+    let mut loader = Loader::default();
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    let suite = match stem.filter(|stem| is_id(stem)) {
+        Some(id) => {
+            let models: Vec<String> = inventory.models.keys().cloned().collect();
+            loader.file(path, &schema::SUITE, |raw: RawSuite, place, problems| {
+                raw.resolve(id, place, Some(&models), problems)
+            })
+        }
+        None => {
+            loader.diagnostics.push(no_id(path));
+            None
+        }
+    };
+    match suite {
+        Some(suite) if loader.diagnostics.is_empty() => Ok(suite),
+        _ => Err(LoadError {
+            diagnostics: loader.diagnostics,
+        }),
+    }
+}
+
 /// The files that make up an inventory, in the order they are read. Files that do not exist are left out.
 pub fn files(root: &Path, fleet: Option<&Path>) -> Vec<PathBuf> {
     let fleet_file = fleet.map_or_else(|| root.join(FLEET_FILE), Path::to_owned);
@@ -382,11 +409,7 @@ fn yaml_files(folder: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<(String, 
         let id = path.file_stem().and_then(|stem| stem.to_str());
         match (extension, id) {
             (Some("yaml"), Some(id)) if is_id(id) => files.push((id.to_owned(), path)),
-            (Some("yaml"), _) => diagnostics.push(Diagnostic::of_file(
-                &path,
-                "the file name is no id".to_owned(),
-                "name it with lower-case letters, digits, `.`, `_` and `-`, starting with a letter or digit",
-            )),
+            (Some("yaml"), _) => diagnostics.push(no_id(&path)),
             (Some("yml"), _) => diagnostics.push(Diagnostic::of_file(
                 &path,
                 "the file would be ignored".to_owned(),
@@ -396,6 +419,14 @@ fn yaml_files(folder: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<(String, 
         }
     }
     files
+}
+
+fn no_id(path: &Path) -> Diagnostic {
+    Diagnostic::of_file(
+        path,
+        "the file name is no id".to_owned(),
+        "name it with lower-case letters, digits, `.`, `_` and `-`, starting with a letter or digit",
+    )
 }
 
 fn is_id(stem: &str) -> bool {

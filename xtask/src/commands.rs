@@ -11,6 +11,7 @@ pub mod lab;
 pub mod list;
 pub mod merge;
 pub mod model;
+pub mod own_files;
 pub mod plan;
 pub mod recommend;
 pub mod report;
