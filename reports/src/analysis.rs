@@ -5,6 +5,7 @@
 mod chain;
 mod experiments;
 mod peak;
+mod power;
 mod unit;
 
 use bench_inventory::Board;
@@ -14,6 +15,7 @@ pub use chain::{Chain, Limit, kernel_rates, mixed_rate};
 pub use experiments::{
     Gain, Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline,
 };
+pub use power::{Power, PowerSource};
 pub use unit::{
     BackgroundRow, BoundKind, ComputeBound, SampleRow, UnitBound, UnitKind, UnitRow, UnitStatusKind,
 };

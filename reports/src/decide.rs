@@ -12,6 +12,7 @@ use serde::Serialize;
 
 pub use target::{Price, Rate, Target, of_board, of_host};
 
+use crate::analysis::{Chain, UnitRow};
 use crate::bounds::{self, token_bytes};
 use crate::fit::{self, Need, Room};
 use crate::format;
@@ -147,6 +148,17 @@ pub struct Expected {
     pub basis: String,
 }
 
+/// Measured power and what follows for tokens.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Energy {
+    /// The sensor that showed most.
+    pub sensor: String,
+    /// Its watts.
+    pub watts: f64,
+    /// Tokens for each joule.
+    pub tokens_per_joule: f64,
+}
+
 /// What a board does with a model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Decision {
@@ -170,6 +182,8 @@ pub struct Decision {
     pub bound_tokens_per_s: Option<f64>,
     /// What is measured, or else expected.
     pub expected: Option<Expected>,
+    /// What the board's sensors showed while exactly this was measured.
+    pub energy: Option<Energy>,
     /// RAM that it needs with its context.
     pub need: Need,
     /// RAM that is there.
@@ -224,6 +238,7 @@ pub fn decide(target: &Target, load: &Load) -> Decision {
             .map(|rate| bounds::tokens_per_s(rate.gb_per_s, bytes / 1e9)),
         chain: chain(target, kernel, bound, expected.as_ref(), bytes),
         expected,
+        energy: energy(target, load),
         need,
         fits: (target.room.as_ref()).map(|room| need.total_bytes() <= room.bytes),
         max_context: target.room.as_ref().and_then(|room| {
@@ -284,8 +299,18 @@ fn expected(target: &Target, load: &Load, bound_gb_per_s: Option<f64>) -> Option
     })
 }
 
-/// The best measured rate of exactly this load.
-fn measured(target: &Target, load: &Load) -> Option<Expected> {
+fn energy(target: &Target, load: &Load) -> Option<Energy> {
+    let (_, unit) = measured_unit(target, load)?;
+    let power = unit.power.first()?;
+    Some(Energy {
+        sensor: power.sensor.clone(),
+        watts: power.watts,
+        tokens_per_joule: unit.tokens_per_joule()?,
+    })
+}
+
+/// The best measured unit of exactly this load, with its chain.
+fn measured_unit<'a>(target: &Target<'a>, load: &Load) -> Option<(&'a Chain, &'a UnitRow)> {
     let host = target.host?;
     let chains = host.best_chains();
     let chain = chains.into_iter().find(|chain| {
@@ -297,6 +322,12 @@ fn measured(target: &Target, load: &Load) -> Option<Expected> {
             && model.kv_format.name() == load.kv_format.id()
     })?;
     let unit = host.units.iter().find(|unit| unit.unit == chain.unit)?;
+    Some((chain, unit))
+}
+
+/// The best measured rate of exactly this load.
+fn measured(target: &Target, load: &Load) -> Option<Expected> {
+    let (chain, unit) = measured_unit(target, load)?;
     // The summary is of times: the ends of its interval trade places.
     let summary = unit.summary.as_ref()?;
     let rate_at = |ns: f64| chain.measured_tokens_per_s * summary.median / ns;

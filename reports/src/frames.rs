@@ -14,6 +14,7 @@ use polars::prelude::*;
 use polars_io::prelude::{CsvWriter, ParquetWriter};
 
 use crate::analysis::{self, Analysis, HostAnalysis, SampleRow, UnitRow};
+use crate::label::Label;
 use crate::{bounds, epoch, format, run_dir, theory};
 
 /// Reads the run directory and writes `frames/samples.{parquet,csv}` and `frames/units.{parquet,csv}` into it.
@@ -115,7 +116,7 @@ pub fn samples(analysis: &Analysis) -> anyhow::Result<DataFrame> {
 }
 
 /// One row per unit. `other_cpu_ms` is the CPU time of everything else on the board while the unit ran, `celsius` the highest
-/// temperature meanwhile; null means that the board did not tell. `median_ns`, `best_ns` and the 95 % interval `ci_low_ns` to `ci_high_ns` of the median are
+/// temperature meanwhile, `watts` those of `power_sensor`, the sensor that shows most; null means that the board did not tell. `median_ns`, `best_ns` and the 95 % interval `ci_low_ns` to `ci_high_ns` of the median are
 /// nanoseconds per iteration; `n` counts samples; `spread` is the interquartile range over the median; `gb_per_s` is
 /// the rate of the median, `best_gb_per_s` of the fastest sample, `gop_per_s` 10^9 operations per second; `bound` is
 /// GB/s, `bound_tokens_per_s` the same for units of a model, `efficiency` is measured over bound and never clipped.
@@ -174,6 +175,22 @@ pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
         ),
         column("throttle_events", of_state(|state| state.throttle_events)),
         column("celsius", of_unit(|unit| unit.celsius)),
+        column("watts", of_unit(|unit| Some(unit.power.first()?.watts))),
+        column(
+            "power_sensor",
+            text(&rows, |row| Some(row.unit.power.first()?.sensor.clone())),
+        ),
+        column("tokens_per_joule", of_unit(UnitRow::tokens_per_joule)),
+        column(
+            "label",
+            text(&rows, |row| {
+                let label = match row.unit.emulated {
+                    true => Label::Emulated,
+                    false => Label::Measured,
+                };
+                Some(label.name().into())
+            }),
+        ),
         column(
             "background_gb_per_s",
             of_unit(|unit| unit.background.as_ref()?.gb_per_s),

@@ -18,6 +18,7 @@ mod host_kv_cache;
 mod host_ladder;
 mod host_latency;
 mod host_left_out;
+mod host_power;
 mod host_roofline;
 mod host_samples;
 mod host_sizes;
@@ -114,6 +115,7 @@ pub(crate) const HOST: &[Section] = &[
     section!(host_kv_cache, "What the KV cache saves"),
     section!(host_interference, "What other traffic costs"),
     section!(host_sustained, "At first and after minutes"),
+    section!(host_power, "Power and energy"),
     section!(host_kernels, "Kernels"),
     section!(host_threads, "Threads and clusters"),
     section!(host_sizes, "Bandwidth over the working set"),

@@ -8,6 +8,7 @@ use bench_protocol::{
     UnitState, UnitStatus, Work,
 };
 
+use super::power::{self, Power};
 use crate::gate::{self, Disturbance};
 use crate::run_dir::{ExternalOutput, HostData, UnitData};
 use crate::stats::{self, Summary};
@@ -46,6 +47,8 @@ pub struct UnitRow {
     pub state: Option<UnitState>,
     /// Highest temperature meanwhile, degrees Celsius.
     pub celsius: Option<f64>,
+    /// Power while it ran, the sensor with most watts first; empty where the board tells none.
+    pub power: Vec<Power>,
     /// What sensors and counters of the board say against it.
     pub disturbances: Vec<Disturbance>,
     /// How it ended.
@@ -315,6 +318,11 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
             .filter_map(|reading| reading.temperature_millicelsius)
             .max()
             .map(|millicelsius| millicelsius as f64 / 1000.0),
+        power: power::of_unit(
+            &data.readings,
+            data.state.as_ref(),
+            samples.iter().map(|sample| sample.elapsed_ns).sum(),
+        ),
         disturbances: gate::disturbances(data, host),
         work,
         check: ready.map(|ready| ready.check),
@@ -336,6 +344,14 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
         kernel_gb_per_s: None,
         verdict: Verdict::NotMeasured,
         reason: None,
+    }
+}
+
+impl UnitRow {
+    /// Tokens per second over the watts of the sensor that shows most: tokens for each joule of the whole board, where
+    /// a sensor of its supply exists.
+    pub fn tokens_per_joule(&self) -> Option<f64> {
+        Some(self.tokens_per_s? / self.power.first()?.watts)
     }
 }
 

@@ -144,3 +144,23 @@ fn what_preparing_a_board_bought_and_what_disturbed_it() {
         ],
     );
 }
+
+#[test]
+fn tokens_per_joule_come_from_sensors_only() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("run");
+    fixture::write_run(&dir, &[fixture::experiments::metered_host()]);
+    let run = run_dir::read(&dir).unwrap();
+    let analysis = analysis::analyse(&run);
+    let unit = &analysis.hosts[0].units[0];
+    let rate = unit.tokens_per_s.unwrap();
+    assert_eq!(unit.power[0].watts, 10.0, "set-up does not count");
+    assert_eq!(unit.tokens_per_joule(), Some(rate / 10.0));
+    report::render(&dir).unwrap();
+    let html = fs::read_to_string(dir.join("html/hosts/rock-metered.html")).unwrap();
+    check(&html, "host_power", &["VDD_IN", "10.0 W", "J/token"]);
+    assert!(
+        !page().contains("id=\"host_power\""),
+        "without a sensor there is no section"
+    );
+}

@@ -1,0 +1,47 @@
+//! What tokens cost in energy, where the board has sensors: measured power only.
+
+use serde::Serialize;
+
+use super::{Page, model_label, value};
+use crate::format;
+
+#[derive(Serialize)]
+struct View {
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    what: String,
+    threads: usize,
+    sensor: String,
+    from: &'static str,
+    watts: String,
+    tokens_per_s: String,
+    tokens_per_joule: String,
+    joules_per_token: String,
+}
+
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let host = page.host()?;
+    if host.data.record.emulated {
+        return None;
+    }
+    let mut rows = Vec::new();
+    for unit in host.usable_units() {
+        let (Some(model), Some(tokens_per_s)) = (&unit.model, unit.tokens_per_s) else {
+            continue;
+        };
+        rows.extend(unit.power.iter().map(|power| Row {
+            what: model_label(model),
+            threads: unit.cpus.len(),
+            sensor: format::foreign_short(&power.sensor, 40),
+            from: power.from.words(),
+            watts: format!("{} W", format::number(power.watts)),
+            tokens_per_s: format::number(tokens_per_s),
+            tokens_per_joule: format::number(tokens_per_s / power.watts),
+            joules_per_token: format::number(power.watts / tokens_per_s),
+        }));
+    }
+    (!rows.is_empty()).then(|| value(View { rows }))?
+}
