@@ -76,9 +76,10 @@ fn read(messages: &[Message]) -> RunData {
         }],
         ..RunRequest::default()
     };
-    let line = |message: &Message| serde_json::to_string(message).unwrap() + "\n";
+    let line =
+        |message: &Message| serde_json::to_string(message).expect("messages are plain data") + "\n";
     let files = HostFiles {
-        request: Some(serde_json::to_vec(&request).unwrap()),
+        request: Some(serde_json::to_vec(&request).expect("requests are plain data")),
         stream: Some(messages.iter().map(line).collect::<String>().into_bytes()),
         ..HostFiles::default()
     };
