@@ -206,7 +206,7 @@ def likwid(kind, threads, working_set):
 
 
 def memwall(program, units):
-    request = {"protocol": 3, "run_id": "peers", "units": units, "deadline_ms": 600_000}
+    request = {"protocol": 4, "run_id": "peers", "units": units, "deadline_ms": 600_000}
     text = json.dumps(request) + "\n"
     output = subprocess.run([program, "run"], input=text, check=True, capture_output=True, text=True).stdout
     work, times = {}, {}

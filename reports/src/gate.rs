@@ -47,7 +47,10 @@ pub fn disturbances(unit: &UnitData, host: &HostData) -> Vec<Disturbance> {
         found.extend(other_load(state, facts));
     }
     if !is_sustained {
-        let cpus = (unit.ready.as_ref()).map_or(&[][..], |ready| ready.cpus.as_slice());
+        // A program of others never says that it is ready: it has the CPUs that were asked for.
+        let ready = unit.ready.as_ref().map(|ready| ready.cpus.as_slice());
+        let asked = unit.spec.as_ref().map(|spec| spec.cpus.as_slice());
+        let cpus = ready.or(asked).unwrap_or_default();
         found.extend(slow_cpus(&unit.readings, cpus, facts));
     }
     found.extend(slow_memory(&unit.readings, facts));

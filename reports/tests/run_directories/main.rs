@@ -1,6 +1,7 @@
 //! From whole run directories to frames and reports.
 
 mod experiments;
+mod external;
 mod fixture;
 mod frames;
 mod merge;
