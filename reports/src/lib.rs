@@ -13,6 +13,7 @@ pub mod epoch;
 pub mod frames;
 pub mod gate;
 pub mod health;
+pub mod import;
 pub mod report;
 pub mod stats;
 pub mod theory;
