@@ -398,13 +398,17 @@ pub fn parse(tool: Tool, text: &str) -> Result<Imported, ImportError> {
 /// Which tool printed a text; `None` when it looks like none of them.
 pub fn detect(text: &str) -> Option<Tool> {
     // sbc-bench first: its text holds that of tinymembench.
-    let looks: [(Tool, fn(&str) -> bool); 5] = [
-        (Tool::SbcBench, sbc_bench::looks_like),
-        (Tool::LlamaBench, llama_bench::looks_like),
-        (Tool::Stream, stream::looks_like),
-        (Tool::Tinymembench, tinymembench::looks_like),
-        (Tool::Mbw, mbw::looks_like),
-    ];
-    let found = looks.into_iter().find(|(_, looks_like)| looks_like(text));
-    found.map(|(tool, _)| tool)
+    if sbc_bench::looks_like(text) {
+        Some(Tool::SbcBench)
+    } else if llama_bench::looks_like(text) {
+        Some(Tool::LlamaBench)
+    } else if stream::looks_like(text) {
+        Some(Tool::Stream)
+    } else if tinymembench::looks_like(text) {
+        Some(Tool::Tinymembench)
+    } else if mbw::looks_like(text) {
+        Some(Tool::Mbw)
+    } else {
+        None
+    }
 }

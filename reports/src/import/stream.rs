@@ -61,11 +61,11 @@ pub(super) fn parse(text: &str) -> Result<Imported, ImportError> {
             version = Some(line::name(words.trim_end_matches('$')));
         } else if is_header(line) {
             run.in_table = true;
-        } else if run.in_table && line.contains(':') {
-            if let Some(figure) = row(line, place, &run, &mut problems, &mut remarks) {
-                run.n_figures += 1;
-                figures.push(figure);
-            }
+        } else if run.in_table
+            && let Some(figure) = row(line, place, &run, &mut problems, &mut remarks)
+        {
+            run.n_figures += 1;
+            figures.push(figure);
         }
         read_settings(line, &mut run);
         if line.starts_with("Solution Validates") {
