@@ -10,6 +10,7 @@ pub mod run_dir;
 pub mod analysis;
 pub mod bounds;
 pub mod epoch;
+pub mod export;
 pub mod frames;
 pub mod gate;
 pub mod health;

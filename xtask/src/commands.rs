@@ -6,6 +6,8 @@ pub mod build;
 pub mod check;
 pub mod choose;
 pub mod doctor;
+pub mod export;
+pub mod import;
 pub mod lab;
 pub mod list;
 pub mod merge;

@@ -15,6 +15,7 @@
 //! printers.
 
 mod csv;
+pub(crate) mod names;
 
 use std::collections::BTreeMap;
 

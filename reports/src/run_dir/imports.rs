@@ -171,32 +171,73 @@ fn read_one(dir: &Path, record: &ImportRecord) -> Result<Imported, String> {
     import::parse(tool, &text).map_err(|error| error.to_string())
 }
 
-/// Adds files to a run directory: the records with the content of each. Those whose content is there already are left
-/// out. Returns how many were added.
-///
-/// # Errors
-/// When the index of the run directory is broken or the disk does not take the files.
-pub fn add(dir: &Path, new: &[(ImportRecord, Vec<u8>)]) -> anyhow::Result<usize> {
-    let index = dir.join(INDEX);
-    let bytes = match fs::read(&index) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        read => read.with_context(|| format!("cannot read `{}`", index.display()))?,
-    };
-    let (mut records, broken) = parse_index(&bytes);
-    // Written anew, a broken line would be lost.
-    anyhow::ensure!(broken.is_empty(), "{}", broken.join("; "));
-    let n_before = records.len();
-    for (record, content) in new {
-        if records.iter().any(|other| other.sha256 == record.sha256) {
-            continue;
+/// Files that are about to be added to a run directory.
+#[derive(Debug)]
+pub struct Addition {
+    before: Vec<ImportRecord>,
+    records: Vec<ImportRecord>,
+    added: Vec<(ImportRecord, Vec<u8>)>,
+}
+
+impl Addition {
+    /// What adding these files to a run directory comes to: the records with the content of each. Content that is there
+    /// already is not added again; its record takes the board and the host that it lacked.
+    ///
+    /// # Errors
+    /// When the index of the run directory is broken, or says other things of a file.
+    pub fn of(dir: &Path, files: Vec<(ImportRecord, Vec<u8>)>) -> anyhow::Result<Addition> {
+        let index = dir.join(INDEX);
+        let bytes = match fs::read(&index) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            read => read.with_context(|| format!("cannot read `{}`", index.display()))?,
+        };
+        let (before, broken) = parse_index(&bytes);
+        // Written anew, a broken line would be lost.
+        anyhow::ensure!(broken.is_empty(), "{}", broken.join("; "));
+        let mut records = before.clone();
+        let mut added = Vec::new();
+        let mut problems = BTreeSet::new();
+        for file in files {
+            match records
+                .iter_mut()
+                .find(|known| known.sha256 == file.0.sha256)
+            {
+                Some(known) => problems.extend(join(known, &file.0)),
+                None => {
+                    records.push(file.0.clone());
+                    added.push(file);
+                }
+            }
         }
-        replace(&dir.join(&record.file), content)?;
-        records.push(record.clone());
+        let problems: Vec<String> = problems.into_iter().collect();
+        anyhow::ensure!(problems.is_empty(), "{}", problems.join("; "));
+        Ok(Addition {
+            before,
+            records,
+            added,
+        })
     }
-    if records.len() > n_before {
-        replace(&index, &index_bytes(&records))?;
+
+    /// Files that the run directory does not have yet.
+    pub fn n_added(&self) -> usize {
+        self.added.len()
     }
-    Ok(records.len() - n_before)
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.records == self.before
+    }
+
+    /// Writes the files, then the index.
+    ///
+    /// # Errors
+    /// When the disk does not take them.
+    pub fn write(&self, dir: &Path) -> anyhow::Result<()> {
+        for (record, content) in &self.added {
+            replace(&dir.join(&record.file), content)?;
+        }
+        replace(&dir.join(INDEX), &index_bytes(&self.records))
+    }
 }
 
 /// Writes beside the place and renames, so that no half file stays there.
@@ -208,6 +249,31 @@ fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         fs::rename(&temporary, path)
     };
     write().with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// Joins what two records say of one file: what one leaves open the other may tell. Returns a sentence for each thing
+/// that they say differently.
+fn join(known: &mut ImportRecord, other: &ImportRecord) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut differ = |what: &str, a: &str, b: &str| {
+        if a != b {
+            let (a, b) = (a.min(b), a.max(b));
+            problems.push(format!(
+                "imported file `{FOLDER}/{}` is known with different {what}s: `{a}` and `{b}`; only one of them can be right, so leave the other out",
+                known.sha256.chars().take(NAME_DIGITS).collect::<String>()
+            ));
+        }
+    };
+    differ("tool", &known.tool, &other.tool);
+    if let (Some(a), Some(b)) = (&known.board, &other.board) {
+        differ("board", a, b);
+    }
+    if let (Some(a), Some(b)) = (&known.host, &other.host) {
+        differ("host", a, b);
+    }
+    known.board = known.board.take().or_else(|| other.board.clone());
+    known.host = known.host.take().or_else(|| other.host.clone());
+    problems
 }
 
 /// The index of a merged run: the union by hash, from those of its parts.
@@ -227,24 +293,7 @@ impl MergedIndex {
                 self.records.insert(record.sha256.clone(), record);
                 continue;
             };
-            let mut differ = |what: &str, a: &str, b: &str| {
-                if a != b {
-                    let (a, b) = (a.min(b), a.max(b));
-                    problems.insert(format!(
-                        "imported file `{}` has different {what}s in the runs: `{a}` and `{b}`; import it anew in one of them",
-                        &record.sha256[..NAME_DIGITS.min(record.sha256.len())]
-                    ));
-                }
-            };
-            differ("tool", &known.tool, &record.tool);
-            if let (Some(a), Some(b)) = (&known.board, &record.board) {
-                differ("board", a, b);
-            }
-            if let (Some(a), Some(b)) = (&known.host, &record.host) {
-                differ("host", a, b);
-            }
-            known.board = known.board.take().or(record.board);
-            known.host = known.host.take().or(record.host);
+            problems.extend(join(known, &record));
             // The same content under two names or times: the smaller of each, whatever the order.
             for (known, other) in [
                 (&mut known.file, record.file),

@@ -449,7 +449,7 @@ fn refuses_two_names_for_the_host_of_one_imported_file() {
     assert!(merge(&[with_host(0, "rock"), with_host(0, "rock")]).is_ok());
     let problems = problems(&[with_host(0, "rock"), with_host(0, "desk")]);
     assert!(
-        problems.contains("different hosts in the runs: `desk` and `rock`"),
+        problems.contains("different hosts: `desk` and `rock`"),
         "{problems}"
     );
     let mut broken = with_host(0, "rock");
