@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Page, value};
+use super::{Page, value, verdict_word};
 use crate::analysis::Analysis;
 use crate::analysis::imported::{self, Comparison, ImportedFile};
 use crate::format::{self, foreign, foreign_short};
@@ -11,6 +11,7 @@ use crate::import::{
     TokenRate, Value,
 };
 use crate::report::page_name;
+use crate::verdict::Verdict;
 
 /// Rows of one table; the data file has them all.
 const MAX_ROWS: usize = 80;
@@ -254,12 +255,11 @@ impl Row {
         match comparison.own_decode {
             Some(chain) => {
                 self.measured = format::tokens_per_s(chain.measured_tokens_per_s);
-                self.measured_note = format!(
-                    "memwall's own kernel, {} @ d{}, {}",
-                    foreign_short(&chain.model.model, 40),
-                    chain.model.depth,
-                    format::count(chain.n_threads, "thread", "threads")
-                );
+                let threads = format::count(chain.n_threads, "thread", "threads");
+                self.measured_note = match chain.verdict {
+                    Verdict::Ok => format!("own decode, {threads}"),
+                    verdict => format!("own decode, {threads}, {}", verdict_word(verdict)),
+                };
             }
             None => self.set_best_read(comparison),
         }

@@ -80,7 +80,7 @@ fn the_three_formats_give_the_same_rows() {
     assert_eq!(shape(&json), shape(&csv));
     let first = rate(&csv, 0);
     assert!(first.samples_ns.is_empty());
-    assert_eq!(first.tokens_per_s, 1014.610_916);
+    assert_eq!(first.tokens_per_s, 1_014.610_916);
     assert_eq!(first.stddev_tokens_per_s, Some(66.947_465));
     assert!(csv.remarks[0].contains("no samples"), "{:?}", csv.remarks);
 }

@@ -17,7 +17,7 @@ pub struct ExportArgs {
     run: String,
     /// Format of the output
     #[arg(long = "as", value_enum, value_name = "FORMAT")]
-    format: ExportFormat,
+    schema: ExportFormat,
     /// File to write, which may not exist [default: standard output]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -45,7 +45,7 @@ pub fn export(global: &Global, args: &ExportArgs) -> anyhow::Result<u8> {
     let dir = super::report::find_run(&global.runs_dir(), Some(&args.run))?;
     let run = run_dir::read(&dir)?;
     let analysis = analysis::analyse(&run);
-    let format = match args.format {
+    let format = match args.schema {
         ExportFormat::Json => LlamaBenchFormat::Json,
         ExportFormat::JsonLines => LlamaBenchFormat::JsonLines,
         ExportFormat::Csv => LlamaBenchFormat::Csv,
