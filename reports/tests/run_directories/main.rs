@@ -3,5 +3,6 @@
 mod experiments;
 mod fixture;
 mod frames;
+mod interop;
 mod merge;
 mod report;

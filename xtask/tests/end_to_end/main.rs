@@ -15,6 +15,7 @@ mod controller;
 mod deploy;
 mod faults;
 mod fleet;
+mod interop;
 mod lab;
 mod plan;
 mod replay;
