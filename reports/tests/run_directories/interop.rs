@@ -129,7 +129,7 @@ fn imported_figures_have_a_frame_of_their_own() {
     for part in [
         "Results of other programs",
         "implausible",
-        "doubled: 13.1 GB/s read and written",
+        "doubled: 13.1 GB",
         "bytes read and written, fastest",
         "model of 346 MB",
         "data/imported.csv",
