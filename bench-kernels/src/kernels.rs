@@ -308,6 +308,7 @@ fn wrong_job(unit: &UnitSpec) -> NotReady {
         Job::Gemm { .. } => "gemm",
         Job::Decode { .. } => "decode",
         Job::Prefill { .. } => "prefill",
+        Job::External(_) => "external",
     };
     NotReady::Failed(format!("kernel `{}` cannot do a `{job}` job", unit.kernel))
 }

@@ -7,6 +7,7 @@
 mod affinity;
 mod background;
 mod environment;
+mod external;
 mod facts;
 mod kernels;
 mod memory;

@@ -9,13 +9,13 @@ use std::io::{BufWriter, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bench_protocol::{Done, Message, RunRequest, UnitEnd, UnitReady, UnitSpec, UnitStatus};
+use bench_protocol::{Done, Job, Message, RunRequest, UnitEnd, UnitReady, UnitSpec, UnitStatus};
 
 use self::watchdog::Watchdog;
 use crate::background::Readers;
 use crate::kernels::{self, NotReady};
 use crate::pool::Pool;
-use crate::{facts, simd};
+use crate::{external, facts, simd};
 
 /// Lines are held back this long: waking the process that forwards them takes a CPU away from the next sample.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
@@ -113,6 +113,9 @@ pub fn one(unit: &UnitSpec, sink: &mut Sink, n_samples: &mut u32) {
 }
 
 fn measure(unit: &UnitSpec, sink: &mut Sink, n_samples: &mut u32) -> Result<(), NotReady> {
+    if let Job::External(external) = &unit.job {
+        return external::run(unit, external, sink);
+    }
     let isa = match &unit.variant {
         Some(name) => simd::by_name(name).map_err(|missing| NotReady::Skipped(missing.reason))?,
         None => simd::best(),

@@ -240,6 +240,12 @@ impl Supervisor<'_> {
                 "process {pid} of a run before was still measuring and was ended"
             ));
         }
+        for pid in process::marked_strays(&self.places.store) {
+            process::end(pid);
+            self.note(format!(
+                "process {pid} of an external program of a run before was ended"
+            ));
+        }
         let entries = fs::read_dir(&self.places.store)
             .into_iter()
             .flatten()
@@ -313,6 +319,7 @@ impl Supervisor<'_> {
             &self.places.unit_command,
             &self.scratch,
             (number, unit),
+            process::marker(&self.places.store, number),
             sender,
         );
         let process = match process {

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use bench_inventory::Model;
 use bench_inventory::gguf::{GgufHeader, GgufModel, GgufPart, compare};
 use libfuzzer_sys::fuzz_target;
 
@@ -33,6 +34,11 @@ fuzz_target!(|data: &[u8]| {
     match model.express() {
         Ok(expressed) => {
             let _ = compare(&model, &expressed.arch);
+            let of_file = Model::of_gguf(&model).expect("it was expressed");
+            let file = of_file.file.expect("it was made from a file");
+            assert_eq!(file.tensor_bytes(), model.tensor_bytes());
+            assert_eq!(file.read_bytes_per_token(), model.read_bytes_per_token());
+            assert!(!file.to_yaml().is_empty());
         }
         Err(reasons) => assert!(!reasons.is_empty()),
     }

@@ -22,6 +22,7 @@ fuzz_target!(|data: &[u8]| {
     match load_text(kind, "fuzz", text) {
         Ok(inventory) => {
             for model in inventory.models.values() {
+                let _ = model.decode_model_of_file();
                 for quant in bench_inventory::Quant::ALL {
                     let _ = model.decode_model(quant);
                 }

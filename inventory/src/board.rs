@@ -32,6 +32,21 @@ pub struct Board {
     pub published: Vec<PublishedFigure>,
     /// DRAM latency measured by others, for plausibility.
     pub latencies: Vec<PublishedLatency>,
+    /// What it was sold for.
+    pub prices: Vec<Price>,
+}
+
+/// What a board was sold for, on a day, somewhere.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Price {
+    /// RAM of the board that was sold, bytes.
+    pub capacity_bytes: u64,
+    /// US dollars.
+    pub usd: f64,
+    /// Day of the price, `2026-07-01`.
+    pub date: String,
+    /// Who sold it, or who paid.
+    pub source: String,
 }
 
 /// Equal CPU cores that share a clock.

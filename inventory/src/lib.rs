@@ -13,7 +13,9 @@ mod fleet;
 pub mod gguf;
 mod load;
 mod model;
+mod program;
 mod raw;
+mod reference;
 pub mod schema;
 mod suggest;
 mod suite;
@@ -22,11 +24,19 @@ mod yaml;
 
 pub use bandwidth::{bandwidth_gb_per_s, mt_per_s_to_gb_per_s};
 pub use board::{
-    Board, CpuCluster, Memory, PublishedFigure, PublishedLatency, QuotedBandwidth, Sourced,
+    Board, CpuCluster, Memory, Price, PublishedFigure, PublishedLatency, QuotedBandwidth, Sourced,
 };
 pub use diagnostic::{Diagnostic, LoadError};
 pub use fleet::{Fleet, Host, Recording, SshTarget, Transport};
-pub use load::{FileKind, Inventory, files, load, load_catalogue, load_catalogue_lossy, load_text};
-pub use model::{KvFormat, Model, ModelArch, Quant, Tensor, TensorFormat, UnknownId};
+pub use load::{
+    FileKind, Inventory, files, load, load_catalogue, load_catalogue_lossy, load_suite, load_text,
+};
+pub use model::{
+    KvFormat, Model, ModelArch, ModelFile, Quant, Tensor, TensorFormat, UnknownId, WithoutKernel,
+};
+pub use program::{OutputFormat, Program};
+pub use reference::{
+    Quality, QualityRow, Reference, ReferenceDecode, ReferenceLoad, ReferenceMemory,
+};
 pub use suggest::suggest;
 pub use suite::{ClusterChoice, EmulatedLimits, Suite, SuiteUnit, SuiteWork, ThreadCount};

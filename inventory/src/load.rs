@@ -18,7 +18,9 @@ use crate::raw::Place;
 use crate::raw::board::RawBoard;
 use crate::raw::fleet::RawFleet;
 use crate::raw::model::RawModel;
+use crate::raw::reference::{RawQuality, RawReference};
 use crate::raw::suite::RawSuite;
+use crate::reference::{Quality, Reference};
 use crate::suite::Suite;
 use crate::tree::Node;
 use crate::{schema, tree, yaml};
@@ -39,13 +41,17 @@ pub struct Inventory {
     pub models: BTreeMap<String, Model>,
     /// Suites by id.
     pub suites: BTreeMap<String, Suite>,
+    /// Machines that others measured, by id.
+    pub references: BTreeMap<String, Reference>,
+    /// What quantisation costs in quality, by id.
+    pub quality: BTreeMap<String, Quality>,
     /// The hosts of this lab.
     pub fleet: Fleet,
 }
 
 /// Reads the inventory folder `root` and its fleet file, or the one given instead.
 ///
-/// A folder that is absent (`boards/`, `models/`, `suites/`) counts as empty.
+/// A folder that is absent (`boards/`, `models/`, `suites/`, `references/`, `quality/`) counts as empty.
 ///
 /// # Errors
 /// All mistakes of all files at once: unreadable files, YAML mistakes, unknown, missing and duplicate keys, wrong types,
@@ -92,6 +98,10 @@ pub enum FileKind {
     Model,
     /// `suites/<id>.yaml`.
     Suite,
+    /// `references/<id>.yaml`.
+    Reference,
+    /// `quality/<id>.yaml`.
+    Quality,
     /// A fleet file.
     Fleet,
 }
@@ -133,6 +143,26 @@ pub fn load_text(kind: FileKind, id: &str, text: &str) -> Result<Inventory, Load
             );
             inventory.suites.extend(suite.map(|it| (id.to_owned(), it)));
         }
+        FileKind::Reference => {
+            let reference = loader.text(
+                &path,
+                text.into(),
+                &schema::REFERENCE,
+                |raw: RawReference, place, problems| raw.resolve(id, place, None, problems),
+            );
+            (inventory.references).extend(reference.map(|it| (id.to_owned(), it)));
+        }
+        FileKind::Quality => {
+            let quality = loader.text(
+                &path,
+                text.into(),
+                &schema::QUALITY,
+                |raw: RawQuality, place, problems| raw.resolve(id, place, problems),
+            );
+            inventory
+                .quality
+                .extend(quality.map(|it| (id.to_owned(), it)));
+        }
         FileKind::Fleet => {
             let fleet = loader.text(
                 &path,
@@ -146,11 +176,38 @@ pub fn load_text(kind: FileKind, id: &str, text: &str) -> Result<Inventory, Load
     loader.finish(inventory)
 }
 
+/// Reads a suite from a file anywhere, for the models of `inventory`. Its id is the file's name without extension.
+///
+/// # Errors
+/// All mistakes of the file, as for [`load`], and a name that is no id.
+pub fn load_suite(path: &Path, inventory: &Inventory) -> Result<Suite, LoadError> {
+    let mut loader = Loader::default();
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    let suite = match stem.filter(|stem| is_id(stem)) {
+        Some(id) => {
+            let models: Vec<String> = inventory.models.keys().cloned().collect();
+            loader.file(path, &schema::SUITE, |raw: RawSuite, place, problems| {
+                raw.resolve(id, place, Some(&models), problems)
+            })
+        }
+        None => {
+            loader.diagnostics.push(no_id(path));
+            None
+        }
+    };
+    match suite {
+        Some(suite) if loader.diagnostics.is_empty() => Ok(suite),
+        _ => Err(LoadError {
+            diagnostics: loader.diagnostics,
+        }),
+    }
+}
+
 /// The files that make up an inventory, in the order they are read. Files that do not exist are left out.
 pub fn files(root: &Path, fleet: Option<&Path>) -> Vec<PathBuf> {
     let fleet_file = fleet.map_or_else(|| root.join(FLEET_FILE), Path::to_owned);
     let mut unreported = Vec::new();
-    let mut files: Vec<PathBuf> = ["boards", "models", "suites"]
+    let mut files: Vec<PathBuf> = ["boards", "models", "suites", "references", "quality"]
         .into_iter()
         .flat_map(|folder| yaml_files(&root.join(folder), &mut unreported))
         .map(|(_, path)| path)
@@ -177,6 +234,8 @@ impl Loader {
         let boards = self.folder_files(root, "boards");
         let models = self.folder_files(root, "models");
         let suites = self.folder_files(root, "suites");
+        let references_files = self.folder_files(root, "references");
+        let quality_files = self.folder_files(root, "quality");
         let known = |files: &[(String, PathBuf)]| -> Option<Vec<String>> {
             let ids = files.iter().map(|(id, _)| id.clone()).collect();
             (references == References::Checked).then_some(ids)
@@ -199,6 +258,19 @@ impl Loader {
                 |raw: RawSuite, id, place, problems| {
                     raw.resolve(id, place, model_ids.as_deref(), problems)
                 },
+            ),
+            references: self.folder(
+                references_files,
+                &schema::REFERENCE,
+                |raw: RawReference, id, place, problems| {
+                    let known = board_ids.as_deref().zip(model_ids.as_deref());
+                    raw.resolve(id, place, known, problems)
+                },
+            ),
+            quality: self.folder(
+                quality_files,
+                &schema::QUALITY,
+                |raw: RawQuality, id, place, problems| raw.resolve(id, place, problems),
             ),
             fleet: fleet
                 .and_then(|file| {
@@ -337,11 +409,7 @@ fn yaml_files(folder: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<(String, 
         let id = path.file_stem().and_then(|stem| stem.to_str());
         match (extension, id) {
             (Some("yaml"), Some(id)) if is_id(id) => files.push((id.to_owned(), path)),
-            (Some("yaml"), _) => diagnostics.push(Diagnostic::of_file(
-                &path,
-                "the file name is no id".to_owned(),
-                "name it with lower-case letters, digits, `.`, `_` and `-`, starting with a letter or digit",
-            )),
+            (Some("yaml"), _) => diagnostics.push(no_id(&path)),
             (Some("yml"), _) => diagnostics.push(Diagnostic::of_file(
                 &path,
                 "the file would be ignored".to_owned(),
@@ -351,6 +419,14 @@ fn yaml_files(folder: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<(String, 
         }
     }
     files
+}
+
+fn no_id(path: &Path) -> Diagnostic {
+    Diagnostic::of_file(
+        path,
+        "the file name is no id".to_owned(),
+        "name it with lower-case letters, digits, `.`, `_` and `-`, starting with a letter or digit",
+    )
 }
 
 fn is_id(stem: &str) -> bool {

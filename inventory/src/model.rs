@@ -1,10 +1,12 @@
 //! A language model: its architecture, and what follows from it for memory.
 
+mod file;
 mod format;
 mod tensors;
 
 use bench_protocol::{DecodeModel, DecodeTensor, TensorRole};
 
+pub use file::{ModelFile, WithoutKernel};
 pub use format::{KvFormat, Quant, TensorFormat, UnknownId};
 
 /// A model of the catalogue (`models/<id>.yaml`).
@@ -18,6 +20,8 @@ pub struct Model {
     pub arch: ModelArch,
     /// Where the architecture was published.
     pub source: String,
+    /// The weights of one real file, where the model was made from one.
+    pub file: Option<ModelFile>,
 }
 
 /// The shape of a decoder-only transformer.
@@ -125,8 +129,17 @@ impl Model {
     /// A tied embedding table appears once, as [`TensorRole::Output`] under its own name and in the output's place;
     /// an untied one is left out, since the lookup of one row is no traffic.
     pub fn decode_model(&self, quant: Quant) -> DecodeModel {
-        let (mut tensors, tied): (Vec<Tensor>, Vec<Tensor>) = self
-            .tensors(quant)
+        self.decode_model_of(quant.id(), self.tensors(quant))
+    }
+
+    /// The same for the weights of its real file; `None` where it was not made from one.
+    pub fn decode_model_of_file(&self) -> Option<DecodeModel> {
+        let file = self.file.as_ref()?;
+        Some(self.decode_model_of(&file.quant, file.tensors.clone()))
+    }
+
+    fn decode_model_of(&self, quant: &str, tensors: Vec<Tensor>) -> DecodeModel {
+        let (mut tensors, tied): (Vec<Tensor>, Vec<Tensor>) = tensors
             .into_iter()
             .filter(|tensor| tensor.read_per_token)
             .partition(|tensor| tensor.role != TensorRole::TokenEmbedding);
@@ -136,7 +149,7 @@ impl Model {
         }));
         DecodeModel {
             model: self.id.clone(),
-            quant: quant.id().to_owned(),
+            quant: quant.to_owned(),
             n_layers: self.arch.n_layers,
             hidden: self.arch.hidden,
             n_heads: self.arch.n_heads,

@@ -8,6 +8,7 @@ pub(crate) mod fleet;
 mod memory;
 pub(crate) mod model;
 mod prepare;
+pub(crate) mod reference;
 pub(crate) mod suite;
 
 use std::ops::Range;

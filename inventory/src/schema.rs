@@ -12,11 +12,14 @@ use serde_json::{Value, json};
 use crate::raw::board::RawBoard;
 use crate::raw::fleet::RawFleet;
 use crate::raw::model::RawModel;
+use crate::raw::reference::{RawQuality, RawReference};
 use crate::raw::suite::RawSuite;
 
 pub(crate) static BOARD: LazyLock<Value> = LazyLock::new(schema_of::<RawBoard>);
 pub(crate) static FLEET: LazyLock<Value> = LazyLock::new(schema_of::<RawFleet>);
 pub(crate) static MODEL: LazyLock<Value> = LazyLock::new(schema_of::<RawModel>);
+pub(crate) static QUALITY: LazyLock<Value> = LazyLock::new(schema_of::<RawQuality>);
+pub(crate) static REFERENCE: LazyLock<Value> = LazyLock::new(schema_of::<RawReference>);
 pub(crate) static SUITE: LazyLock<Value> = LazyLock::new(schema_of::<RawSuite>);
 
 /// All schemas with the names of their files in `inventory/schemas/`.
@@ -25,6 +28,8 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("board.json", BOARD.clone()),
         ("fleet.json", FLEET.clone()),
         ("model.json", MODEL.clone()),
+        ("quality.json", QUALITY.clone()),
+        ("reference.json", REFERENCE.clone()),
         ("suite.json", SUITE.clone()),
     ]
 }

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use bench_protocol::{KvFormat, Pages, Residency, Sampling};
 
 use crate::model::Quant;
+use crate::program::Program;
 
 /// A suite (`suites/<id>.yaml`).
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +23,7 @@ pub struct Suite {
 /// One kernel in every listed configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SuiteUnit {
-    /// Kernel name; checked against the board program's table when a plan is made.
+    /// Kernel name, as in the board program's table; `external` for a program that lies on the board.
     pub kernel: String,
     /// Thread counts; equal counts are measured once.
     pub threads: Vec<ThreadCount>,
@@ -130,6 +131,8 @@ pub enum SuiteWork {
         /// Tokens of the prompt.
         prompts: Vec<u64>,
     },
+    /// A program that lies on the board already.
+    External(Program),
 }
 
 /// Amounts of work on emulated hosts.

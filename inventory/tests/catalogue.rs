@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use bench_inventory::{Inventory, Transport, files, load, load_catalogue, schema};
+use bench_inventory::{
+    Inventory, Quant, ReferenceLoad, Transport, files, load, load_catalogue, schema,
+};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -120,4 +122,54 @@ fn schemas_on_disk_are_those_of_the_types() {
             path.display()
         );
     }
+}
+
+#[test]
+fn references_stay_below_theory_and_have_sources() {
+    let inventory = catalogue();
+    assert!(inventory.references.len() >= 18);
+    for reference in inventory.references.values() {
+        let theory = reference.memory.theoretical_gb_per_s();
+        for row in &reference.decodes {
+            let bytes = match &row.load {
+                ReferenceLoad::Catalogue { model, quant } => {
+                    inventory.models[model].read_bytes_per_token(*quant)
+                }
+                ReferenceLoad::Other {
+                    read_bytes_per_token,
+                    ..
+                } => *read_bytes_per_token,
+            };
+            let share = row.tokens_per_s * bytes as f64 / 1e9 / theory;
+            assert!(
+                (0.05..1.0).contains(&share),
+                "{}: {row:?} is {share} of theory",
+                reference.id
+            );
+        }
+    }
+}
+
+#[test]
+fn quality_gets_worse_with_fewer_bits() {
+    let inventory = catalogue();
+    let quality = &inventory.quality["llama-3-8b"];
+    let loss = |quant| quality.loss(quant).unwrap();
+    // Both perplexities are published: 6.4071 and 9.7516 against 6.2332.
+    assert!((loss(Quant::Q4KM) - 0.02791).abs() < 1e-4);
+    assert!((loss(Quant::Q2K) - 0.56447).abs() < 1e-4);
+    for quant in Quant::ALL {
+        assert!(loss(quant) >= 0.0, "{}", quant.id());
+    }
+    let order = [
+        Quant::F16,
+        Quant::Q8_0,
+        Quant::Q6K,
+        Quant::Q5KM,
+        Quant::Q4KM,
+        Quant::Q3KM,
+        Quant::Q3KS,
+        Quant::Q2K,
+    ];
+    assert!(order.is_sorted_by(|a, b| loss(*a) < loss(*b)));
 }

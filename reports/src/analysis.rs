@@ -9,9 +9,9 @@ mod peak;
 mod unit;
 
 use bench_inventory::Board;
-use bench_protocol::{Environment, Residency};
+use bench_protocol::{Check, Environment, Residency};
 
-pub use chain::{Chain, Limit};
+pub use chain::{Chain, Limit, kernel_rates, mixed_rate};
 pub use experiments::{
     Gain, Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline,
 };
@@ -19,7 +19,7 @@ pub use unit::{
     BackgroundRow, BoundKind, ComputeBound, SampleRow, UnitBound, UnitKind, UnitRow, UnitStatusKind,
 };
 
-use crate::run_dir::{HostData, RunData};
+use crate::run_dir::{ExternalOutput, HostData, RunData};
 use crate::stats;
 use crate::theory::{self, Theory};
 use crate::verdict::{self, Evidence, Verdict};
@@ -195,16 +195,25 @@ fn judge_against_read(unit: &mut UnitRow, best_read: Option<&BestRead>, data: &H
     }
 }
 
+/// The check of an external program is its exit status.
+const LEFT_TO_THE_PROGRAM: Check = Check {
+    passed: true,
+    max_error: 0.0,
+    tolerance: 0.0,
+};
+
 fn judge(unit: &mut UnitRow, data: &HostData) {
     let by_memory = || Some(unit.gb_per_s? / unit.bound.as_ref()?.gb_per_s);
     let by_arithmetic = || Some(unit.gop_per_s? / unit.compute_bound.as_ref()?.gop_per_s);
     unit.efficiency = by_arithmetic().or_else(by_memory);
+    // Of a program of others nothing is known but how it ended, and what the board did meanwhile.
+    let is_done = (unit.output.as_ref()).is_some_and(ExternalOutput::is_complete);
     let (verdict, reason) = verdict::judge(&Evidence {
         status: unit.status,
         end_reason: unit.end_reason.as_deref(),
-        n_samples: unit.samples.len(),
+        n_samples: unit.samples.len().max(usize::from(is_done)),
         has_zero_time: unit.samples.iter().any(|sample| sample.elapsed_ns == 0),
-        check: unit.check,
+        check: unit.check.or(is_done.then_some(LEFT_TO_THE_PROGRAM)),
         emulated: unit.emulated,
         efficiency: unit.efficiency,
         bound: match unit.compute_bound {

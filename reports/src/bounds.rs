@@ -9,18 +9,13 @@ use std::fmt::Write as _;
 use bench_inventory::{Board, KvFormat, Memory, Model, Quant};
 use serde::Serialize;
 
-use crate::format;
+use crate::{fit, format};
 
 /// Context that a model must be able to hold to count as fitting, tokens. A deeper question needs more.
 pub const MIN_CONTEXT: u64 = 4096;
 
 /// RAM left to the operating system where nobody published what a board leaves, bytes. An assumption, and said so.
 pub const ASSUMED_SYSTEM_BYTES: u64 = 1 << 30;
-
-/// Tokens of one micro batch, whose logits are the largest compute buffer.
-///
-/// Source: llama.cpp, `common/common.h`, default of `n_ubatch`.
-const MICRO_BATCH_TOKENS: u64 = 512;
 
 /// Upper bound of generated tokens per second: `bandwidth / bytes read per token`.
 ///
@@ -137,44 +132,20 @@ pub fn fastest_memory(board: &Board) -> Option<&Memory> {
 /// Whether a model of `file_bytes` fits each capacity of a memory, smallest first.
 pub fn fits(memory: &Memory, model: &Model, file_bytes: u64, depth: u64) -> Vec<Fit> {
     let needed_bytes = needed_bytes(model, file_bytes, depth);
-    let capacities = &memory.capacities_bytes.value;
-    let largest = capacities.iter().copied().max().unwrap_or(0);
-    let (taken_bytes, usable_source) = match &memory.usable_bytes {
-        Some(usable) => (largest.saturating_sub(usable.value), usable.source.clone()),
-        None => (
-            ASSUMED_SYSTEM_BYTES,
-            format!(
-                "capacity less {} for the system (assumed)",
-                format::binary_bytes(ASSUMED_SYSTEM_BYTES)
-            ),
-        ),
-    };
-    let mut sorted = capacities.clone();
-    sorted.sort_unstable();
-    sorted
-        .into_iter()
-        .map(|capacity_bytes| {
-            let usable_bytes = capacity_bytes.saturating_sub(taken_bytes);
-            Fit {
-                capacity_bytes,
-                usable_bytes,
-                usable_source: usable_source.clone(),
-                needed_bytes,
-                fits: needed_bytes <= usable_bytes,
-            }
+    (fit::rooms(memory).into_iter())
+        .map(|room| Fit {
+            capacity_bytes: room.capacity_bytes.unwrap_or(room.bytes),
+            usable_bytes: room.bytes,
+            usable_source: room.source,
+            needed_bytes,
+            fits: needed_bytes <= room.bytes,
         })
         .collect()
 }
 
-/// RAM a model needs: weights, KV cache (f16) of [`MIN_CONTEXT`] tokens or of `depth`, and the logits of one micro
-/// batch (tokens x vocabulary x 4 bytes).
+/// RAM a model needs: weights, KV cache (f16) of [`MIN_CONTEXT`] tokens or of `depth`, and compute buffers.
 pub fn needed_bytes(model: &Model, file_bytes: u64, depth: u64) -> u64 {
-    let context = depth.max(MIN_CONTEXT);
-    let kv_bytes = context.saturating_mul(model.kv_bytes_per_token(KvFormat::F16));
-    let logits_bytes = MICRO_BATCH_TOKENS * u64::from(model.arch.vocab) * 4;
-    file_bytes
-        .saturating_add(kv_bytes)
-        .saturating_add(logits_bytes)
+    fit::need(model, file_bytes, depth.max(MIN_CONTEXT), KvFormat::F16).total_bytes()
 }
 
 fn sources(
@@ -328,11 +299,13 @@ mod tests {
             source: "vendor".into(),
             published: Vec::new(),
             latencies: Vec::new(),
+            prices: Vec::new(),
         }
     }
 
     fn qwen() -> Model {
         Model {
+            file: None,
             id: "qwen2.5-7b".into(),
             name: "Qwen2.5 7B".into(),
             arch: ModelArch {

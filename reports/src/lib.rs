@@ -9,17 +9,22 @@ pub mod run_dir;
 
 pub mod analysis;
 pub mod bounds;
+pub mod decide;
 pub mod epoch;
 pub mod export;
+pub mod fit;
+pub mod format;
 pub mod frames;
 pub mod gate;
 pub mod health;
 pub mod import;
+pub mod label;
+pub mod predict;
+pub mod recommend;
 pub mod report;
 pub mod stats;
 pub mod theory;
 pub mod verdict;
 
-mod format;
 mod sections;
 mod svg;

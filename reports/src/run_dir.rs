@@ -34,7 +34,9 @@ use std::collections::BTreeMap;
 use bench_protocol::Facts;
 use serde::{Deserialize, Serialize};
 
-pub use read::{HostData, HostFiles, RunData, UnitData, last_facts, read, read_host_files};
+pub use read::{
+    ExternalOutput, HostData, HostFiles, RunData, UnitData, last_facts, read, read_host_files,
+};
 
 /// Version of the layout above and of the types in this module.
 ///
@@ -42,8 +44,10 @@ pub use read::{HostData, HostFiles, RunData, UnitData, last_facts, read, read_ho
 /// - 1: first version.
 /// - 2: plans, shards and merged runs: `plan.json`, `files.json`, `left_out.json`, `attempts/`, and their fields of the
 ///   manifest. Nothing of version 1 changed.
-/// - 3: results of other programs: `imports/`. Nothing of version 2 changed.
-pub const RUN_DIR_VERSION: u32 = 3;
+/// - 3: weights of real files in `models/*.yaml` (`file:`), outputs of external programs in streams (protocol 4). Nothing of
+///   version 2 changed.
+/// - 4: results of other programs: `imports/`. Nothing of version 3 changed.
+pub const RUN_DIR_VERSION: u32 = 4;
 
 /// What was run, with what, when (`manifest.json`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -63,6 +67,9 @@ pub struct RunManifest {
     /// Patterns of the kernels that were asked for; empty for all of the suite.
     #[serde(default)]
     pub kernels: Vec<String>,
+    /// Ids of models that were made from GGUF files: they took the place of the suite's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub file_models: Vec<String>,
     /// Instruction-set variant that every unit was forced to.
     #[serde(default)]
     pub variant: Option<String>,

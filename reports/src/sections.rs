@@ -6,6 +6,7 @@
 mod board_memory;
 mod board_models;
 mod choose;
+mod decision;
 mod files;
 mod host_chain;
 mod host_environment;
@@ -110,6 +111,7 @@ pub(crate) const RUN: &[Section] = &[
 pub(crate) const HOST: &[Section] = &[
     section!(host_summary, "In short"),
     section!(host_chain, "From memory to tokens"),
+    section!(decision, "What to run here"),
     section!(host_ladder, "What quantisation buys"),
     section!(host_kv_cache, "What the KV cache saves"),
     section!(host_interference, "What other traffic costs"),
@@ -132,6 +134,7 @@ pub(crate) const HOST: &[Section] = &[
 /// Sections of a board's page, in order.
 pub(crate) const BOARD: &[Section] = &[
     section!(board_memory, "Theoretical bandwidth"),
+    section!(decision, "What to run here"),
     section!(board_models, "Models on this board"),
 ];
 

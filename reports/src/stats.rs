@@ -71,6 +71,11 @@ pub fn seed_of(parts: &[&str]) -> u64 {
     })
 }
 
+/// Median of sorted values; `None` of none.
+pub fn median(sorted: &[f64]) -> Option<f64> {
+    (!sorted.is_empty()).then(|| quantile(sorted, 0.5))
+}
+
 /// Linearly interpolated quantile of sorted, non-empty samples (type 7 of Hyndman and Fan, 1996).
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let position = share * (sorted.len() - 1) as f64;

@@ -19,6 +19,8 @@ const SAME_CLOCK: f64 = 0.99;
 pub struct Theory {
     /// GB/s (10^9 bytes per second).
     pub gb_per_s: f64,
+    /// Kind of memory, for instance `LPDDR4X`; empty where it is not known.
+    pub kind: String,
     /// How it was computed, in one line: `4224 MT/s x 64 bit / 8`.
     pub formula: String,
     /// Where the inputs come from.
@@ -32,6 +34,7 @@ impl Theory {
     pub fn of_memory(memory: &Memory) -> Theory {
         Theory {
             gb_per_s: memory.theoretical_gb_per_s(),
+            kind: memory.kind.clone(),
             formula: formula(&memory.kind, memory.mt_per_s, memory.bus_bits),
             source: memory.source.clone(),
             note: None,
@@ -249,6 +252,7 @@ mod tests {
             source: "vendor".into(),
             published: Vec::new(),
             latencies: Vec::new(),
+            prices: Vec::new(),
         };
         let desk = bench_inventory::Host {
             name: "desk".into(),
@@ -263,6 +267,8 @@ mod tests {
             boards: BTreeMap::from([("rock-5b".into(), board)]),
             models: BTreeMap::new(),
             suites: BTreeMap::new(),
+            references: BTreeMap::new(),
+            quality: BTreeMap::new(),
             fleet: bench_inventory::Fleet { hosts: vec![desk] },
         }
     }

@@ -26,7 +26,7 @@ use crate::resume::Prior;
 use crate::transport::HostError;
 
 pub use ask::{ask, restore};
-pub use stream::StreamState;
+pub use stream::{StreamState, plain};
 
 /// A line longer than this is no message; it is kept in pieces of this size.
 const MAX_LINE_BYTES: u64 = 1 << 20;

@@ -121,8 +121,10 @@ enum Command {
     Import(commands::import::ImportArgs),
     /// Show a GGUF file as a model, or add it to the catalogue
     Model(commands::model::ModelArgs),
-    /// Theoretical tokens per second of a model on a board
+    /// What bounds models on boards: the chain from theory over measured limits to tokens per second
     Bounds(commands::bounds::BoundsArgs),
+    /// Which model to run on a board, how sure that is, and what would help
+    Recommend(commands::recommend::RecommendArgs),
     /// Start, show and end emulated boards to try memwall on
     Lab(commands::lab::LabArgs),
     /// Run a program of this machine on a host, as cargo's runner
@@ -147,6 +149,7 @@ fn main() -> ExitCode {
         Command::Import(args) => commands::import::import(&cli.global, &args),
         Command::Model(args) => commands::model::model(&cli.global, &args),
         Command::Bounds(args) => commands::bounds::bounds(&cli.global, &args),
+        Command::Recommend(args) => commands::recommend::recommend(&cli.global, &args),
         Command::Lab(args) => commands::lab::lab(&cli.global, &args),
         Command::Runner(args) => commands::runner::runner(&cli.global, &args),
         Command::Add(args) => commands::add::add(&cli.global, &args),

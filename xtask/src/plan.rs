@@ -4,7 +4,7 @@ mod cpus;
 mod jobs;
 mod sizes;
 
-use bench_inventory::{Inventory, Suite, SuiteUnit};
+use bench_inventory::{Inventory, Suite, SuiteUnit, SuiteWork};
 use bench_protocol::{
     Background, CpuFacts, Environment, Facts, PROTOCOL_VERSION, RunRequest, UnitSpec,
 };
@@ -24,15 +24,20 @@ pub fn request(
 ) -> RunRequest {
     let mut units: Vec<UnitSpec> = Vec::new();
     for suite_unit in &suite.units {
-        let sampling = match emulated {
+        let is_external = matches!(suite_unit.work, SuiteWork::External(_));
+        let sampling = match emulated && !is_external {
             true => suite.emulated.sampling,
             false => suite_unit.sampling,
         };
         for placement in cpus::placements(suite_unit, &facts.cpus) {
-            let n_threads = placement.cpus.len();
-            for (suffix, job) in
-                jobs::jobs(suite_unit, suite, inventory, facts, emulated, n_threads)
-            {
+            for (suffix, job) in jobs::jobs(
+                suite_unit,
+                suite,
+                inventory,
+                facts,
+                emulated,
+                &placement.cpus,
+            ) {
                 for (background_suffix, background) in backgrounds(suite_unit, &placement, facts) {
                     let name = &placement.name;
                     let unit = UnitSpec {

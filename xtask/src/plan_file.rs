@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use bench_inventory::{Host, Inventory, Suite};
-use bench_protocol::UnitSpec;
+use bench_protocol::{Job, UnitSpec};
 use bench_reports::run_dir::ArtifactRecord;
 use bench_reports::run_dir::files::sha256;
 use bench_reports::run_dir::plan::{
@@ -34,6 +34,8 @@ pub struct Ingredients {
     pub hosts: Vec<Host>,
     /// Patterns of the kernels that were asked for.
     pub kernels: Vec<String>,
+    /// Data files beside the inventory's, see [`PlanRecord::own_files`].
+    pub own_files: BTreeMap<String, String>,
     /// Instruction-set variant that every unit is forced to.
     pub variant: Option<String>,
     /// Time that each host is given.
@@ -62,6 +64,7 @@ pub fn make(
         hash: String::new(),
         suite: from.suite.id.clone(),
         kernels: from.kernels.clone(),
+        own_files: from.own_files.clone(),
         variant: from.variant.clone(),
         budget_s: from.budget.map(|budget| budget.seconds),
         compare_environment: from.compare_environment,
@@ -268,7 +271,23 @@ fn planned_unit(unit: &UnitSpec) -> PlannedUnit {
         deadline_ms: unit.deadline_ms,
         sampling_ms: budget::sampling_ms(unit),
         estimated_ms: budget::unit_ms(unit),
+        program: program_line(&unit.job),
     }
+}
+
+/// The words of the line of an external program that is not skipped: `NAME=VALUE` of its environment, the program, its arguments.
+fn program_line(job: &Job) -> Vec<String> {
+    let external = match job {
+        Job::External(external) if external.skip.is_none() => external,
+        _ => return Vec::new(),
+    };
+    let variables = external.environment.iter();
+    let variables = variables.map(|(name, value)| format!("{name}={value}"));
+    let words = [external.program.clone()].into_iter();
+    variables
+        .chain(words)
+        .chain(external.args.iter().cloned())
+        .collect()
 }
 
 /// SHA-256 over names and contents of the inventory's files that the run copies, hexadecimal.

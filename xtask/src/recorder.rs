@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::shard::shard_of;
-use crate::{resume, transport, workspace};
+use crate::{commands, resume, transport, workspace};
 
 /// A run directory under construction.
 pub struct Recorder {
@@ -60,6 +60,7 @@ impl Recorder {
             hosts: planned_hosts.iter().filter(is_own).cloned().collect(),
             memwall_version: env!("CARGO_PKG_VERSION").to_string(),
             kernels: plan.kernels.clone(),
+            file_models: commands::own_files::models(&plan.own_files),
             variant: plan.variant.clone(),
             plan_hash: Some(plan.hash.clone()),
             planned_hosts,
@@ -74,6 +75,7 @@ impl Recorder {
             _lock: Some(lock),
         };
         recorder.copy_inventory(&plan.suite, fleet)?;
+        recorder.write_own_files(plan)?;
         write_json(&recorder.dir.join("plan.json"), plan)?;
         recorder.write_manifest(&manifest)?;
         Ok((recorder, manifest))
@@ -145,6 +147,17 @@ impl Recorder {
             let to = target.join(relative);
             fs::create_dir_all(to.parent().expect("the file lies in the copy's folder"))?;
             fs::copy(&file, &to).with_context(|| format!("cannot copy `{}`", file.display()))?;
+        }
+        Ok(())
+    }
+
+    /// They are as much part of the run's inventory as those of the catalogue.
+    fn write_own_files(&self, plan: &PlanRecord) -> anyhow::Result<()> {
+        for (place, text) in &plan.own_files {
+            let path = self.dir.join("inventory").join(place);
+            fs::create_dir_all(path.parent().expect("the file lies in the copy's folder"))
+                .and_then(|()| fs::write(&path, text))
+                .with_context(|| format!("cannot write `{}`", path.display()))?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod environment;
+mod external;
 mod facts;
 mod message;
 mod request;
@@ -14,6 +15,7 @@ mod request;
 pub use environment::{
     Environment, EnvironmentAction, EnvironmentStep, Note, Prepare, Reading, UnitState,
 };
+pub use external::{External, MAX_OUTPUT_BYTES, MAX_PART_BYTES, Output, OutputPart, STDERR_LINES};
 pub use facts::{
     CacheFacts, CpuFacts, DramClock, Facts, MemoryFacts, MountFacts, SmbiosMemoryDevice,
     VariantFacts,
@@ -23,8 +25,8 @@ pub use message::{
     UnitReady, UnitStatus, Work, parse_line,
 };
 pub use request::{
-    Background, DecodeModel, DecodeTensor, Job, KvFormat, Pages, Residency, RunRequest, Sampling,
-    TensorRole, UnitSpec,
+    Background, DecodeModel, DecodeTensor, Job, KvFormat, MATRIX_FORMATS, Pages, Residency,
+    RunRequest, Sampling, TensorRole, UnitSpec,
 };
 
 /// Exit status of a board program that measured without a supervisor and ended itself at a deadline.
@@ -41,7 +43,8 @@ pub const EXIT_BUSY: i32 = 6;
 ///   searched sets of CPUs; state of the board beside samples. A stream of version 1 is read as before.
 /// - 3: a supervisor on the board runs each unit as a process: attempts, prepared environments, notes, sensors and counters
 ///   beside units. Streams of versions 1 and 2 are read as before.
-pub const PROTOCOL_VERSION: u32 = 3;
+/// - 4: programs of others as units, with their output. Streams of versions 1 to 3 are read as before.
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// Line on the supervisor's standard input that says the controller is there.
 pub const CONTROL_BEAT: &str = "beat";

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::environment::{EnvironmentStep, Note, Reading, UnitState};
+use crate::external::{Output, OutputPart};
 use crate::facts::Facts;
 use crate::request::{KvFormat, Residency};
 
@@ -18,6 +19,10 @@ pub enum Message {
     UnitReady(UnitReady),
     /// One timed sample.
     Sample(Sample),
+    /// A piece of what an external program wrote.
+    OutputPart(OutputPart),
+    /// An external program ended; its output came before.
+    Output(Output),
     /// A unit ended, for whatever reason.
     UnitEnd(UnitEnd),
     /// Sensors while a unit runs.

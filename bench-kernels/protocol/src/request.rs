@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::environment::{Environment, Prepare};
+use crate::external::External;
 
 /// Everything one invocation of the board program has to measure, in order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ pub struct RunRequest {
 pub struct UnitSpec {
     /// Identifier, unique within the request; stable from run to run.
     pub unit: String,
-    /// Name of the kernel, as in the board program's table.
+    /// Name of the kernel, as in the board program's table; `external` for a program that lies on the board.
     pub kernel: String,
     /// Forces an instruction-set variant; `None` takes the best the CPU has.
     pub variant: Option<String>,
@@ -145,6 +146,8 @@ pub enum Job {
         /// Tokens of the prompt.
         n_prompt: u64,
     },
+    /// A program that lies on the board already, run once. Of the unit's sampling nothing applies.
+    External(External),
 }
 
 fn one() -> u64 {
@@ -263,6 +266,11 @@ pub struct DecodeModel {
     /// Every tensor that a decoded token reads, in the order it reads them.
     pub tensors: Vec<DecodeTensor>,
 }
+
+/// Formats that the kernels multiply with, as [`DecodeTensor::format`] names them.
+pub const MATRIX_FORMATS: [&str; 10] = [
+    "f16", "q4_0", "q5_0", "q8_0", "iq4_nl", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k",
+];
 
 /// One tensor that is read for every token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -204,3 +204,13 @@ impl Format {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_protocol_names_every_format() {
+        assert_eq!(bench_protocol::MATRIX_FORMATS, Format::ALL.map(Format::id));
+    }
+}

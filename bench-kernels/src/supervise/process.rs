@@ -2,6 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
+
+/// Times that processes with a mark are looked for, and the pause between.
+const MAX_ROUNDS: u32 = 50;
+const ROUND: Duration = Duration::from_millis(2);
 
 /// Identifies this boot; empty where the kernel does not tell.
 pub fn boot_id() -> String {
@@ -83,6 +88,59 @@ pub fn strays(folder: &Path) -> Vec<u32> {
         mode.is_some_and(|mode| mode == "unit")
     };
     all().filter(is_stray).collect()
+}
+
+/// Names the variable that marks an external program's unit and everything it starts, whatever group or session that is
+/// in.
+pub const MARKER: &str = "MEMWALL_UNIT";
+
+/// The mark of a unit: no other unit of any request has it.
+pub fn marker(store: &Path, unit_number: usize) -> String {
+    let pid = std::process::id();
+    let started = start_ticks(pid).unwrap_or(0);
+    format!("{}#{pid}.{started}.{unit_number}", store.display())
+}
+
+/// The mark of a process, as far as this user may see it.
+fn marker_of(pid: u32) -> Option<String> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut variables = environment.split(|byte| *byte == 0);
+    let variable = variables.find_map(|it| it.strip_prefix(format!("{MARKER}=").as_bytes()))?;
+    Some(String::from_utf8_lossy(variable).into_owned())
+}
+
+/// Ends every process with this mark at once, but not the calling one.
+pub fn end_marked(marker: &str) {
+    // A process that is being started while the others are looked through is found the next time.
+    for _ in 0..MAX_ROUNDS {
+        let marked: Vec<u32> = all()
+            .filter(|pid| *pid != std::process::id())
+            .filter(|pid| marker_of(*pid).as_deref() == Some(marker))
+            .collect();
+        if marked.is_empty() {
+            return;
+        }
+        marked.into_iter().for_each(end);
+        std::thread::sleep(ROUND);
+    }
+}
+
+/// Processes of external programs that a supervisor with this store started and nobody follows any more.
+pub fn marked_strays(store: &Path) -> Vec<u32> {
+    // Whoever is run by such a program is none of them.
+    let own = marker_of(std::process::id());
+    let of_store = format!("{}#", store.display());
+    let is_stray = |pid: &u32| {
+        let marker = marker_of(*pid);
+        marker != own && marker.is_some_and(|marker| marker.starts_with(&of_store))
+    };
+    all().filter(is_stray).collect()
+}
+
+/// Undoes [`end_with_parent`], for a process that looks after its parent itself.
+pub fn outlive_parent() {
+    // SAFETY: this option takes a signal number and touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0) };
 }
 
 /// Makes the end of the process that started this one the end of this one, too.

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use bench_protocol::{UnitSpec, UnitStatus};
+use bench_protocol::{Job, UnitSpec, UnitStatus};
 
 use super::control::Event;
 use super::process;
@@ -21,10 +21,13 @@ const LAST_BREATH: Duration = Duration::from_secs(5);
 /// A unit's process.
 pub struct UnitProcess {
     child: Child,
+    /// Marks what an external program started, if the unit is one.
+    marker: Option<String>,
 }
 
 impl UnitProcess {
-    /// Starts `command`, a board program that measures one unit, in a process group and a folder of its own.
+    /// Starts `command`, a board program that measures one unit, in a process group and a folder of its own; `marker` marks
+    /// it where the unit is an external program.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -32,13 +35,17 @@ impl UnitProcess {
         command: &[String],
         folder: &Path,
         (number, unit): (usize, &UnitSpec),
+        marker: String,
         events: Sender<Event>,
     ) -> std::io::Result<UnitProcess> {
+        let is_external = matches!(unit.job, Job::External(_));
+        let marker = is_external.then_some(marker);
         let (program, args) = command.split_first().ok_or(std::io::ErrorKind::NotFound)?;
         let mut child = Command::new(program)
             .args(args)
             .arg(std::process::id().to_string())
             .current_dir(folder)
+            .envs(marker.iter().map(|marker| (process::MARKER, marker)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0)
@@ -60,12 +67,12 @@ impl UnitProcess {
                 let _ = events.send(Event::UnitClosed(number));
             });
         }
-        Ok(UnitProcess { child })
+        Ok(UnitProcess { child, marker })
     }
 
     /// Ends the unit and everything it started, and says how it ended.
     pub fn end(mut self) -> Option<ExitStatus> {
-        process::end_group(self.child.id());
+        self.end_all();
         self.child.wait().ok()
     }
 
@@ -74,12 +81,20 @@ impl UnitProcess {
         let closed = Instant::now();
         while closed.elapsed() < LAST_BREATH {
             if let Ok(Some(status)) = self.child.try_wait() {
-                process::end_group(self.child.id());
+                self.end_all();
                 return Some(status);
             }
             std::thread::sleep(Duration::from_millis(1));
         }
         self.end()
+    }
+
+    /// Its group, and what left that.
+    fn end_all(&self) {
+        process::end_group(self.child.id());
+        if let Some(marker) = &self.marker {
+            process::end_marked(marker);
+        }
     }
 }
 

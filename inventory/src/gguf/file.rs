@@ -17,6 +17,8 @@ pub struct GgufModel {
     pub version: u32,
     /// `general.name`, where there is one.
     pub name: Option<String>,
+    /// `general.file_type`, where there is one: the number of the quantisation.
+    pub file_type: Option<u64>,
     /// `general.architecture`, for instance `llama`.
     pub architecture: String,
     /// The numbers of the architecture.
@@ -95,6 +97,8 @@ impl GgufModel {
         let is_tied = !infos().any(|info| info.name == "output.weight");
         let (version, architecture) = (first.version, architecture.to_owned());
         let name = first.text("general.name").map(str::to_owned);
+        // Only a label follows from it: a value that is no number is as good as none.
+        let file_type = first.unsigned("general.file_type").ok().flatten();
         let mut tensors = Vec::new();
         let mut files = Vec::new();
         for (part_idx, (part, header)) in parts.into_iter().enumerate() {
@@ -109,6 +113,7 @@ impl GgufModel {
             parts: files,
             version,
             name,
+            file_type,
             architecture,
             arch,
             tensors,

@@ -6,7 +6,7 @@ use crate::model::TensorFormat;
 
 /// A storage type of a tensor as a GGUF file numbers it.
 ///
-/// Wider than [`TensorFormat`], which holds the types that there are kernels for.
+/// Wider than [`TensorFormat::ALL`], the types that the computed lists use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GgmlType {
     number: u32,
@@ -60,6 +60,13 @@ impl GgmlType {
         let mut types = TYPES.iter();
         let known = types.any(|(known, ..)| *known == number);
         known.then_some(GgmlType { number })
+    }
+
+    /// The type of a name in lower case; `None` where ggml has none of it.
+    pub fn from_id(id: &str) -> Option<GgmlType> {
+        let mut types = TYPES.iter();
+        let known = types.find(|row| row.1 == id);
+        known.map(|(number, ..)| GgmlType { number: *number })
     }
 
     /// Its number in a file.

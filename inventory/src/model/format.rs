@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use crate::gguf::GgmlType;
 use crate::suggest::suggest;
 
 /// A quantisation of a whole model file.
@@ -195,10 +196,12 @@ pub enum TensorFormat {
     Q5K,
     /// 210 bytes for 256 elements.
     Q6K,
+    /// Any other type of ggml: files have it, the computed lists and the kernels do not.
+    Other(GgmlType),
 }
 
 impl TensorFormat {
-    /// Every format, in the order of ggml's own numbering of types.
+    /// Every format of the computed lists, in the order of ggml's own numbering of types.
     pub const ALL: [TensorFormat; 12] = [
         TensorFormat::F32,
         TensorFormat::F16,
@@ -229,7 +232,13 @@ impl TensorFormat {
             TensorFormat::Q4K => "q4_k",
             TensorFormat::Q5K => "q5_k",
             TensorFormat::Q6K => "q6_k",
+            TensorFormat::Other(ggml_type) => ggml_type.id(),
         }
+    }
+
+    /// The format of a stable id, those beyond [`TensorFormat::ALL`] included; `None` where ggml has no such type.
+    pub fn from_id(id: &str) -> Option<TensorFormat> {
+        GgmlType::from_id(id).map(TensorFormat::from)
     }
 
     /// Elements of one block.
@@ -246,6 +255,7 @@ impl TensorFormat {
             | TensorFormat::Q4K
             | TensorFormat::Q5K
             | TensorFormat::Q6K => 256,
+            TensorFormat::Other(ggml_type) => ggml_type.block_elements(),
         }
     }
 
@@ -263,12 +273,20 @@ impl TensorFormat {
             TensorFormat::Q4K => 144,
             TensorFormat::Q5K => 176,
             TensorFormat::Q6K => 210,
+            TensorFormat::Other(ggml_type) => ggml_type.block_bytes(),
         }
     }
 
     /// Bytes of one row; a last block that is not full counts whole.
     pub fn row_bytes(self, cols: u64) -> u64 {
         cols.div_ceil(self.block_elements()) * self.block_bytes()
+    }
+}
+
+impl From<GgmlType> for TensorFormat {
+    fn from(ggml_type: GgmlType) -> TensorFormat {
+        let known = ggml_type.tensor_format();
+        known.unwrap_or(TensorFormat::Other(ggml_type))
     }
 }
 

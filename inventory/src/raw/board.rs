@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Place;
 use super::memory::RawMemory;
-use crate::board::{Board, CpuCluster, Memory, PublishedFigure, PublishedLatency};
+use crate::board::{Board, CpuCluster, Memory, Price, PublishedFigure, PublishedLatency};
 use crate::diagnostic::Problem;
 
 /// What a board is, every number with its source.
@@ -36,6 +36,9 @@ pub(crate) struct RawBoard {
     /// DRAM latency measured by others, for plausibility.
     #[serde(default)]
     latencies: Vec<RawPublishedLatency>,
+    /// What it was sold for.
+    #[serde(default)]
+    prices: Vec<RawPrice>,
 }
 
 /// Instruction set.
@@ -114,6 +117,43 @@ struct RawPublishedLatency {
     source: String,
 }
 
+/// What a board was sold for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Price")]
+struct RawPrice {
+    /// RAM of the board that was sold, GiB.
+    #[schemars(range(min = 0.001, max = 1_048_576))]
+    gib: f64,
+    /// US dollars, without shipping and taxes.
+    #[schemars(range(min = 0.01, max = 10_000_000))]
+    usd: f64,
+    /// Day of the price, `2026-07-01`.
+    #[schemars(length(min = 1))]
+    date: String,
+    /// Who sold it, or who paid.
+    #[schemars(length(min = 1))]
+    source: String,
+}
+
+impl RawPrice {
+    fn resolve(self, place: &Place, problems: &mut Vec<Problem>) -> Price {
+        let is_day = self.date.parse::<jiff::civil::Date>().is_ok() && self.date.len() == 10;
+        if !is_day && place.key("date").is_usable() {
+            problems.push(place.key("date").problem(
+                format!("`{}` is no day", self.date),
+                "write year, month and day: `2026-07-01`",
+            ));
+        }
+        Price {
+            capacity_bytes: (self.gib * (1u64 << 30) as f64).round() as u64,
+            usd: self.usd,
+            date: self.date,
+            source: self.source,
+        }
+    }
+}
+
 impl RawBoard {
     pub(crate) fn resolve(self, id: &str, place: &Place, problems: &mut Vec<Problem>) -> Board {
         let memories_place = place.key("memories");
@@ -150,6 +190,13 @@ impl RawBoard {
                 .into_iter()
                 .map(RawPublishedLatency::resolve)
                 .collect(),
+            prices: {
+                let place = place.key("prices");
+                let prices = self.prices.into_iter().enumerate();
+                prices
+                    .map(|(idx, raw)| raw.resolve(&place.item(idx), problems))
+                    .collect()
+            },
         }
     }
 }

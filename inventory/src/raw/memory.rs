@@ -66,7 +66,7 @@ enum RawMemoryName {
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Processor")]
-enum RawProcessor {
+pub(crate) enum RawProcessor {
     Cpu,
     Gpu,
     Npu,
@@ -242,7 +242,7 @@ fn disagreement(place: &Place, stated: f64, computed: f64) -> Problem {
 }
 
 impl RawProcessor {
-    fn id(self) -> &'static str {
+    pub(crate) fn id(self) -> &'static str {
         match self {
             RawProcessor::Cpu => "cpu",
             RawProcessor::Gpu => "gpu",

@@ -1,5 +1,6 @@
 //! `suites/<id>.yaml`.
 
+mod external;
 mod work;
 
 use std::borrow::Cow;
@@ -11,6 +12,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use self::external::{RawExternal, check_labels};
+pub(crate) use self::work::RawQuant;
 use self::work::{
     RawDecode, RawGemm, RawGemv, RawLatency, RawPeak, RawPrefill, RawStream, check_model,
 };
@@ -51,13 +54,14 @@ struct RawEmulated {
     sampling: RawSampling,
 }
 
-/// One kernel in every listed configuration; exactly one of `stream`, `latency`, `peak`, `gemv`, `gemm`, `decode` and
-/// `prefill` gives the shape of its work.
+/// One kernel in every listed configuration; exactly one of `stream`, `latency`, `peak`, `gemv`, `gemm`, `decode`,
+/// `prefill` and `external` gives the shape of its work.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(rename = "Unit")]
 struct RawUnit {
-    /// Kernel name, as the board program's table has it (`cargo xtask list kernels`).
+    /// Kernel name, as the board program's table has it (`cargo xtask list kernels`); `external` for a program that lies on
+    /// the board.
     #[schemars(length(min = 1))]
     kernel: String,
     /// Thread counts; equal counts are measured once.
@@ -83,17 +87,22 @@ struct RawUnit {
     decode: Option<RawDecode>,
     /// Work of reading a prompt with a language model.
     prefill: Option<RawPrefill>,
-    /// When to stop sampling.
-    sampling: RawSampling,
+    /// A program that lies on the board already.
+    external: Option<RawExternal>,
+    /// When to stop sampling; every unit but an external program has it.
+    sampling: Option<RawSampling>,
     /// The unit is given up after this time, seconds.
     #[schemars(range(min = 1, max = 86_400))]
     deadline_s: u32,
 }
 
 /// The keys of [`RawUnit`] that give the shape of its work.
-const WORKS: [&str; 7] = [
-    "stream", "latency", "peak", "gemv", "gemm", "decode", "prefill",
+const WORKS: [&str; 8] = [
+    "stream", "latency", "peak", "gemv", "gemm", "decode", "prefill", "external",
 ];
+
+/// The kernel of units that are external programs.
+const EXTERNAL: &str = "external";
 
 /// Which CPUs the threads of a unit run on.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
@@ -218,6 +227,7 @@ impl RawSuite {
         for (unit_idx, raw) in self.units.into_iter().enumerate() {
             units.extend(raw.resolve(&units_place.item(unit_idx), models, problems));
         }
+        check_labels(&units, &units_place, problems);
         Suite {
             id: id.to_owned(),
             description: self.description,
@@ -234,7 +244,11 @@ impl RawUnit {
         models: Option<&[String]>,
         problems: &mut Vec<Problem>,
     ) -> Option<SuiteUnit> {
-        let sampling = self.sampling.resolve(&place.key("sampling"), problems);
+        check_external(&self, place, problems);
+        let sampling = match self.sampling {
+            Some(sampling) => sampling.resolve(&place.key("sampling"), problems),
+            None => once(self.deadline_s),
+        };
         let mut works = Vec::new();
         works.extend(
             self.stream
@@ -260,6 +274,10 @@ impl RawUnit {
         works.extend(
             self.prefill
                 .map(|raw| raw.resolve(&place.key("prefill"), models, problems)),
+        );
+        works.extend(
+            self.external
+                .map(|raw| raw.resolve(&place.key("external"), problems)),
         );
         let (1, Some(work)) = (works.len(), works.pop()) else {
             if place.are_usable(&WORKS) {
@@ -294,6 +312,62 @@ impl RawUnit {
             sampling,
             deadline_s: self.deadline_s,
         })
+    }
+}
+
+/// What holds of external programs and of no kernel, and the other way round.
+fn check_external(unit: &RawUnit, place: &Place, problems: &mut Vec<Problem>) {
+    let is_external = unit.external.is_some();
+    if place.are_usable(&["kernel", "external"]) && is_external != (unit.kernel == EXTERNAL) {
+        problems.push(place.key("kernel").problem(
+            format!(
+                "kernel {} and the work of this unit do not fit",
+                quoted(&unit.kernel)
+            ),
+            "`kernel: external` goes with `external:`, and no other kernel does",
+        ));
+    }
+    if !is_external {
+        if unit.sampling.is_none() && place.are_usable(&["sampling", "external"]) {
+            problems.push(Problem::new(
+                place.key_span(),
+                format!("`{}` lacks the key `sampling`", place.path()),
+                "add `sampling`: when to stop sampling",
+            ));
+        }
+        return;
+    }
+    let mut refuse = |key: &str, title: &str, remedy: &str| {
+        problems.push(place.key(key).problem(title.to_owned(), remedy));
+    };
+    if unit.sampling.is_some() {
+        let title = "a program of others is run once and decides itself how long it measures";
+        refuse(
+            "sampling",
+            title,
+            "remove it; `deadline-s` ends a program that hangs",
+        );
+    }
+    if unit.background_percent.is_some() {
+        let title = "nothing is read beside a program of others";
+        refuse("background-percent", title, "remove it");
+    }
+    let is_searched = |threads: &RawThreads| threads.0 == ThreadCount::Best;
+    if unit.threads.iter().any(is_searched) {
+        let title = "nobody can tell which CPUs are best for a program of others";
+        refuse("threads", title, "give numbers, `half`, `all` or `each`");
+    }
+}
+
+/// An external program: its deadline is all that is known of its time.
+fn once(deadline_s: u32) -> Sampling {
+    Sampling {
+        min_samples: 1,
+        max_samples: 1,
+        budget_ms: u64::from(deadline_s) * 1000,
+        precision_ppm: 0,
+        sample_ms: 0,
+        with_state: false,
     }
 }
 

@@ -146,19 +146,7 @@ impl UnitRow {
 /// Gives every matrix and decode unit the rate at which as many cores eat the same weights from their caches: of its
 /// format, or of its mixture of formats.
 pub(super) fn set_kernel_limits(units: &mut [UnitRow]) {
-    let mut cached: BTreeMap<(String, usize), f64> = BTreeMap::new();
-    let measured = units
-        .iter()
-        .filter(|unit| unit.kind == UnitKind::Gemv && unit.residency == Some(Residency::Cache))
-        .filter(|unit| unit.verdict.is_usable() && unit.is_quiet());
-    for unit in measured {
-        if let (Some(format), Some(gb_per_s)) = (unit.kernel.strip_prefix("gemv_"), unit.gb_per_s) {
-            let best = cached
-                .entry((format.to_owned(), unit.cpus.len()))
-                .or_insert(gb_per_s);
-            *best = best.max(gb_per_s);
-        }
-    }
+    let cached = kernel_rates(units);
     for unit in units
         .iter_mut()
         .filter(|unit| unit.residency != Some(Residency::Cache))
@@ -175,10 +163,28 @@ pub(super) fn set_kernel_limits(units: &mut [UnitRow]) {
     }
 }
 
+/// Rate at which this many cores eat weights of this format from their caches, GB/s, by format and number of threads.
+pub fn kernel_rates(units: &[UnitRow]) -> BTreeMap<(String, usize), f64> {
+    let mut cached: BTreeMap<(String, usize), f64> = BTreeMap::new();
+    let measured = units
+        .iter()
+        .filter(|unit| unit.kind == UnitKind::Gemv && unit.residency == Some(Residency::Cache))
+        .filter(|unit| unit.verdict.is_usable() && unit.is_quiet());
+    for unit in measured {
+        if let (Some(format), Some(gb_per_s)) = (unit.kernel.strip_prefix("gemv_"), unit.gb_per_s) {
+            let best = cached
+                .entry((format.to_owned(), unit.cpus.len()))
+                .or_insert(gb_per_s);
+            *best = best.max(gb_per_s);
+        }
+    }
+    cached
+}
+
 /// Rate over weights of several formats, one after the other; `None` while one of them is unknown.
 ///
 /// Norms and biases are in `f32`, which no product reads; they are less than a thousandth of the bytes and left out.
-fn mixed_rate(
+pub fn mixed_rate(
     weight_bytes: &BTreeMap<String, u64>,
     rate: impl Fn(&str) -> Option<f64>,
 ) -> Option<f64> {

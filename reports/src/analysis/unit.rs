@@ -9,7 +9,7 @@ use bench_protocol::{
 };
 
 use crate::gate::{self, Disturbance};
-use crate::run_dir::{HostData, UnitData};
+use crate::run_dir::{ExternalOutput, HostData, UnitData};
 use crate::stats::{self, Summary};
 use crate::verdict::Verdict;
 
@@ -52,6 +52,8 @@ pub struct UnitRow {
     pub status: UnitStatusKind,
     /// What the board said when it ended.
     pub end_reason: Option<String>,
+    /// What an external program wrote.
+    pub output: Option<ExternalOutput>,
     /// Samples in the order they were taken.
     pub samples: Vec<SampleRow>,
     /// Statistics over nanoseconds per iteration.
@@ -107,6 +109,8 @@ pub enum UnitKind {
     Latency,
     /// Arithmetic on registers.
     Peak,
+    /// A program of others: what it measured stands in its output.
+    External,
 }
 
 impl UnitKind {
@@ -117,7 +121,10 @@ impl UnitKind {
 
     /// Whether its operations are arithmetic that is worth a rate.
     pub fn computes(self) -> bool {
-        !matches!(self, UnitKind::Stream | UnitKind::Latency)
+        !matches!(
+            self,
+            UnitKind::Stream | UnitKind::Latency | UnitKind::External
+        )
     }
 
     /// Whether arithmetic bounds it rather than memory: every weight that is read serves many tokens.
@@ -320,6 +327,7 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
         tokens_per_s: (median_ns.zip(work))
             .filter(|_| kind.is_of_a_model())
             .map(|(ns, work)| tokens_of(&work) * 1e9 / ns),
+        output: data.output.clone(),
         samples,
         summary,
         bound: None,
@@ -370,6 +378,9 @@ fn weight_bytes(job: Option<&Job>) -> BTreeMap<String, u64> {
 }
 
 fn kind_of(data: &UnitData) -> UnitKind {
+    if data.output.is_some() {
+        return UnitKind::External;
+    }
     match (&data.ready, data.spec.as_ref().map(|spec| &spec.job)) {
         (Some(ready), _) if ready.convention == Convention::Loads => UnitKind::Latency,
         (Some(ready), _) if ready.convention == Convention::Arithmetic => UnitKind::Peak,
@@ -388,6 +399,7 @@ fn kind_of(data: &UnitData) -> UnitKind {
         (None, Some(Job::Peak {})) => UnitKind::Peak,
         (None, Some(Job::Gemm { .. })) => UnitKind::Gemm,
         (None, Some(Job::Prefill { .. })) => UnitKind::Prefill,
+        (None, Some(Job::External(_))) => UnitKind::External,
     }
 }
 
@@ -401,6 +413,8 @@ fn residency_of(data: &UnitData) -> Option<Residency> {
         | Job::Latency { residency, .. } => Some(*residency),
         Job::Decode { .. } | Job::Prefill { .. } => Some(Residency::Dram),
         Job::Peak {} | Job::Gemm { .. } => Some(Residency::Cache),
+        // Nobody knows what it walks through.
+        Job::External(_) => None,
     }
 }
 
@@ -453,7 +467,8 @@ fn model_of(data: &UnitData) -> Option<ModelRef> {
         | Job::Gemv { .. }
         | Job::Latency { .. }
         | Job::Peak {}
-        | Job::Gemm { .. } => None,
+        | Job::Gemm { .. }
+        | Job::External(_) => None,
     }
 }
 

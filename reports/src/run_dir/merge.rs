@@ -276,6 +276,7 @@ fn joined<'a>(
         command: vec!["merge".to_owned()],
         suite: first.suite.clone(),
         kernels: first.kernels.clone(),
+        file_models: first.file_models.clone(),
         variant: first.variant.clone(),
         git_revision: same(|part| part.git_revision.clone()),
         git_dirty: parts.iter().filter_map(|part| part.git_dirty).max(),

@@ -15,7 +15,8 @@ use super::{ArtifactRecord, LeftOutUnit};
 ///
 /// Changelog:
 /// - 1: first version.
-pub const PLAN_VERSION: u32 = 1;
+/// - 2: data files of the plan's own, external programs.
+pub const PLAN_VERSION: u32 = 2;
 
 /// What a run is to measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,10 @@ pub struct PlanRecord {
     pub suite: String,
     /// Patterns of the kernels that were asked for; empty for all of the suite.
     pub kernels: Vec<String>,
+    /// Data files that belong to this plan alone, by their place in the inventory's copy: a suite from elsewhere
+    /// (`suites/<id>.yaml`), models of GGUF files (`models/<id>.yaml`), which every unit of a model measures.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub own_files: BTreeMap<String, String>,
     /// Instruction-set variant that every unit is forced to.
     pub variant: Option<String>,
     /// Time that each host is given, seconds.
@@ -94,6 +99,9 @@ pub struct PlannedUnit {
     pub sampling_ms: u64,
     /// Time with set-up, milliseconds, by estimate.
     pub estimated_ms: u64,
+    /// The external program that would be run, with its environment and its arguments; none for a kernel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub program: Vec<String>,
 }
 
 /// One setting of a host that is changed while it is measured.
@@ -156,6 +164,7 @@ mod tests {
             hash: String::new(),
             suite: "quick".into(),
             kernels: Vec::new(),
+            own_files: BTreeMap::new(),
             variant: None,
             budget_s: Some(90),
             compare_environment: false,

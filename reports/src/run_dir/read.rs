@@ -8,8 +8,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use bench_inventory::{Diagnostic, Inventory};
 use bench_protocol::{
-    Done, EnvironmentStep, Facts, Hello, Message, Reading, RunRequest, Sample, UnitEnd, UnitReady,
-    UnitSpec, UnitState,
+    Done, EnvironmentStep, Facts, Hello, Message, Output, OutputPart, Reading, RunRequest, Sample,
+    UnitEnd, UnitReady, UnitSpec, UnitState,
 };
 use serde::de::DeserializeOwned;
 
@@ -86,8 +86,30 @@ pub struct UnitData {
     pub readings: Vec<Reading>,
     /// What happened on the board meanwhile.
     pub state: Option<UnitState>,
+    /// What an external program wrote.
+    pub output: Option<ExternalOutput>,
     /// How it ended.
     pub end: Option<UnitEnd>,
+}
+
+/// What an external program wrote, as far as it arrived.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExternalOutput {
+    /// Its standard output.
+    pub stdout: String,
+    /// Parts that it came in.
+    pub n_parts: u32,
+    /// How it ended; `None` where the stream ended before it did.
+    pub end: Option<Output>,
+}
+
+impl ExternalOutput {
+    /// Whether the program ended well and all it wrote is here: what may be read as a result.
+    pub fn is_complete(&self) -> bool {
+        let is_good =
+            |end: &Output| end.exit_code == Some(0) && end.is_whole && end.n_parts == self.n_parts;
+        self.end.as_ref().is_some_and(is_good)
+    }
 }
 
 /// Reads a run directory.
@@ -388,11 +410,42 @@ fn take(message: Message, data: &mut HostData, index: &mut BTreeMap<String, usiz
             unit.ready = Some(ready);
             data.problems.extend(again);
         }
+        Message::OutputPart(part) => take_part(part, data, index),
+        Message::Output(end) => {
+            let output = &mut unit_mut(&end.unit, data, index).output;
+            let output = output.get_or_insert_default();
+            let n_missing = end.n_parts.saturating_sub(output.n_parts);
+            let problem = (n_missing > 0).then(|| {
+                format!(
+                    "of the output of unit `{}` {n_missing} of {} parts are missing: it is not used",
+                    end.unit, end.n_parts
+                )
+            });
+            output.end = Some(end);
+            data.problems.extend(problem);
+        }
         Message::Sample(sample) => unit_mut(&sample.unit, data, index).samples.push(sample),
         Message::UnitEnd(end) => {
             let unit = unit_mut(&end.unit, data, index);
             unit.end = Some(end);
         }
+    }
+}
+
+fn take_part(part: OutputPart, data: &mut HostData, index: &mut BTreeMap<String, usize>) {
+    let unit = unit_mut(&part.unit, data, index);
+    // A second start replaces the first.
+    let output = match part.part_idx {
+        0 => {
+            unit.end = None;
+            unit.output.insert(ExternalOutput::default())
+        }
+        _ => unit.output.get_or_insert_default(),
+    };
+    // Parts arrive in order; one that is missing leaves a gap that the count at the end shows.
+    if part.part_idx >= output.n_parts {
+        output.stdout.push_str(&part.text);
+        output.n_parts += 1;
     }
 }
 

@@ -6,13 +6,15 @@ use serde::Serialize;
 use super::overview::memory_label;
 use super::summary::quant_name;
 use super::{Page, value};
-use crate::analysis::HostAnalysis;
+use crate::decide::{Decision, Load, Target, decide, of_board, of_host};
 use crate::report::page_name;
-use crate::{bounds, format};
+use crate::{bounds, format, predict};
 
 #[derive(Serialize)]
 struct View {
     min_context: u64,
+    level: String,
+    calibration: Option<String>,
     theory: Matrix,
     measured: Matrix,
 }
@@ -46,6 +48,10 @@ struct Cell {
     fits: bool,
     bound_read: String,
     bound_file: String,
+    /// Tokens per second measured or predicted, and which of both.
+    expected: String,
+    label: &'static str,
+    limit: &'static str,
     fit: String,
 }
 
@@ -54,10 +60,51 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     if inventory.models.is_empty() {
         return None;
     }
+    let machines = predict::with_hosts(inventory, page.analysis);
+    let hosts: Vec<(Target, Column)> = (page.analysis.hosts.iter())
+        .filter(|host| host.best_read.is_some())
+        .map(|host| {
+            let target = of_host(host, &machines);
+            let read = target.read.as_ref().map(|read| read.gb_per_s);
+            let column = Column {
+                name: format::foreign_short(host.name(), 40),
+                href: format!("hosts/{}", page_name(host.name())),
+                bandwidth: format::gb_per_s_or_unknown(read),
+                room: target.room.as_ref().map_or_else(
+                    || "free RAM unknown".into(),
+                    |room| format!("{} of RAM free", format::binary_bytes(room.bytes)),
+                ),
+            };
+            (target, column)
+        })
+        .collect();
+    let mut boards: Vec<(Target, Column)> = (inventory.boards.values())
+        .flat_map(|board| board.memories.iter().map(move |memory| (board, memory)))
+        .map(|(board, memory)| {
+            let processor = memory.processors.first().map_or("cpu", String::as_str);
+            let target = of_board(board, memory, processor, &machines);
+            let column = Column {
+                name: memory_label(board, memory),
+                href: format!("boards/{}", page_name(&board.id)),
+                bandwidth: format::gb_per_s(memory.theoretical_gb_per_s()),
+                room: capacities(memory),
+            };
+            (target, column)
+        })
+        .collect();
+    boards.sort_by(|(a, _), (b, _)| {
+        let rate = |target: &Target| target.theory.as_ref().map_or(0.0, |theory| theory.gb_per_s);
+        rate(a).total_cmp(&rate(b))
+    });
+    let loads: Vec<Load> = (loads(inventory).into_iter())
+        .map(|(model, quant)| Load::new(model, quant, 0, bounds::MIN_CONTEXT, KvFormat::F16))
+        .collect();
     value(View {
         min_context: bounds::MIN_CONTEXT,
-        theory: theory_matrix(inventory),
-        measured: measured_matrix(inventory, &page.analysis.hosts),
+        level: format::percent(predict::LEVEL),
+        calibration: predict::calibration(&machines).map(|calibration| calibration.sentence()),
+        theory: matrix(boards, &loads),
+        measured: matrix(hosts, &loads),
     })
 }
 
@@ -71,112 +118,50 @@ pub(super) fn loads(inventory: &Inventory) -> Vec<(&Model, Quant)> {
         .collect()
 }
 
-fn theory_matrix(inventory: &Inventory) -> Matrix {
-    let mut targets: Vec<(&bench_inventory::Board, &Memory)> = (inventory.boards.values())
-        .flat_map(|board| board.memories.iter().map(move |memory| (board, memory)))
-        .collect();
-    targets.sort_by(|a, b| {
-        a.1.theoretical_gb_per_s()
-            .total_cmp(&b.1.theoretical_gb_per_s())
-    });
-    Matrix {
-        columns: (targets.iter())
-            .map(|(board, memory)| Column {
-                name: memory_label(board, memory),
-                href: format!("boards/{}", page_name(&board.id)),
-                bandwidth: format::gb_per_s(memory.theoretical_gb_per_s()),
-                room: capacities(memory),
-            })
+fn matrix(targets: Vec<(Target, Column)>, loads: &[Load]) -> Matrix {
+    let row = |load: &Load| Row {
+        model: format::foreign_short(&load.model.name, 40),
+        quant: quant_name(load.quant),
+        starts_group: Some(&load.quant) == Quant::USUAL.first(),
+        file: format::decimal_bytes(load.file_bytes),
+        cells: (targets.iter())
+            .map(|(target, _)| cell(target, load))
             .collect(),
-        rows: rows(inventory, |model, quant| {
-            targets
-                .iter()
-                .map(|(_, memory)| theory_cell(memory, model, quant))
-                .collect()
-        }),
+    };
+    Matrix {
+        rows: loads.iter().map(row).collect(),
+        columns: targets.into_iter().map(|(_, column)| column).collect(),
     }
 }
 
-fn measured_matrix(inventory: &Inventory, hosts: &[HostAnalysis]) -> Matrix {
-    let measured: Vec<(&HostAnalysis, f64)> = (hosts.iter())
-        .filter_map(|host| Some((host, host.best_read.as_ref()?.gb_per_s)))
-        .collect();
-    let available = |host: &HostAnalysis| {
-        host.data
-            .facts
-            .as_ref()
-            .and_then(|facts| facts.memory.available_bytes)
-    };
-    Matrix {
-        columns: (measured.iter())
-            .map(|(host, gb_per_s)| Column {
-                name: format::foreign_short(host.name(), 40),
-                href: format!("hosts/{}", page_name(host.name())),
-                bandwidth: format::gb_per_s(*gb_per_s),
-                room: available(host).map_or_else(
-                    || "free RAM unknown".into(),
-                    |bytes| format!("{} of RAM free", format::binary_bytes(bytes)),
-                ),
-            })
-            .collect(),
-        rows: rows(inventory, |model, quant| {
-            (measured.iter())
-                .map(|(host, gb_per_s)| {
-                    let needed = bounds::needed_bytes(model, model.file_bytes(quant), 0);
-                    let fits = available(host).map(|bytes| needed <= bytes);
-                    cell(*gb_per_s, model, quant, fits, String::new())
-                })
-                .collect()
-        }),
-    }
-}
-
-fn rows(inventory: &Inventory, cells: impl Fn(&Model, Quant) -> Vec<Cell>) -> Vec<Row> {
-    (loads(inventory).into_iter())
-        .map(|(model, quant)| Row {
-            model: format::foreign_short(&model.name, 40),
-            quant: quant_name(quant),
-            starts_group: Some(&quant) == Quant::USUAL.first(),
-            file: format::decimal_bytes(model.file_bytes(quant)),
-            cells: cells(model, quant),
-        })
-        .collect()
-}
-
-fn theory_cell(memory: &Memory, model: &Model, quant: Quant) -> Cell {
-    let fits = bounds::fits(memory, model, model.file_bytes(quant), 0);
-    let largest_fits = fits.last().is_some_and(|fit| fit.fits);
-    let smallest = fits.iter().find(|fit| fit.fits);
-    let from = match (fits.len(), smallest) {
-        (2.., Some(fit)) => format!("from {}", format::binary_bytes(fit.capacity_bytes)),
-        _ => String::new(),
-    };
-    cell(
-        memory.theoretical_gb_per_s(),
-        model,
-        quant,
-        Some(largest_fits),
-        from,
-    )
-}
-
-fn cell(gb_per_s: f64, model: &Model, quant: Quant, fits: Option<bool>, from: String) -> Cell {
-    let read_gb = bounds::token_bytes(
-        model.read_bytes_per_token(quant),
-        model.kv_bytes_per_token(KvFormat::F16),
-        0,
-    ) / 1e9;
-    let file_gb = model.file_bytes(quant) as f64 / 1e9;
+fn cell(target: &Target, load: &Load) -> Cell {
+    let decision = decide(target, load);
+    let by_file = load.token_bytes() / load.file_bytes as f64;
+    let number = |value: Option<f64>| value.map_or_else(|| format::UNKNOWN.into(), format::number);
+    let expected = decision.expected.as_ref();
     Cell {
-        fits: fits != Some(false),
-        bound_read: format::number(bounds::tokens_per_s(gb_per_s, read_gb)),
-        bound_file: format::number(bounds::tokens_per_s(gb_per_s, file_gb)),
-        fit: match fits {
-            Some(true) if from.is_empty() => "fits".into(),
-            Some(true) => format!("fits {from}"),
-            Some(false) => "does not fit".into(),
-            None => "fit unknown".into(),
-        },
+        fits: decision.fits != Some(false),
+        bound_read: number(decision.bound_tokens_per_s),
+        bound_file: number(decision.bound_tokens_per_s.map(|bound| bound * by_file)),
+        expected: expected.map_or_else(String::new, crate::decide::Expected::words),
+        label: expected.map_or("", |expected| expected.label.name()),
+        limit: decision.limit,
+        fit: fit(target, &decision),
+    }
+}
+
+/// `fits`, `fits from 8 GiB`, `does not fit`.
+fn fit(target: &Target, decision: &Decision) -> String {
+    let needed = decision.need.total_bytes();
+    let smallest = target.rooms.iter().find(|room| needed <= room.bytes);
+    let from = smallest.and_then(|room| room.capacity_bytes);
+    match (decision.fits, from) {
+        (Some(true), Some(from)) if target.rooms.len() > 1 => {
+            format!("fits from {}", format::binary_bytes(from))
+        }
+        (Some(true), _) => "fits".into(),
+        (Some(false), _) => "does not fit".into(),
+        (None, _) => "fit unknown".into(),
     }
 }
 

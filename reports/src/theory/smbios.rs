@@ -41,6 +41,7 @@ pub(super) fn theory(facts: &Facts) -> Option<Theory> {
     let n_devices = facts.smbios_memory.len();
     Some(Theory {
         gb_per_s,
+        kind: kind.clone(),
         formula: formula(&kind, f64::from(slowest), bus_bits),
         source: format!(
             "SMBIOS, {} on {}",

@@ -1,11 +1,13 @@
 //! What a run or a plan is about: the options that choose suite, kernels and hosts, and what they choose.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use bench_inventory::{Host, Suite};
 use clap::Args;
 use wildmatch::WildMatch;
 
+use super::own_files::{self, OwnFiles};
 use crate::Global;
 use crate::budget::Budget;
 use crate::exit::ExitError;
@@ -25,12 +27,15 @@ pub struct SelectArgs {
     /// transport; `*` stands for anything in VALUE
     #[arg(long, value_name = "CONDITION,...", conflicts_with_all = ["all_boards", "board"])]
     select: Option<Selection>,
-    /// Suite of the inventory
+    /// Suite of the inventory, or the path of a suite's file (`./NAME.yaml`)
     #[arg(long, default_value = "quick", value_name = "SUITE")]
     suite: String,
     /// Measure only kernels whose name matches; `*` stands for anything
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     kernel: Vec<String>,
+    /// Measure the model in this GGUF file instead of the suite's models, with its exact tensors; weights are not read
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    gguf: Vec<PathBuf>,
     /// Force every kernel to this instruction-set variant; units are skipped where the CPU lacks it
     #[arg(long, value_name = "NAME")]
     variant: Option<String>,
@@ -51,14 +56,9 @@ pub struct SelectArgs {
 /// # Errors
 /// With exit code 2 when the inventory has mistakes, or a name is unknown.
 pub fn choose(global: &Global, args: &SelectArgs) -> anyhow::Result<Ingredients> {
-    let inventory = super::load_inventory(global)?;
-    let mut suite = inventory.suites.get(&args.suite).cloned().ok_or_else(|| {
-        super::unknown(
-            "suite",
-            &args.suite,
-            inventory.suites.keys().map(String::as_str),
-        )
-    })?;
+    let mut inventory = super::load_inventory(global)?;
+    let mut own = OwnFiles::new();
+    let mut suite = own_files::suite(&args.suite, &inventory, &mut own)?;
     if !args.kernel.is_empty() {
         let names: Vec<String> = suite.units.iter().map(|unit| unit.kernel.clone()).collect();
         for pattern in &args.kernel {
@@ -75,6 +75,9 @@ pub fn choose(global: &Global, args: &SelectArgs) -> anyhow::Result<Ingredients>
         }
         keep_kernels(&mut suite, &args.kernel);
     }
+    own.extend(own_files::of_gguf(&args.gguf, &inventory)?);
+    own_files::load(&own, &mut inventory)?;
+    own_files::use_models(&own_files::models(&own), &mut suite)?;
     if !args.all_boards && args.board.is_empty() && args.select.is_none() {
         return Err(ExitError::usage(
             "which hosts? give `--all-boards`, `--board NAME` with names of hosts or boards, or `--select tag=NAME`",
@@ -129,6 +132,7 @@ pub fn choose(global: &Global, args: &SelectArgs) -> anyhow::Result<Ingredients>
         suite,
         hosts,
         kernels: args.kernel.clone(),
+        own_files: own,
         variant: args.variant.clone(),
         budget: args.budget,
         max_parallel: args.max_parallel,

@@ -142,7 +142,8 @@ fn same_arch<'a>(inventory: &'a Inventory, arch: &ModelArch) -> Vec<&'a str> {
         .collect()
 }
 
-fn is_id(id: &str) -> bool {
+/// Whether a data file may have this name.
+pub fn is_id(id: &str) -> bool {
     id.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && id.len() <= MAX_ID_CHARS
         && id
@@ -186,7 +187,8 @@ fn printable(text: &str) -> String {
         .to_owned()
 }
 
-fn yaml(gguf: &GgufModel, arch: &ModelArch, id: &str, sha256: &str) -> String {
+/// The data file of a model with the architecture of a GGUF file.
+pub fn yaml(gguf: &GgufModel, arch: &ModelArch, id: &str, sha256: &str) -> String {
     let name = gguf.name.as_deref().map(printable).unwrap_or_default();
     let named = match name.as_str() {
         "" => "without general.name".to_owned(),
@@ -235,8 +237,11 @@ fn yaml(gguf: &GgufModel, arch: &ModelArch, id: &str, sha256: &str) -> String {
     text
 }
 
-/// Of the header of every part, one after the other, in hexadecimal.
-fn header_sha256(gguf: &GgufModel) -> anyhow::Result<String> {
+/// SHA-256 of the header of every part, one after the other, in hexadecimal.
+///
+/// # Errors
+/// When a part cannot be read any more.
+pub fn header_sha256(gguf: &GgufModel) -> anyhow::Result<String> {
     let mut hash = Sha256::new();
     for part in &gguf.parts {
         let cannot = || format!("cannot read the header of `{}`", part.path.display());

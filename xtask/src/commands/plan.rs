@@ -7,9 +7,11 @@ use clap::Args;
 use comfy_table::{Table, presets};
 
 use super::choose::{self, SelectArgs};
+use super::own_files;
 use crate::artifact::{self, TARGETS};
 use crate::budget::Budget;
 use crate::exit::{self, ExitError};
+use crate::host::plain;
 use crate::plan_file::{self, Ingredients};
 use crate::{Format, Global};
 
@@ -48,11 +50,13 @@ pub fn show(global: &Global, args: &SelectArgs) -> anyhow::Result<u8> {
 /// # Errors
 /// With exit code 2 when the inventory has mistakes, or has the suite or all of the hosts no more.
 pub fn ingredients(global: &Global, plan: &PlanRecord) -> anyhow::Result<Ingredients> {
-    let inventory = super::load_inventory(global)?;
+    let mut inventory = super::load_inventory(global)?;
+    own_files::load(&plan.own_files, &mut inventory)?;
     let suites = inventory.suites.keys().map(String::as_str);
     let suite = inventory.suites.get(&plan.suite).cloned();
     let mut suite = suite.ok_or_else(|| super::unknown("suite", &plan.suite, suites))?;
     choose::keep_kernels(&mut suite, &plan.kernels);
+    own_files::use_models(&own_files::models(&plan.own_files), &mut suite)?;
     let is_planned = |name: &str| plan.hosts.iter().any(|host| host.host == name);
     let hosts = inventory.fleet.hosts.iter();
     Ok(Ingredients {
@@ -62,6 +66,7 @@ pub fn ingredients(global: &Global, plan: &PlanRecord) -> anyhow::Result<Ingredi
             .collect(),
         suite,
         kernels: plan.kernels.clone(),
+        own_files: plan.own_files.clone(),
         variant: plan.variant.clone(),
         compare_environment: plan.compare_environment,
         budget: plan.budget_s.map(|seconds| Budget { seconds }),
@@ -131,6 +136,15 @@ fn print_text(plan: &PlanRecord) {
     }
     println!("{table}");
     for host in &plan.hosts {
+        for unit in host.units.iter().filter(|unit| !unit.program.is_empty()) {
+            let words: Vec<String> = unit.program.iter().map(|word| shown(word)).collect();
+            println!(
+                "host `{}`: `{}` runs the program {}",
+                host.host,
+                unit.unit,
+                words.join(" ")
+            );
+        }
         print_left_out(plan, host);
         for write in &host.environment_writes {
             println!(
@@ -138,6 +152,11 @@ fn print_text(plan: &PlanRecord) {
                 host.host, write.path, write.value
             );
         }
+    }
+    for id in own_files::models(&plan.own_files) {
+        println!(
+            "model `{id}`: the exact tensors of its file; emulated hosts measure the suite's small model"
+        );
     }
     for (triple, artifact) in &plan.artifacts {
         println!(
@@ -166,6 +185,15 @@ fn print_left_out(plan: &PlanRecord, host: &PlannedHost) {
             units.len(),
             units.join(", ")
         );
+    }
+}
+
+/// A word of a command as a shell would need it: where it ends must be seen.
+fn shown(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./=,:+@%".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", plain(word).replace('\'', r"'\''")),
     }
 }
 

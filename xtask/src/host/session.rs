@@ -490,6 +490,14 @@ impl<'a> HostSession<'a> {
                 let (unit, variant) = (&ready.unit, &ready.variant);
                 self.line.say(&format!("{at}/{n_units} {unit} ({variant})"));
             }
+            Message::Output(output) => {
+                let n_units = self.state.requested.len();
+                let at = self.state.ended.len() + 1;
+                let seconds = output.elapsed_ns as f64 / 1e9;
+                let unit = plain(&output.unit);
+                self.line
+                    .say(&format!("{at}/{n_units} {unit} ended after {seconds:.1} s"));
+            }
             Message::Note(note) => self.line.say(&plain(&note.text)),
             _ => {}
         }

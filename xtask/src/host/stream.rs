@@ -75,6 +75,8 @@ impl StreamState {
             | Message::UnitReady(_)
             | Message::Sample(_)
             | Message::Reading(_)
+            | Message::OutputPart(_)
+            | Message::Output(_)
             | Message::UnitState(_)
             | Message::Note(_) => {}
         }

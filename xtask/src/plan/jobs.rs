@@ -1,7 +1,7 @@
 //! The jobs that a suite unit stands for on a board.
 
-use bench_inventory::{Inventory, Suite, SuiteUnit, SuiteWork};
-use bench_protocol::{Facts, Job, KvFormat, Pages, Residency};
+use bench_inventory::{Inventory, Model, Quant, Suite, SuiteUnit, SuiteWork};
+use bench_protocol::{DecodeModel, Facts, Job, KvFormat, Pages, Residency};
 
 use super::sizes;
 
@@ -10,6 +10,9 @@ const CACHE_BYTES_PER_THREAD: u64 = 16 << 10;
 
 /// Under an emulator nothing is timed: a few tokens go the same way through the code as many.
 const EMULATED_TOKENS: u64 = 4;
+
+/// Why an emulated host does not run a program of others.
+const EMULATED: &str = "times of an emulated host mean nothing; `on-emulated-hosts: true` in the suite runs it all the same";
 
 /// Smallest working set of an emulated sweep.
 const EMULATED_SWEEP_BYTES: u64 = 16 << 10;
@@ -21,14 +24,14 @@ pub fn jobs(
     inventory: &Inventory,
     facts: &Facts,
     emulated: bool,
-    n_threads: usize,
+    cpus: &[u32],
 ) -> Vec<(String, Job)> {
     let context = Context {
         suite,
         inventory,
         facts,
         emulated,
-        n_threads,
+        n_threads: cpus.len(),
     };
     match &unit.work {
         SuiteWork::Stream {
@@ -103,6 +106,11 @@ pub fn jobs(
             tokens.iter().map(job).collect()
         }
         SuiteWork::Decode { .. } | SuiteWork::Prefill { .. } => model_jobs(&unit.work, &context),
+        SuiteWork::External(program) => {
+            let mut external = program.for_cpus(cpus);
+            external.skip = (emulated && !program.on_emulated_hosts).then(|| EMULATED.to_string());
+            vec![(program.label.clone(), Job::External(external))]
+        }
     }
 }
 
@@ -119,10 +127,10 @@ fn model_jobs(work: &SuiteWork, context: &Context) -> Vec<(String, Job)> {
             let Some((id, model)) = context.model(model) else {
                 return jobs;
             };
-            for quant in quants {
+            for weights in context.weights(model, quants) {
                 for kv_format in kv_formats {
                     for depth in depths {
-                        let mut name = format!("{id}/{}/d{depth}", quant.id());
+                        let mut name = format!("{id}/{}/d{depth}", weights.quant);
                         if *n_generate > 1 {
                             name += &format!("-n{n_generate}");
                         }
@@ -130,7 +138,7 @@ fn model_jobs(work: &SuiteWork, context: &Context) -> Vec<(String, Job)> {
                             name += &format!("-kv_{}", kv_format.name());
                         }
                         let job = Job::Decode {
-                            model: model.decode_model(*quant),
+                            model: weights.clone(),
                             depth: *depth,
                             n_generate: context.tokens(*n_generate),
                             kv_format: *kv_format,
@@ -148,13 +156,14 @@ fn model_jobs(work: &SuiteWork, context: &Context) -> Vec<(String, Job)> {
             let Some((id, model)) = context.model(model) else {
                 return jobs;
             };
-            for quant in quants {
+            for weights in context.weights(model, quants) {
                 for n_prompt in prompts {
+                    let name = format!("{id}/{}/p{n_prompt}", weights.quant);
                     let job = Job::Prefill {
-                        model: model.decode_model(*quant),
+                        model: weights.clone(),
                         n_prompt: context.tokens(*n_prompt),
                     };
-                    jobs.push((format!("{id}/{}/p{n_prompt}", quant.id()), job));
+                    jobs.push((name, job));
                 }
             }
         }
@@ -195,12 +204,23 @@ impl<'a> Context<'a> {
     }
 
     /// The model of a unit. The inventory does not load when a suite names one that is not there.
-    fn model(&self, asked: &'a str) -> Option<(&'a str, &'a bench_inventory::Model)> {
+    fn model(&self, asked: &'a str) -> Option<(&'a str, &'a Model)> {
         let id = match self.emulated {
             true => &self.suite.emulated.decode_model,
             false => asked,
         };
         Some((id, self.inventory.models.get(id)?))
+    }
+
+    /// The tensor lists to measure: that of the model's real file, else those of the quantisations asked for.
+    fn weights(&self, model: &Model, quants: &[Quant]) -> Vec<DecodeModel> {
+        match model.decode_model_of_file() {
+            Some(of_file) => vec![of_file],
+            None => quants
+                .iter()
+                .map(|quant| model.decode_model(*quant))
+                .collect(),
+        }
     }
 }
 

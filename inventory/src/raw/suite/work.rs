@@ -161,7 +161,7 @@ enum RawKvFormat {
 /// Quantisation of a whole model file.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[schemars(rename = "Quant")]
-enum RawQuant {
+pub(crate) enum RawQuant {
     #[serde(rename = "f16")]
     F16,
     #[serde(rename = "q8_0")]
@@ -343,7 +343,7 @@ fn resolve_quants(
 }
 
 impl RawQuant {
-    fn resolve(self) -> Quant {
+    pub(crate) fn resolve(self) -> Quant {
         match self {
             RawQuant::F16 => Quant::F16,
             RawQuant::Q8_0 => Quant::Q8_0,

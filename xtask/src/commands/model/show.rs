@@ -52,6 +52,7 @@ impl Catalogue<'_> {
 
 fn kv_bytes(expressed: &Expressed) -> u64 {
     let model = Model {
+        file: None,
         id: String::new(),
         name: String::new(),
         arch: expressed.arch.clone(),

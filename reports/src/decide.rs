@@ -1,0 +1,357 @@
+//! The decision: one model in one quantisation on one board or host, from theory down to what is measured or expected.
+//!
+//! Joins what the other modules know (theory, reads, kernel rates, fit, prediction) into one row, so that the command
+//! line and the report say the same. Every figure keeps its label.
+
+mod target;
+
+use std::collections::BTreeMap;
+
+use bench_inventory::{KvFormat, Model, Quant};
+use serde::Serialize;
+
+pub use target::{Price, Rate, Target, of_board, of_host};
+
+use crate::bounds::{self, token_bytes};
+use crate::fit::{self, Need, Room};
+use crate::format;
+use crate::label::Label;
+
+/// What is asked about: a model, how it is stored and how much it remembers.
+#[derive(Debug, Clone)]
+pub struct Load<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// Its quantisation.
+    pub quant: Quant,
+    /// Bytes of all tensors.
+    pub file_bytes: u64,
+    /// Bytes of weights that one token reads.
+    pub read_bytes_per_token: u64,
+    /// Tokens in the KV cache.
+    pub depth: u64,
+    /// Tokens that must fit into the KV cache; at least `depth`.
+    pub context: u64,
+    /// Storage of keys and values.
+    pub kv_format: KvFormat,
+    /// Bytes of weights that one token reads, by the format of their tensors.
+    weight_bytes: BTreeMap<String, u64>,
+}
+
+impl<'a> Load<'a> {
+    /// A model with a KV cache of `depth` tokens, in which `context` must fit.
+    pub fn new(
+        model: &'a Model,
+        quant: Quant,
+        depth: u64,
+        context: u64,
+        kv_format: KvFormat,
+    ) -> Load<'a> {
+        let (mut file_bytes, mut weight_bytes) = (0, BTreeMap::new());
+        for tensor in model.tensors(quant) {
+            file_bytes += tensor.bytes();
+            if tensor.read_per_token {
+                *weight_bytes
+                    .entry(tensor.format.id().to_owned())
+                    .or_insert(0) += tensor.bytes();
+            }
+        }
+        Load {
+            model,
+            quant,
+            file_bytes,
+            read_bytes_per_token: weight_bytes.values().sum(),
+            depth,
+            context: context.max(depth),
+            kv_format,
+            weight_bytes,
+        }
+    }
+
+    /// Bytes that one token reads: weights, and keys and values of everything before it.
+    pub fn token_bytes(&self) -> f64 {
+        token_bytes(
+            self.read_bytes_per_token,
+            self.model.kv_bytes_per_token(self.kv_format),
+            self.depth,
+        )
+    }
+}
+
+/// One step of the bound chain.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// Name of the step.
+    pub step: &'static str,
+    /// Kind of figure.
+    pub label: Label,
+    /// GB/s (10^9 bytes per second).
+    pub gb_per_s: f64,
+    /// The same in tokens per second of this model.
+    pub tokens_per_s: f64,
+    /// Share of the step before that it is held against.
+    pub ratio: Option<f64>,
+    /// That step.
+    pub of: Option<&'static str>,
+    /// What a loss against that step is due to.
+    pub culprit: Option<&'static str>,
+    /// Where the figure comes from.
+    pub source: String,
+}
+
+/// Tokens per second that are measured or expected.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Expected {
+    /// `measured` or `predicted`.
+    pub label: Label,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// The median measured, or the most likely rate.
+    pub middle: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+    /// What the interval is and rests on.
+    pub basis: String,
+}
+
+/// What a board does with a model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Decision {
+    /// Catalogue id of the board, or name of the host.
+    pub target: String,
+    /// Processor and memory.
+    pub processor: String,
+    /// Catalogue id of the model.
+    pub model: String,
+    /// Quantisation id.
+    pub quant: String,
+    /// Tokens in the KV cache.
+    pub depth: u64,
+    /// Storage of keys and values.
+    pub kv_format: &'static str,
+    /// From theory to decoding.
+    pub chain: Vec<Step>,
+    /// What binds, in a word or two.
+    pub limit: &'static str,
+    /// Most tokens per second that the known limits allow.
+    pub bound_tokens_per_s: Option<f64>,
+    /// What is measured, or else expected.
+    pub expected: Option<Expected>,
+    /// RAM that it needs with its context.
+    pub need: Need,
+    /// RAM that is there.
+    pub room: Option<Room>,
+    /// Whether it fits; `None` where the RAM is not known.
+    pub fits: Option<bool>,
+    /// Largest context that fits, tokens.
+    pub max_context: Option<u64>,
+}
+
+/// Names of the steps; each is held against one of those before it.
+pub mod steps {
+    /// What the data sheet allows.
+    pub const THEORY: &str = "theoretical bandwidth";
+    /// What the memory gives to a plain read.
+    pub const READ: &str = "best read";
+    /// What the cores eat from their caches.
+    pub const KERNEL: &str = "what the cores can eat";
+    /// The smallest of the known limits.
+    pub const BOUND: &str = "bound of this model";
+    /// Token generation itself.
+    pub const DECODE: &str = "decoding";
+}
+
+/// What losses are due to, by the step that shows them.
+pub mod culprits {
+    /// Of the read against theory.
+    pub const READ: &str = "memory: controller, DRAM, fabric";
+    /// Of the cores against the read.
+    pub const KERNEL: &str = "cores and instruction set";
+    /// Of decoding against the bound.
+    pub const DECODE: &str = "implementation: attention, norms, threads waiting";
+}
+
+/// Everything that is known of one load on one target.
+pub fn decide(target: &Target, load: &Load) -> Decision {
+    let bytes = load.token_bytes();
+    let kernel = target.kernel_rate(&load.weight_bytes);
+    let bound = bound(target, kernel);
+    let expected = expected(target, load, bound.as_ref().map(|rate| rate.gb_per_s));
+    let need = fit::need(load.model, load.file_bytes, load.context, load.kv_format);
+    Decision {
+        target: target.name.clone(),
+        processor: target.processor.clone(),
+        model: load.model.id.clone(),
+        quant: load.quant.id().to_owned(),
+        depth: load.depth,
+        kv_format: load.kv_format.id(),
+        limit: limit(target, kernel),
+        bound_tokens_per_s: bound
+            .as_ref()
+            .map(|rate| bounds::tokens_per_s(rate.gb_per_s, bytes / 1e9)),
+        chain: chain(target, kernel, bound, expected.as_ref(), bytes),
+        expected,
+        need,
+        fits: (target.room.as_ref()).map(|room| need.total_bytes() <= room.bytes),
+        max_context: target.room.as_ref().and_then(|room| {
+            fit::max_context(load.model, load.file_bytes, load.kv_format, room.bytes)
+        }),
+        room: target.room.clone(),
+    }
+}
+
+fn bound(target: &Target, kernel: Option<f64>) -> Option<Rate> {
+    let (memory, name) = match (&target.read, &target.theory) {
+        (Some(read), _) if read.label == Label::Measured => (read.gb_per_s, "the best read"),
+        (_, Some(theory)) => (theory.gb_per_s, "theory"),
+        _ => return None,
+    };
+    let (gb_per_s, what) = match kernel {
+        Some(kernel) if kernel < memory => (kernel, "the cores"),
+        _ => (memory, name),
+    };
+    Some(Rate {
+        gb_per_s,
+        label: Label::Theory,
+        source: format!("bytes per token and {what}"),
+    })
+}
+
+/// The limit that binds, as far as it is known.
+fn limit(target: &Target, kernel: Option<f64>) -> &'static str {
+    let read = target
+        .read
+        .as_ref()
+        .filter(|read| read.label == Label::Measured);
+    match (read, kernel) {
+        (Some(read), Some(kernel)) if kernel < read.gb_per_s => "kernel (the cores)",
+        (Some(_), Some(_)) => "memory",
+        (Some(_), None) => "memory, as far as known",
+        (None, _) if target.theory.is_some() => "memory, in theory",
+        (None, _) => "unknown",
+    }
+}
+
+fn expected(target: &Target, load: &Load, bound_gb_per_s: Option<f64>) -> Option<Expected> {
+    if let Some(measured) = measured(target, load) {
+        return Some(measured);
+    }
+    let (prediction, base) = target.prediction.as_ref()?;
+    let cap = bound_gb_per_s.unwrap_or(f64::INFINITY);
+    let tokens = |share: f64| {
+        let gb_per_s = (share * base.gb_per_s).min(cap);
+        bounds::tokens_per_s(gb_per_s, load.token_bytes() / 1e9)
+    };
+    Some(Expected {
+        label: Label::Predicted,
+        low: tokens(prediction.low),
+        middle: tokens(prediction.middle),
+        high: tokens(prediction.high),
+        basis: prediction.basis(),
+    })
+}
+
+/// The best measured rate of exactly this load.
+fn measured(target: &Target, load: &Load) -> Option<Expected> {
+    let host = target.host?;
+    let chains = host.best_chains();
+    let chain = chains.into_iter().find(|chain| {
+        let model = &chain.model;
+        chain.verdict.is_usable()
+            && model.model == load.model.id
+            && model.quant == load.quant.id()
+            && model.depth == load.depth
+            && model.kv_format.name() == load.kv_format.id()
+    })?;
+    let unit = host.units.iter().find(|unit| unit.unit == chain.unit)?;
+    // The summary is of times: the ends of its interval trade places.
+    let summary = unit.summary.as_ref()?;
+    let rate_at = |ns: f64| chain.measured_tokens_per_s * summary.median / ns;
+    Some(Expected {
+        label: Label::Measured,
+        low: rate_at(summary.ci_high),
+        middle: chain.measured_tokens_per_s,
+        high: rate_at(summary.ci_low),
+        basis: format!(
+            "95 % interval of the median of {} (`{}`)",
+            format::count(summary.n, "sample", "samples"),
+            chain.unit
+        ),
+    })
+}
+
+fn chain(
+    target: &Target,
+    kernel: Option<f64>,
+    bound: Option<Rate>,
+    expected: Option<&Expected>,
+    bytes: f64,
+) -> Vec<Step> {
+    let theory = target.theory.as_ref().map(|rate| rate.gb_per_s);
+    let read = target.read.as_ref().map(|rate| rate.gb_per_s);
+    let bound_rate = bound.as_ref().map(|rate| rate.gb_per_s);
+    let kernel = kernel.map(|gb_per_s| Rate {
+        gb_per_s,
+        label: Label::Measured,
+        source: "matrix-times-vector kernels on matrices in the caches".to_owned(),
+    });
+    let decode = expected.map(|expected| Rate {
+        gb_per_s: expected.middle * bytes / 1e9,
+        label: expected.label,
+        source: expected.basis.clone(),
+    });
+    let links = [
+        (steps::THEORY, target.theory.clone(), None, None),
+        (
+            steps::READ,
+            target.read.clone(),
+            theory.map(|rate| (rate, steps::THEORY)),
+            Some(culprits::READ),
+        ),
+        (
+            steps::KERNEL,
+            kernel,
+            read.map(|rate| (rate, steps::READ)),
+            Some(culprits::KERNEL),
+        ),
+        (steps::BOUND, bound, None, None),
+        (
+            steps::DECODE,
+            decode,
+            bound_rate.map(|rate| (rate, steps::BOUND)),
+            Some(culprits::DECODE),
+        ),
+    ];
+    (links.into_iter())
+        .filter_map(|(step, rate, against, culprit)| {
+            let rate = rate?;
+            Some(Step {
+                step,
+                label: rate.label,
+                gb_per_s: rate.gb_per_s,
+                tokens_per_s: bounds::tokens_per_s(rate.gb_per_s, bytes / 1e9),
+                ratio: against.map(|(against, _)| rate.gb_per_s / against),
+                of: against.map(|(_, name)| name),
+                culprit: culprit.filter(|_| against.is_some()),
+                source: rate.source,
+            })
+        })
+        .collect()
+}
+
+impl Expected {
+    /// `4.1 to 6.8 (5.3)` tokens/s for predictions, `5.30` for what was measured.
+    pub fn words(&self) -> String {
+        match self.label {
+            Label::Measured => format::number(self.middle),
+            _ => format!(
+                "{} to {}",
+                format::number(self.low),
+                format::number(self.high)
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Whether a model fits: weights, KV cache and compute buffers against the RAM that is there.
+
+use bench_inventory::{KvFormat, Memory, Model, Quant};
+use serde::Serialize;
+
+use crate::bounds;
+use crate::format;
+use crate::label::Label;
+
+/// Tokens of one micro batch, for which compute buffers are made.
+///
+/// Source: llama.cpp, `common/common.h`, default of `n_ubatch`.
+const MICRO_BATCH_TOKENS: u64 = 512;
+
+/// Bytes of one value of a compute buffer, `f32`.
+const F32_BYTES: u64 = 4;
+
+/// KV caches hold a multiple of this many tokens.
+///
+/// Source: llama.cpp, padding of the cache, seen in its log (8193 tokens asked, 8448 cells made).
+const KV_CELLS: u64 = 256;
+
+/// RAM that a model needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Need {
+    /// All tensors, bytes.
+    pub weight_bytes: u64,
+    /// Keys and values of `context` tokens, bytes.
+    pub kv_bytes: u64,
+    /// Compute buffers, bytes.
+    pub compute_bytes: u64,
+    /// Tokens of context.
+    pub context: u64,
+}
+
+impl Need {
+    /// Everything together, bytes.
+    pub fn total_bytes(&self) -> u64 {
+        (self.weight_bytes)
+            .saturating_add(self.kv_bytes)
+            .saturating_add(self.compute_bytes)
+    }
+}
+
+/// RAM that is there for a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Room {
+    /// Bytes.
+    pub bytes: u64,
+    /// `measured` on a host, `imported` where somebody published it, `theory` where only the size is known.
+    pub label: Label,
+    /// Where it comes from.
+    pub source: String,
+    /// Nominal capacity, bytes, where it is one of several that the board is sold with.
+    pub capacity_bytes: Option<u64>,
+}
+
+/// What a model needs with this context.
+pub fn need(model: &Model, file_bytes: u64, context: u64, kv: KvFormat) -> Need {
+    let cells = context.div_ceil(KV_CELLS).saturating_mul(KV_CELLS);
+    Need {
+        weight_bytes: file_bytes,
+        kv_bytes: cells.saturating_mul(model.kv_bytes_per_token(kv)),
+        compute_bytes: compute_bytes(model),
+        context,
+    }
+}
+
+/// Compute buffers: logits and two rows of activations for each token of a micro batch.
+///
+/// Source: what llama.cpp reserves with flash attention. Its log says 300.25 MiB for Qwen2.5-0.5B (vocabulary 151936,
+/// width 896) and 302.75 MiB for Qwen2.5-1.5B (width 1536), at 512 and at 8192 tokens of context; so does this formula.
+/// Without flash attention it was 3 MiB more.
+pub fn compute_bytes(model: &Model) -> u64 {
+    let values = u64::from(model.arch.vocab) + 2 * u64::from(model.arch.hidden);
+    MICRO_BATCH_TOKENS * values * F32_BYTES
+}
+
+/// Largest context that fits into `room_bytes`, tokens; `None` where not even the weights do.
+pub fn max_context(model: &Model, file_bytes: u64, kv: KvFormat, room_bytes: u64) -> Option<u64> {
+    let fixed = file_bytes.saturating_add(compute_bytes(model));
+    let cell_bytes = KV_CELLS * model.kv_bytes_per_token(kv);
+    let blocks = room_bytes.checked_sub(fixed)? / cell_bytes.max(1);
+    (blocks > 0).then_some(blocks * KV_CELLS)
+}
+
+/// The largest quantisation that fits, of those that people usually choose between.
+pub fn best_quant(model: &Model, context: u64, kv: KvFormat, room_bytes: u64) -> Option<Quant> {
+    Quant::USUAL.into_iter().find(|quant| {
+        need(model, model.file_bytes(*quant), context, kv).total_bytes() <= room_bytes
+    })
+}
+
+/// What a memory leaves for a model, for every capacity it is sold with, smallest first.
+pub fn rooms(memory: &Memory) -> Vec<Room> {
+    let capacities = &memory.capacities_bytes.value;
+    let largest = capacities.iter().copied().max().unwrap_or(0);
+    let (taken_bytes, label, source) = match &memory.usable_bytes {
+        Some(usable) => (
+            largest.saturating_sub(usable.value),
+            Label::Imported,
+            usable.source.clone(),
+        ),
+        None => (
+            bounds::ASSUMED_SYSTEM_BYTES,
+            Label::Theory,
+            format!(
+                "capacity less {} for the system (assumed)",
+                format::binary_bytes(bounds::ASSUMED_SYSTEM_BYTES)
+            ),
+        ),
+    };
+    let mut sorted = capacities.clone();
+    sorted.sort_unstable();
+    (sorted.into_iter())
+        .map(|capacity_bytes| Room {
+            bytes: capacity_bytes.saturating_sub(taken_bytes),
+            label,
+            source: source.clone(),
+            capacity_bytes: Some(capacity_bytes),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn model(id: &str) -> Model {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../inventory");
+        let inventory =
+            bench_inventory::load_catalogue(&root).unwrap_or_else(|error| panic!("{error}"));
+        inventory.models[id].clone()
+    }
+
+    #[test]
+    fn compute_buffers_are_those_of_the_log() {
+        let mib = |id| compute_bytes(&model(id)) as f64 / (1 << 20) as f64;
+        assert_eq!(mib("qwen2.5-0.5b"), 300.25);
+        assert_eq!(mib("qwen2.5-1.5b"), 302.75);
+    }
+
+    #[test]
+    fn cache_is_that_of_the_log() {
+        let need = need(&model("qwen2.5-1.5b"), 0, 8193, KvFormat::F16);
+        assert_eq!(need.kv_bytes, 231 << 20);
+    }
+
+    #[test]
+    fn largest_context_fits_and_the_next_does_not() {
+        let model = model("qwen2.5-7b");
+        let file = model.file_bytes(Quant::Q4KM);
+        for room in [5_200_000_000, 7 << 30, 15 << 30] {
+            for kv in KvFormat::ALL {
+                let context = max_context(&model, file, kv, room).unwrap();
+                assert!(need(&model, file, context, kv).total_bytes() <= room);
+                assert!(need(&model, file, context + 1, kv).total_bytes() > room);
+            }
+        }
+        assert_eq!(max_context(&model, file, KvFormat::F16, file), None);
+    }
+
+    #[test]
+    fn smaller_rooms_get_smaller_quantisations() {
+        let model = model("qwen2.5-7b");
+        let best = |room| best_quant(&model, 4096, KvFormat::F16, room).map(Quant::id);
+        assert_eq!(best(16_000_000_000), Some("f16"));
+        assert_eq!(best(9_000_000_000), Some("q8_0"));
+        assert_eq!(best(5_200_000_000), Some("q4_0"));
+        assert_eq!(best(4_500_000_000), Some("q3_k_m"));
+        assert_eq!(best(3_000_000_000), None);
+    }
+}

@@ -1,0 +1,32 @@
+//! What kind of figure a number is. Every figure that is shown carries one of these, and no series mixes two of them.
+
+use serde::Serialize;
+
+/// Kind of a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Label {
+    /// Computed from data sheets, or from measured limits: what cannot be exceeded.
+    Theory,
+    /// Measured by this program on that board.
+    Measured,
+    /// Expected for something nobody measured here, always an interval.
+    Predicted,
+    /// Measured by others, with another program or on another board.
+    Imported,
+    /// Run under an emulator: its times mean nothing.
+    Emulated,
+}
+
+impl Label {
+    /// The stable name used in columns and shown to people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Label::Theory => "theory",
+            Label::Measured => "measured",
+            Label::Predicted => "predicted",
+            Label::Imported => "imported",
+            Label::Emulated => "emulated",
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Which model to run on a board: ranked answers, and what each remedy would buy.
+//!
+//! Sure answers come first. Among equals the model with more parameters does, then the quantisation that loses least:
+//! size is the only measure of a model's ability that its data file holds, and the reader is told so.
+
+mod remedies;
+
+use bench_inventory::{Inventory, KvFormat, Model, Quality, Quant};
+use serde::Serialize;
+
+pub use remedies::{Remedy, remedies};
+
+use crate::decide::{Decision, Load, Target, decide};
+use crate::label::Label;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Wish {
+    /// Tokens per second that must be reached with a full context.
+    pub min_tokens_per_s: f64,
+    /// Tokens that must fit into the KV cache.
+    pub context: u64,
+    /// RAM that must be left for others, bytes.
+    pub ram_left_bytes: u64,
+    /// Storage of keys and values.
+    #[serde(skip)]
+    pub kv_format: KvFormat,
+    /// Quantisations that lose more than this are no answer: perplexity over that of F16, less one.
+    pub max_loss: f64,
+}
+
+/// How sure an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    /// Measured above the wish, or the whole interval lies above it.
+    Sure,
+    /// More likely than not.
+    Likely,
+    /// Less likely than not.
+    Unlikely,
+    /// The whole interval, or the bound itself, lies below the wish.
+    No,
+}
+
+impl Certainty {
+    /// The word for tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Certainty::Sure => "sure",
+            Certainty::Likely => "likely",
+            Certainty::Unlikely => "unlikely",
+            Certainty::No => "no",
+        }
+    }
+}
+
+/// One model in the quantisation that suits the wish best.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    /// Everything that is known of it.
+    pub decision: Decision,
+    /// How sure it is.
+    pub certainty: Certainty,
+    /// Lower end of what is expected over the wish, less one: 0.2 is 20 % to spare.
+    pub margin: f64,
+    /// Published loss of quality by this quantisation: perplexity over that of F16, less one.
+    pub loss: Option<f64>,
+    /// Smallest size of the board that holds it, bytes, where it is sold in several.
+    pub from_capacity_bytes: Option<u64>,
+    /// Price of the cheapest size that holds it.
+    pub price: Option<PriceOf>,
+    /// Parameters of the model.
+    pub n_params: u64,
+}
+
+/// What the board costs that runs an answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PriceOf {
+    /// US dollars.
+    pub usd: f64,
+    /// Day of the price.
+    pub date: String,
+    /// Who sold it, or who paid.
+    pub source: String,
+    /// Expected tokens per second for 100 US dollars, by the middle of the interval.
+    pub tokens_per_s_per_100_usd: f64,
+}
+
+/// The published table of quality; the first one, by id, where there are several.
+pub fn quality(inventory: &Inventory) -> Option<&Quality> {
+    inventory.quality.values().next()
+}
+
+/// The answers for a target, best first: of every model the quantisation that suits the wish best and fits.
+pub fn recommend(inventory: &Inventory, target: &Target, wish: Wish) -> Vec<Answer> {
+    let mut answers: Vec<Answer> = (inventory.models.values())
+        .filter_map(|model| of_model(inventory, target, model, wish))
+        .collect();
+    answers.sort_by(|a, b| {
+        (a.certainty.cmp(&b.certainty))
+            .then(b.n_params.cmp(&a.n_params))
+            .then(a.decision.model.cmp(&b.decision.model))
+    });
+    answers
+}
+
+/// The surest quantisation of a model that fits; among equally sure ones that which loses least, or, where none is fast
+/// enough, the fastest.
+fn of_model(inventory: &Inventory, target: &Target, model: &Model, wish: Wish) -> Option<Answer> {
+    let quality = quality(inventory);
+    let loss = |quant| quality.and_then(|quality| quality.loss(quant));
+    (Quant::ALL.into_iter())
+        .filter(|quant| loss(*quant).is_none_or(|loss| loss <= wish.max_loss))
+        .filter_map(|quant| answer(target, model, quant, loss(quant), wish))
+        // Largest first in `ALL`, so that the first of equals loses least.
+        .min_by(|a, b| {
+            let second = |answer: &Answer| match answer.certainty {
+                Certainty::No => -answer.margin,
+                _ => answer.loss.unwrap_or(0.0),
+            };
+            (a.certainty.cmp(&b.certainty)).then(second(a).total_cmp(&second(b)))
+        })
+}
+
+/// One model in one quantisation; `None` where it does not fit or nothing is expected of it.
+fn answer(
+    target: &Target,
+    model: &Model,
+    quant: Quant,
+    loss: Option<f64>,
+    wish: Wish,
+) -> Option<Answer> {
+    let decision = decide(target, &load(model, quant, wish));
+    let needed = (decision.need.total_bytes()).saturating_add(wish.ram_left_bytes);
+    let room = target.room.as_ref()?;
+    let expected = decision.expected.as_ref()?;
+    if needed > room.bytes {
+        return None;
+    }
+    let from = (target.rooms.iter()).find(|room| needed <= room.bytes);
+    let prices = target.board.map(|board| board.prices.as_slice());
+    let price = (prices.unwrap_or_default().iter())
+        .filter(|price| {
+            (target.rooms.iter())
+                .filter_map(|room| Some((room.capacity_bytes?, room.bytes)))
+                .any(|(capacity, bytes)| capacity == price.capacity_bytes && needed <= bytes)
+        })
+        .min_by(|a, b| a.usd.total_cmp(&b.usd))
+        .map(|price| PriceOf {
+            usd: price.usd,
+            date: price.date.clone(),
+            source: price.source.clone(),
+            tokens_per_s_per_100_usd: expected.middle / price.usd * 100.0,
+        });
+    Some(Answer {
+        certainty: certainty(&decision, wish.min_tokens_per_s),
+        margin: expected.low / wish.min_tokens_per_s - 1.0,
+        loss,
+        from_capacity_bytes: from.and_then(|room| room.capacity_bytes),
+        price,
+        n_params: model.n_params(),
+        decision,
+    })
+}
+
+fn load(model: &Model, quant: Quant, wish: Wish) -> Load<'_> {
+    Load::new(model, quant, wish.context, wish.context, wish.kv_format)
+}
+
+fn certainty(decision: &Decision, min_tokens_per_s: f64) -> Certainty {
+    let Some(expected) = &decision.expected else {
+        return Certainty::No;
+    };
+    let is_measured = expected.label == Label::Measured;
+    match () {
+        () if is_measured && expected.middle >= min_tokens_per_s => Certainty::Sure,
+        () if is_measured => Certainty::No,
+        () if expected.low >= min_tokens_per_s => Certainty::Sure,
+        () if expected.middle >= min_tokens_per_s => Certainty::Likely,
+        () if expected.high >= min_tokens_per_s => Certainty::Unlikely,
+        () => Certainty::No,
+    }
+}
+#[cfg(test)]
+mod tests;

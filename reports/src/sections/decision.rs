@@ -1,0 +1,157 @@
+//! The answer for one host or board: which model to run, how sure that is, and what would help.
+
+use bench_inventory::KvFormat;
+use serde::Serialize;
+
+use super::summary::quant_name;
+use super::{Page, Scope, value};
+use crate::decide::{Target, of_board, of_host};
+use crate::recommend::{self, Answer, Remedy, Wish, quality};
+use crate::{bounds, format, predict};
+
+/// The pace at which people read, about: below it text appears more slowly than it is read.
+///
+/// Source: 238 words a minute (Brysbaert 2019, "How many words do we read per minute?") at about 1.3 tokens a word.
+const READING_TOKENS_PER_S: f64 = 5.0;
+
+/// Quantisations that lose more perplexity than this are no answer.
+const MAX_LOSS: f64 = 0.15;
+
+#[derive(Serialize)]
+struct View {
+    min_tokens_per_s: String,
+    context: u64,
+    processor: String,
+    room: String,
+    rows: Vec<Row>,
+    best: String,
+    remedies: Vec<RemedyRow>,
+    basis: Vec<String>,
+    quality: String,
+    price: String,
+}
+
+#[derive(Serialize)]
+struct Row {
+    certainty: &'static str,
+    badge: &'static str,
+    model: String,
+    quant: String,
+    expected: String,
+    label: &'static str,
+    bound: String,
+    limit: &'static str,
+    needs: String,
+    from: String,
+    longest: String,
+    loss: String,
+}
+
+#[derive(Serialize)]
+struct RemedyRow {
+    what: String,
+    buys: String,
+    label: &'static str,
+}
+
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let inventory = &page.analysis.run.inventory;
+    let machines = predict::with_hosts(inventory, page.analysis);
+    let target: Target = match page.scope {
+        Scope::Host(host) if host.best_read.is_some() => of_host(host, &machines),
+        Scope::Board(board) => {
+            let memory = bounds::fastest_memory(board)?;
+            let processor = memory.processors.first().map_or("cpu", String::as_str);
+            of_board(board, memory, processor, &machines)
+        }
+        Scope::Host(_) | Scope::Run => return None,
+    };
+    let wish = Wish {
+        min_tokens_per_s: READING_TOKENS_PER_S,
+        context: bounds::MIN_CONTEXT,
+        ram_left_bytes: 0,
+        kv_format: KvFormat::F16,
+        max_loss: MAX_LOSS,
+    };
+    let answers = recommend::recommend(inventory, &target, wish);
+    let best = answers.first()?;
+    let remedies = recommend::remedies(inventory, &target, &machines, best, wish);
+    let mut basis: Vec<String> = (answers.iter())
+        .filter_map(|answer| answer.decision.expected.as_ref())
+        .map(|expected| format!("{}: {}", expected.label.name(), expected.basis))
+        .collect();
+    basis.sort();
+    basis.dedup();
+    value(View {
+        min_tokens_per_s: format::number(wish.min_tokens_per_s),
+        context: wish.context,
+        processor: target.processor.to_uppercase(),
+        room: target.room.as_ref().map_or_else(String::new, |room| {
+            format!(
+                "{} ({}: {})",
+                format::decimal_bytes(room.bytes),
+                room.label.name(),
+                format::foreign(&room.source)
+            )
+        }),
+        best: format!("{} {}", best.decision.model, best.decision.quant),
+        remedies: remedies.into_iter().map(remedy_row).collect(),
+        basis: basis.iter().map(|basis| format::foreign(basis)).collect(),
+        quality: quality(inventory).map_or_else(String::new, |table| {
+            format::foreign(&format!(
+                "{} of {} over that of F16, published in {}. {}",
+                table.metric, table.model, table.source, table.note
+            ))
+        }),
+        price: price(best),
+        rows: answers.into_iter().map(row).collect(),
+    })
+}
+
+fn price(best: &Answer) -> String {
+    best.price.as_ref().map_or_else(String::new, |price| {
+        format!(
+            "{} US dollars on {} ({}): {} tokens/s for 100 US dollars with {}",
+            format::number(price.usd),
+            format::foreign(&price.date),
+            format::foreign(&price.source),
+            format::number(price.tokens_per_s_per_100_usd),
+            best.decision.model
+        )
+    })
+}
+
+fn remedy_row(remedy: Remedy) -> RemedyRow {
+    RemedyRow {
+        what: format::foreign(&remedy.what),
+        buys: format::foreign(&remedy.buys),
+        label: remedy.label.name(),
+    }
+}
+
+fn row(answer: Answer) -> Row {
+    let decision = &answer.decision;
+    let expected = decision.expected.as_ref();
+    Row {
+        certainty: answer.certainty.name(),
+        badge: match answer.certainty {
+            recommend::Certainty::Sure => "ok",
+            recommend::Certainty::Likely => "suspect",
+            recommend::Certainty::Unlikely | recommend::Certainty::No => "invalid",
+        },
+        model: format::foreign_short(&decision.model, 40),
+        quant: bench_inventory::Quant::from_id(&decision.quant)
+            .map_or_else(|_| decision.quant.clone(), quant_name),
+        expected: expected.map_or_else(String::new, crate::decide::Expected::words),
+        label: expected.map_or("", |expected| expected.label.name()),
+        bound: (decision.bound_tokens_per_s).map_or_else(|| format::UNKNOWN.into(), format::number),
+        limit: decision.limit,
+        needs: format::decimal_bytes(decision.need.total_bytes()),
+        from: (answer.from_capacity_bytes).map_or_else(String::new, |bytes| {
+            format!("from {}", format::binary_bytes(bytes))
+        }),
+        longest: (decision.max_context)
+            .map_or_else(String::new, |tokens| format!("{tokens} tokens")),
+        loss: (answer.loss).map_or_else(|| format::UNKNOWN.into(), format::signed_percent),
+    }
+}

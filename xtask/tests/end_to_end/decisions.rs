@@ -1,0 +1,175 @@
+//! Bounds and recommendations as people and programs ask for them: of the catalogue, and of a host that was measured.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn xtask(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(args)
+        .args(["--format", "json", "--fleet"])
+        .arg(dir.join("fleet.yaml"))
+        .arg("--runs-dir")
+        .arg(dir.join("runs"))
+        .current_dir(dir)
+        .output()
+        .unwrap()
+}
+
+fn document(output: &Output) -> Value {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"))
+}
+
+fn lab() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let fleet = "hosts:\n  here:\n    transport: local\n";
+    fs::write(dir.path().join("fleet.yaml"), fleet).unwrap();
+    dir
+}
+
+#[test]
+fn bounds_keep_their_stable_names_and_worked_example() {
+    let dir = lab();
+    let one = [
+        "bounds",
+        "--board",
+        "rock-5b",
+        "--model",
+        "qwen2.5-7b",
+        "--quant",
+        "q4_k_m",
+    ];
+    let worked = ["--bandwidth-gb-s", "32", "--bytes-gb", "4.8"];
+    let got = document(&xtask(dir.path(), &[&one[..], &worked[..]].concat()));
+    assert!((got["bound_file_tokens_per_s"].as_f64().unwrap() - 6.6667).abs() < 1e-3);
+    let got = document(&xtask(dir.path(), &one));
+    for key in [
+        "board",
+        "model",
+        "quant",
+        "bandwidth_gb_s",
+        "file_bytes",
+        "read_bytes_per_token",
+        "kv_bytes_per_token",
+        "bound_file_tokens_per_s",
+        "bound_read_tokens_per_s",
+        "fits",
+        "sources",
+        "chain",
+        "limit",
+        "expected",
+        "max_context",
+        "need",
+    ] {
+        assert!(!got[key].is_null(), "{key}: {got:#}");
+    }
+    assert_eq!(got["board"], "rock-5b");
+    assert_eq!(got["kv_bytes_per_token_by_format"]["q8_0"], 30464);
+    let labels: Vec<&str> = (got["chain"].as_array().unwrap().iter())
+        .map(|step| step["label"].as_str().unwrap())
+        .collect();
+    assert_eq!(labels, ["theory", "imported", "theory", "predicted"]);
+
+    let many = document(&xtask(
+        dir.path(),
+        &[
+            "bounds",
+            "--board",
+            "rock-5b",
+            "raspberry-pi-5",
+            "--model",
+            "llama-3.2-3b",
+            "--depth",
+            "0",
+            "4096",
+        ],
+    ));
+    assert_eq!(many["bounds"].as_array().unwrap().len(), 2 * 6 * 2);
+
+    let wrong = xtask(dir.path(), &["bounds", "--board", "rock-5c"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean `rock-5b`?"));
+}
+
+#[test]
+fn a_measured_host_is_answered_with_its_own_figures() {
+    let dir = lab();
+    let run = xtask(
+        dir.path(),
+        &[
+            "run",
+            "--all-boards",
+            "--suite",
+            "smoke",
+            "--kernel",
+            "read",
+            "gemv_*",
+            "decode",
+        ],
+    );
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    let got = document(&xtask(
+        dir.path(),
+        &[
+            "bounds",
+            "--board",
+            "here",
+            "--model",
+            "qwen2.5-0.5b",
+            "--quant",
+            "q4_0",
+        ],
+    ));
+    let steps: Vec<(&str, &str)> = (got["chain"].as_array().unwrap().iter())
+        .map(|step| {
+            (
+                step["step"].as_str().unwrap(),
+                step["label"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert!(steps.contains(&("best read", "measured")), "{steps:?}");
+    assert!(steps.contains(&("decoding", "measured")), "{steps:?}");
+    assert_eq!(got["expected"]["label"], "measured");
+    assert_eq!(got["room"]["label"], "measured");
+
+    let asked = [
+        "recommend",
+        "--board",
+        "here",
+        "--min-tokens-per-s",
+        "0.001",
+        "--context",
+        "512",
+    ];
+    let got = document(&xtask(dir.path(), &asked));
+    let answers = got["answers"].as_array().unwrap();
+    assert!(!answers.is_empty(), "{got:#}");
+    for answer in answers {
+        let decision = &answer["decision"];
+        let needed: u64 = ["weight_bytes", "kv_bytes", "compute_bytes"]
+            .iter()
+            .map(|part| decision["need"][part].as_u64().unwrap())
+            .sum();
+        assert!(needed <= decision["room"]["bytes"].as_u64().unwrap());
+        assert_eq!(answer["certainty"], "sure", "{answer:#}");
+        assert!(
+            ["measured", "predicted"].contains(&decision["expected"]["label"].as_str().unwrap())
+        );
+    }
+    assert!(!got["remedies"].as_array().unwrap().is_empty());
+
+    // Without the run the name means nothing.
+    let without = xtask(
+        dir.path(),
+        &["recommend", "--board", "here", "--run", "none"],
+    );
+    assert_eq!(without.status.code(), Some(2));
+}
