@@ -5,7 +5,7 @@
 
 mod row;
 
-use bench_inventory::{Model, Quant};
+use bench_inventory::{Model, Quant, TensorFormat};
 
 use crate::analysis::{Analysis, HostAnalysis, UnitKind, UnitRow};
 use crate::format;
@@ -98,7 +98,7 @@ fn row(analysis: &Analysis, host: &HostAnalysis, unit: &UnitRow) -> Result<Row, 
         let model = format::foreign_short(&asked.model, 40);
         format!("the run's catalogue has no model `{model}`")
     })?;
-    let quant = Quant::from_id(&asked.quant).map_err(|error| error.to_string())?;
+    let weights = weights(model, unit, &asked.quant)?;
     let (n_prompt, n_gen) = match unit.kind {
         UnitKind::Prefill => (asked.n_prompt, 0),
         // One token a step in streams of protocol 1, which say 0.
@@ -116,7 +116,7 @@ fn row(analysis: &Analysis, host: &HostAnalysis, unit: &UnitRow) -> Result<Row, 
     let rates: Vec<f64> = times.iter().map(|ns| 1e9 * n_tokens / ns).collect();
     let kv = asked.kv_format.name();
     let mut fields = machine(analysis, host);
-    fields.extend(of_model(model, quant, unit, n_prompt.max(1)));
+    fields.extend(of_model(model, &weights, unit, n_prompt.max(1)));
     fields.extend(settings(unit, kv));
     let (avg_ns, stddev_ns) = mean_and_stddev(&times);
     let (avg_ts, stddev_ts) = mean_and_stddev(&rates);
@@ -173,18 +173,61 @@ fn machine(analysis: &Analysis, host: &HostAnalysis) -> Fields {
     ]
 }
 
-fn of_model(model: &Model, quant: Quant, unit: &UnitRow, n_batch: u64) -> Fields {
+/// What a model's weights are stored as.
+struct Weights {
+    /// What stands for the name of the file.
+    name: String,
+    /// Label of the quantisation.
+    quant: String,
+    /// Bytes of all tensors.
+    bytes: u64,
+}
+
+/// The weights that a unit read: those of the model's real file where their bytes are as many, else computed ones. Both
+/// may have the same label.
+fn weights(model: &Model, unit: &UnitRow, quant: &str) -> Result<Weights, String> {
+    let row_bytes = |format: &str, cols: u64| {
+        let known = TensorFormat::ALL.into_iter().find(|it| it.id() == format);
+        known.map_or(0, |format| format.row_bytes(cols))
+    };
+    let read_bytes: u64 = unit.weight_bytes.values().sum();
+    let of_file = model.file.as_ref().filter(|file| file.quant == quant);
+    let is_read = model.decode_model_of_file().is_some_and(|of_file| {
+        let tensors = of_file.tensors.iter();
+        let bytes = tensors.map(|it| it.rows * row_bytes(&it.format, it.cols));
+        bytes.sum::<u64>() == read_bytes
+    });
+    let (name, bytes) = match of_file.filter(|_| is_read) {
+        Some(file) => (format::foreign_short(&file.name, 80), file.tensor_bytes()),
+        None => {
+            let quant = Quant::from_id(quant).map_err(|error| error.to_string())?;
+            (
+                format!("{}-{}", model.id, quant.id()),
+                model.file_bytes(quant),
+            )
+        }
+    };
+    Ok(Weights {
+        // Shapes and formats are those of the model; the values of its weights are made up.
+        name: format!("{name} (made-up weights)"),
+        quant: quant.to_owned(),
+        bytes,
+    })
+}
+
+fn of_model(model: &Model, weights: &Weights, unit: &UnitRow, n_batch: u64) -> Fields {
     let mask = unit
         .cpus
         .iter()
         .filter(|cpu| **cpu < 128)
         .fold(0u128, |mask, cpu| mask | 1 << cpu);
-    // There is no file: the weights are made up, of the exact shapes of the model.
-    let name = format!("{}-{} (made-up weights)", model.id, quant.id());
     vec![
-        ("model_filename", Field::text(&name)),
-        ("model_type", Field::text(&names::model_type(model, quant))),
-        ("model_size", Field::Int(model.file_bytes(quant))),
+        ("model_filename", Field::text(&weights.name)),
+        (
+            "model_type",
+            Field::text(&names::model_type(model, &weights.quant)),
+        ),
+        ("model_size", Field::Int(weights.bytes)),
         ("model_n_params", Field::Int(model.n_params())),
         ("n_batch", Field::Int(n_batch)),
         ("n_ubatch", Field::Int(n_batch)),

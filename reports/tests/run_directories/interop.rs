@@ -218,12 +218,12 @@ fn what_a_file_says_cannot_become_markup() {
             Tool::LlamaBench,
             "<b>.json",
             &evil,
-            Some("<i>"),
+            Some("<q>"),
             Some("<u>"),
         )],
     );
     let page = rendered(&dir);
-    for markup in ["<script", "<img", "<b>.json", "<i>", "<u>"] {
+    for markup in ["<script", "<img", "<b>.json", "<q>", "<u>"] {
         assert!(!page.contains(markup), "{markup}");
     }
 }

@@ -5,10 +5,15 @@
 
 use bench_inventory::{Model, ModelArch, Quant};
 
-/// The description of a model of the catalogue.
-pub(crate) fn model_type(model: &Model, quant: Quant) -> String {
+/// The description of a model of the catalogue in a quantisation; one that the catalogue does not know keeps its label,
+/// in upper case.
+pub(crate) fn model_type(model: &Model, quant: &str) -> String {
     let (arch, class) = arch_and_class(&model.arch);
-    format!("{arch} {class} {}", quant_name(quant))
+    let name = Quant::from_id(quant).map_or_else(
+        |_| quant.to_ascii_uppercase(),
+        |quant| quant_name(quant).to_owned(),
+    );
+    format!("{arch} {class} {name}")
 }
 
 /// The size class goes by the layers, so a model of half a billion parameters can be called `1B`.
