@@ -43,6 +43,7 @@ struct File {
 struct Table {
     rows: Vec<Row>,
     n_hidden: usize,
+    has_measured: bool,
 }
 
 #[derive(Serialize)]
@@ -102,7 +103,11 @@ impl Table {
     fn of(mut rows: Vec<Row>) -> Table {
         let n_hidden = rows.len().saturating_sub(MAX_ROWS);
         rows.truncate(MAX_ROWS);
-        Table { rows, n_hidden }
+        Table {
+            has_measured: rows.iter().any(|row| !row.measured.is_empty()),
+            rows,
+            n_hidden,
+        }
     }
 }
 
