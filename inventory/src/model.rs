@@ -20,6 +20,8 @@ pub struct Model {
     pub arch: ModelArch,
     /// Where the architecture was published.
     pub source: String,
+    /// Tokens of context that it was made for, where its data file tells.
+    pub context_length: Option<u64>,
     /// The weights of one real file, where the model was made from one.
     pub file: Option<ModelFile>,
 }

@@ -305,6 +305,7 @@ mod tests {
 
     fn qwen() -> Model {
         Model {
+            context_length: None,
             file: None,
             id: "qwen2.5-7b".into(),
             name: "Qwen2.5 7B".into(),

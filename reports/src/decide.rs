@@ -7,7 +7,7 @@ mod target;
 
 use std::collections::BTreeMap;
 
-use bench_inventory::{KvFormat, Model, Quant};
+use bench_inventory::{KvFormat, Model, Quant, Tensor};
 use serde::Serialize;
 
 pub use target::{Price, Rate, Target, of_board, of_host};
@@ -22,8 +22,10 @@ use crate::label::Label;
 pub struct Load<'a> {
     /// The model.
     pub model: &'a Model,
-    /// Its quantisation.
-    pub quant: Quant,
+    /// Its quantisation; `None` for the weights of a real file, each tensor as it is stored there.
+    pub quant: Option<Quant>,
+    /// Id of the quantisation, or what the file calls its own.
+    pub quant_id: String,
     /// Bytes of all tensors.
     pub file_bytes: u64,
     /// Bytes of weights that one token reads.
@@ -47,25 +49,28 @@ impl<'a> Load<'a> {
         context: u64,
         kv_format: KvFormat,
     ) -> Load<'a> {
-        let (mut file_bytes, mut weight_bytes) = (0, BTreeMap::new());
-        for tensor in model.tensors(quant) {
-            file_bytes += tensor.bytes();
-            if tensor.read_per_token {
-                *weight_bytes
-                    .entry(tensor.format.id().to_owned())
-                    .or_insert(0) += tensor.bytes();
-            }
-        }
         Load {
-            model,
-            quant,
-            file_bytes,
-            read_bytes_per_token: weight_bytes.values().sum(),
-            depth,
-            context: context.max(depth),
-            kv_format,
-            weight_bytes,
+            quant: Some(quant),
+            quant_id: quant.id().to_owned(),
+            ..of_tensors(model, &model.tensors(quant), depth, context, kv_format)
         }
+    }
+
+    /// The same for the weights of the model's real file; `None` where it was not made from one.
+    pub fn of_file(
+        model: &'a Model,
+        depth: u64,
+        context: u64,
+        kv_format: KvFormat,
+    ) -> Option<Load<'a>> {
+        let file = model.file.as_ref()?;
+        let load = of_tensors(model, &file.tensors, depth, context, kv_format);
+        Some(Load {
+            quant_id: file.quant.clone(),
+            file_bytes: file.tensor_bytes(),
+            read_bytes_per_token: file.read_bytes_per_token(),
+            ..load
+        })
     }
 
     /// Bytes that one token reads: weights, and keys and values of everything before it.
@@ -75,6 +80,34 @@ impl<'a> Load<'a> {
             self.model.kv_bytes_per_token(self.kv_format),
             self.depth,
         )
+    }
+}
+
+fn of_tensors<'a>(
+    model: &'a Model,
+    tensors: &[Tensor],
+    depth: u64,
+    context: u64,
+    kv_format: KvFormat,
+) -> Load<'a> {
+    let (mut file_bytes, mut weight_bytes) = (0, BTreeMap::new());
+    for tensor in tensors {
+        file_bytes += tensor.bytes();
+        if tensor.read_per_token {
+            let format = tensor.format.id().to_owned();
+            *weight_bytes.entry(format).or_insert(0) += tensor.bytes();
+        }
+    }
+    Load {
+        model,
+        quant: None,
+        quant_id: String::new(),
+        file_bytes,
+        read_bytes_per_token: weight_bytes.values().sum(),
+        depth,
+        context: context.max(depth),
+        kv_format,
+        weight_bytes,
     }
 }
 
@@ -143,7 +176,7 @@ pub struct Decision {
     pub room: Option<Room>,
     /// Whether it fits; `None` where the RAM is not known.
     pub fits: Option<bool>,
-    /// Largest context that fits, tokens.
+    /// Largest context that fits and that the model was made for, tokens.
     pub max_context: Option<u64>,
 }
 
@@ -182,7 +215,7 @@ pub fn decide(target: &Target, load: &Load) -> Decision {
         target: target.name.clone(),
         processor: target.processor.clone(),
         model: load.model.id.clone(),
-        quant: load.quant.id().to_owned(),
+        quant: load.quant_id.clone(),
         depth: load.depth,
         kv_format: load.kv_format.id(),
         limit: limit(target, kernel),
@@ -259,7 +292,7 @@ fn measured(target: &Target, load: &Load) -> Option<Expected> {
         let model = &chain.model;
         chain.verdict.is_usable()
             && model.model == load.model.id
-            && model.quant == load.quant.id()
+            && model.quant == load.quant_id
             && model.depth == load.depth
             && model.kv_format.name() == load.kv_format.id()
     })?;

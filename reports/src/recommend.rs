@@ -123,7 +123,16 @@ fn of_model(inventory: &Inventory, target: &Target, model: &Model, wish: Wish) -
         })
 }
 
-/// One model in one quantisation; `None` where it does not fit or nothing is expected of it.
+/// Models that cannot hold the context that is asked for, with the tokens they were made for.
+pub fn too_short(inventory: &Inventory, wish: Wish) -> Vec<(&str, u64)> {
+    (inventory.models.values())
+        .filter_map(|model| Some((model.id.as_str(), model.context_length?)))
+        .filter(|(_, context_length)| *context_length < wish.context)
+        .collect()
+}
+
+/// One model in one quantisation; `None` where it does not fit, was not made for that much context, or nothing is
+/// expected of it.
 fn answer(
     target: &Target,
     model: &Model,
@@ -135,7 +144,8 @@ fn answer(
     let needed = (decision.need.total_bytes()).saturating_add(wish.ram_left_bytes);
     let room = target.room.as_ref()?;
     let expected = decision.expected.as_ref()?;
-    if needed > room.bytes {
+    let is_too_short = (model.context_length).is_some_and(|length| length < wish.context);
+    if needed > room.bytes || is_too_short {
         return None;
     }
     let from = (target.rooms.iter()).find(|room| needed <= room.bytes);

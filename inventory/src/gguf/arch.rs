@@ -233,6 +233,7 @@ pub(super) fn model(arch: ModelArch) -> Model {
         name: String::new(),
         arch,
         source: String::new(),
+        context_length: None,
         file: None,
     }
 }

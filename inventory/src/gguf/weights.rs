@@ -129,6 +129,7 @@ impl Model {
         });
         let id = gguf.file_id();
         Ok(Model {
+            context_length: gguf.arch.context,
             name: gguf.name.clone().unwrap_or_else(|| id.clone()),
             id,
             arch: expressed.arch,

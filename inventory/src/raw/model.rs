@@ -56,6 +56,9 @@ pub(crate) struct RawModel {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1024))]
     rope_freqs: u32,
+    /// Tokens of context that it was made for (`max_position_embeddings`, or less where its model card says so).
+    #[schemars(range(min = 1, max = 1_073_741_824))]
+    context_length: Option<u64>,
     /// The weights of one real file, where the model is that of a file.
     file: Option<RawModelFile>,
 }
@@ -137,6 +140,7 @@ impl RawModel {
         Model {
             id: id.to_owned(),
             name: self.name,
+            context_length: self.context_length,
             arch,
             source: self.source,
             file,

@@ -96,9 +96,13 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         let rate = |target: &Target| target.theory.as_ref().map_or(0.0, |theory| theory.gb_per_s);
         rate(a).total_cmp(&rate(b))
     });
-    let loads: Vec<Load> = (loads(inventory).into_iter())
-        .map(|(model, quant)| Load::new(model, quant, 0, bounds::MIN_CONTEXT, KvFormat::F16))
-        .collect();
+    let (context, kv) = (bounds::MIN_CONTEXT, KvFormat::F16);
+    // Models of real files come first: somebody asked for them.
+    let of_files = (inventory.models.values()).filter_map(|it| Load::of_file(it, 0, context, kv));
+    let of_catalogue = (loads(inventory).into_iter())
+        .filter(|(model, _)| model.file.is_none())
+        .map(|(model, quant)| Load::new(model, quant, 0, context, kv));
+    let loads: Vec<Load> = of_files.chain(of_catalogue).collect();
     value(View {
         min_context: bounds::MIN_CONTEXT,
         level: format::percent(predict::LEVEL),
@@ -121,8 +125,8 @@ pub(super) fn loads(inventory: &Inventory) -> Vec<(&Model, Quant)> {
 fn matrix(targets: Vec<(Target, Column)>, loads: &[Load]) -> Matrix {
     let row = |load: &Load| Row {
         model: format::foreign_short(&load.model.name, 40),
-        quant: quant_name(load.quant),
-        starts_group: Some(&load.quant) == Quant::USUAL.first(),
+        quant: (load.quant).map_or_else(|| load.quant_id.clone(), quant_name),
+        starts_group: load.quant.as_ref() == Quant::USUAL.first(),
         file: format::decimal_bytes(load.file_bytes),
         cells: (targets.iter())
             .map(|(target, _)| cell(target, load))

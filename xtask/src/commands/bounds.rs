@@ -1,5 +1,7 @@
 //! `bounds`: what bounds models on boards, from theory over measured limits to tokens per second.
 
+use std::path::PathBuf;
+
 use bench_inventory::{Inventory, KvFormat, Quant};
 use bench_reports::analysis::analyse;
 use bench_reports::bounds::{self, Bounds, MIN_CONTEXT};
@@ -10,6 +12,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
 use super::evidence::{Evidence, EvidenceArgs, chosen_run};
+use super::own_files;
 use super::recommend::positive;
 use crate::exit::{self, ExitError};
 use crate::{Format, Global};
@@ -26,6 +29,9 @@ pub struct BoundsArgs {
     /// Quantisations [default: those that people usually choose between]
     #[arg(long, value_name = "NAME", num_args = 1..)]
     quant: Vec<String>,
+    /// Models of these GGUF files, with the storage of each of their tensors; only headers are read
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["model", "quant"])]
+    gguf: Vec<PathBuf>,
     /// Tokens in the KV cache
     #[arg(long, value_name = "TOKENS", num_args = 1.., default_values_t = [0], value_parser = clap::value_parser!(u64).range(..=1 << 24))]
     depth: Vec<u64>,
@@ -47,11 +53,17 @@ pub struct BoundsArgs {
 /// # Errors
 /// With exit code 2 when a name is unknown, naming the nearest match.
 pub fn bounds(global: &Global, args: &BoundsArgs) -> anyhow::Result<u8> {
-    let inventory = super::load_inventory(global)?;
+    let mut inventory = super::load_inventory(global)?;
+    let own = own_files::of_gguf(&args.gguf, &inventory)?;
+    own_files::load(&own, &mut inventory)?;
+    let of_files = own_files::models(&own);
     let quants = quants(&args.quant)?;
     let kv_format: KvFormat = (args.kv_format.parse())
         .map_err(|error: bench_inventory::UnknownId| ExitError::usage(error.to_string()))?;
-    let models = models(&inventory, &args.model)?;
+    let models = match of_files.is_empty() {
+        true => models(&inventory, &args.model)?,
+        false => of_files.iter().map(String::as_str).collect(),
+    };
     let run = chosen_run(global, &args.evidence)?;
     let analysis = run.as_ref().map(analyse);
     let evidence = Evidence::new(&inventory, analysis.as_ref(), &args.evidence);
@@ -64,6 +76,7 @@ pub fn bounds(global: &Global, args: &BoundsArgs) -> anyhow::Result<u8> {
         .collect::<anyhow::Result<Vec<Target>>>()?;
     let depths = &args.depth;
     let is_one = args.board.len() == 1 && args.model.len() == 1 && args.quant.len() == 1;
+    let is_one_file = args.board.len() == 1 && args.gguf.len() == 1;
     if (args.bandwidth_gb_s.is_some() || args.bytes_gb.is_some()) && !is_one {
         return Err(ExitError::usage(
             "`--bandwidth-gb-s` and `--bytes-gb` stand for one board, model and quantisation; give `--board`, `--model` and `--quant` once each",
@@ -73,23 +86,28 @@ pub fn bounds(global: &Global, args: &BoundsArgs) -> anyhow::Result<u8> {
     let mut rows = Vec::new();
     for target in &targets {
         for model in &models {
-            for quant in &quants {
-                for depth in depths {
-                    let model = &inventory.models[*model];
-                    let load = Load::new(model, *quant, *depth, MIN_CONTEXT, kv_format);
+            let model = &inventory.models[*model];
+            for depth in depths {
+                let loads: Vec<Load> = match Load::of_file(model, *depth, MIN_CONTEXT, kv_format) {
+                    Some(of_file) => vec![of_file],
+                    None => (quants.iter())
+                        .map(|quant| Load::new(model, *quant, *depth, MIN_CONTEXT, kv_format))
+                        .collect(),
+                };
+                for load in loads {
                     let decision = decide(target, &load);
                     rows.push((target, load, decision));
                 }
             }
         }
     }
-    match (rows.as_slice(), is_one) {
+    match (rows.as_slice(), is_one || is_one_file) {
         ([(target, load, decision)], true) => {
-            let bounds = target.board.map(|board| {
+            let bounds = target.board.zip(load.quant).map(|(board, quant)| {
                 bounds::compute(
                     board,
                     load.model,
-                    load.quant,
+                    quant,
                     load.depth,
                     args.bandwidth_gb_s,
                     args.bytes_gb,

@@ -234,6 +234,13 @@ pub fn yaml(gguf: &GgufModel, arch: &ModelArch, id: &str, sha256: &str) -> Strin
     if arch.rope_freqs > 0 {
         text += &format!("rope-freqs: {}\n", arch.rope_freqs);
     }
+    if let Some(context) = gguf
+        .arch
+        .context
+        .filter(|context| (1..=1 << 30).contains(context))
+    {
+        text += &format!("context-length: {context}\n");
+    }
     text
 }
 

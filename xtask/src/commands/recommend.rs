@@ -87,6 +87,9 @@ pub fn recommend(global: &Global, args: &RecommendArgs) -> anyhow::Result<u8> {
                 "room": target.room,
                 "answers": answers,
                 "remedies": remedies,
+                "too_short": (recommend::too_short(&inventory, wish).into_iter())
+                    .map(|(model, tokens)| json!({ "model": model, "context_length": tokens }))
+                    .collect::<Vec<_>>(),
                 "calibration": calibration,
                 "quality": quality(&inventory).map(|table| json!({
                     "model": table.model, "metric": table.metric, "source": table.source, "note": table.note,
@@ -97,6 +100,9 @@ pub fn recommend(global: &Global, args: &RecommendArgs) -> anyhow::Result<u8> {
             print_answers(&target, &answers, wish);
             print_remedies(&answers, &remedies);
             print_notes(&inventory, &answers, calibration.as_ref());
+            for (model, tokens) in recommend::too_short(&inventory, wish) {
+                println!("  - left out: {model} was made for {tokens} tokens of context");
+            }
         }
     }
     Ok(exit::OK)

@@ -52,6 +52,7 @@ impl Catalogue<'_> {
 
 fn kv_bytes(expressed: &Expressed) -> u64 {
     let model = Model {
+        context_length: None,
         file: None,
         id: String::new(),
         name: String::new(),
