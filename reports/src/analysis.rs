@@ -4,6 +4,7 @@
 
 mod chain;
 mod experiments;
+pub mod imported;
 mod peak;
 mod power;
 mod unit;

@@ -3,6 +3,8 @@
 //! Column names are stable: renaming one is a format change. Refuses to compute: every figure comes from
 //! [`crate::analysis`].
 
+mod imported;
+
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::Path;
@@ -17,7 +19,9 @@ use crate::analysis::{self, Analysis, HostAnalysis, SampleRow, UnitRow};
 use crate::label::Label;
 use crate::{bounds, epoch, format, run_dir, theory};
 
-/// Reads the run directory and writes `frames/samples.{parquet,csv}` and `frames/units.{parquet,csv}` into it.
+pub use imported::imported;
+
+/// Reads the run directory and writes `samples`, `units` and `imported` as Parquet and CSV into its folder `frames/`.
 ///
 /// Every file is written beside its place and renamed, so that a reader never sees half of one.
 ///
@@ -31,6 +35,7 @@ pub fn write(dir: &Path) -> anyhow::Result<()> {
     for (name, mut frame) in [
         ("samples", samples(&analysis)?),
         ("units", units(&analysis)?),
+        ("imported", imported(&analysis)?),
     ] {
         let parquet = folder.join(format!("{name}.parquet"));
         replace(&parquet, |file| {

@@ -37,6 +37,12 @@ pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
         "data/bounds.csv".into(),
         frames::csv(&mut frames::catalogue_bounds(&analysis)?)?,
     );
+    if !run.imports.is_empty() {
+        files.insert(
+            "data/imported.csv".into(),
+            frames::csv(&mut frames::imported(&analysis)?)?,
+        );
+    }
     replace_folder(&dir.join("html"), &files)?;
     let summary_path = dir.join("summary.md");
     fs::write(&summary_path, summary::markdown(&analysis))

@@ -14,13 +14,17 @@
 //!   hosts/<host>/stream.jsonl     every line the board sent, byte for byte
 //!   hosts/<host>/stderr.txt       what the board program said to people
 //!   hosts/<host>/attempts/<sha>/  the same files of attempts that a merge did not choose
+//!   imports/index.jsonl           ImportRecord, a line for each file that another program printed
+//!   imports/<sha>.<ext>           those files, byte for byte
 //!   frames/samples.parquet        one row per sample
 //!   frames/units.parquet          one row per unit
+//!   frames/imported.parquet       one row per imported figure
 //!   html/index.html               the report
 //!   summary.md                    the same in short
 //! ```
 
 pub mod files;
+pub mod imports;
 pub mod merge;
 pub mod plan;
 mod read;
@@ -42,7 +46,8 @@ pub use read::{
 ///   manifest. Nothing of version 1 changed.
 /// - 3: weights of real files in `models/*.yaml` (`file:`), outputs of external programs in streams (protocol 4). Nothing of
 ///   version 2 changed.
-pub const RUN_DIR_VERSION: u32 = 3;
+/// - 4: results of other programs: `imports/`. Nothing of version 3 changed.
+pub const RUN_DIR_VERSION: u32 = 4;
 
 /// What was run, with what, when (`manifest.json`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

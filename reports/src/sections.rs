@@ -28,6 +28,7 @@ mod host_threads;
 mod host_troubles;
 mod host_units;
 mod hosts;
+mod imported;
 mod inference;
 mod method;
 mod overview;
@@ -100,6 +101,7 @@ pub(crate) const RUN: &[Section] = &[
     section!(hosts, "Hosts of this run"),
     section!(overview, "Measured and theoretical bandwidth"),
     section!(inference, "Measured tokens per second"),
+    section!(imported, "Results of other programs"),
     section!(choose, "Which model on which board"),
     section!(method, "How to read this"),
     section!(provenance, "Where this run comes from"),

@@ -7,6 +7,8 @@ pub mod check;
 pub mod choose;
 pub mod doctor;
 mod evidence;
+pub mod export;
+pub mod import;
 pub mod lab;
 pub mod list;
 pub mod merge;

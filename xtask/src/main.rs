@@ -115,6 +115,10 @@ enum Command {
     Report(commands::report::ReportArgs),
     /// Join run directories of one plan, for instance those of shards
     Merge(commands::merge::MergeArgs),
+    /// Write a run in the format of another benchmark program
+    Export(commands::export::ExportArgs),
+    /// Keep results of other benchmark programs in a run, beside what memwall measured
+    Import(commands::import::ImportArgs),
     /// Show a GGUF file as a model, or add it to the catalogue
     Model(commands::model::ModelArgs),
     /// What bounds models on boards: the chain from theory over measured limits to tokens per second
@@ -141,6 +145,8 @@ fn main() -> ExitCode {
         Command::Restore(args) => commands::restore::restore(&cli.global, &args),
         Command::Report(args) => commands::report::report(&cli.global, &args),
         Command::Merge(args) => commands::merge::merge(&cli.global, &args),
+        Command::Export(args) => commands::export::export(&cli.global, &args),
+        Command::Import(args) => commands::import::import(&cli.global, &args),
         Command::Model(args) => commands::model::model(&cli.global, &args),
         Command::Bounds(args) => commands::bounds::bounds(&cli.global, &args),
         Command::Recommend(args) => commands::recommend::recommend(&cli.global, &args),

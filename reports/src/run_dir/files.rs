@@ -81,7 +81,7 @@ pub fn read_files(dir: &Path) -> anyhow::Result<RunFiles> {
             files.insert(name.to_owned(), bytes);
         }
     }
-    for folder in ["inventory", "hosts"] {
+    for folder in ["inventory", "hosts", "imports"] {
         if dir.join(folder).is_dir() {
             read_folder(&dir.join(folder), folder, &mut files)?;
         }

@@ -8,6 +8,7 @@
 //!   with the highest SHA-256. The others stay under `hosts/<host>/attempts/<sha>/`.
 //! - Two complete attempts are two measurements, unless one stream goes on where the other ends: choosing between
 //!   measurements is not for a merge, so it refuses.
+//! - Imported files are joined by their content; two names for the host or board of one are refused.
 //! - Another plan, another inventory and damaged files are refused too.
 
 mod attempts;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::attempts::Attempts;
 use super::files::{FILE_LIST, FileList, RunFiles};
+use super::imports::{self, MergedIndex};
 use super::plan::PlanRecord;
 use super::{RUN_DIR_VERSION, RunManifest};
 
@@ -57,6 +59,9 @@ pub fn merge(parts: &[Part]) -> Result<RunFiles, MergeError> {
         });
     }
     let mut files = state.shared;
+    if let Some(index) = state.imports.bytes() {
+        files.insert(imports::INDEX.to_owned(), index);
+    }
     let interrupted = hosts.values().any(|host| host.interrupted);
     let manifest = joined(
         state.manifests.into_values().collect(),
@@ -105,6 +110,7 @@ struct State {
     manifests: BTreeMap<Vec<u8>, RunManifest>,
     /// `plan.json` and the inventory.
     shared: RunFiles,
+    imports: MergedIndex,
     attempts: Attempts,
     problems: BTreeSet<String>,
 }
@@ -136,7 +142,13 @@ impl State {
                 problem("a newer version of memwall wrote it; update this one");
             }
             if manifest.plan_hash.is_none() {
-                problem("it has no plan; a version of memwall that made none measured it");
+                let has_imports = part.files.contains_key(imports::INDEX);
+                problem(match manifest.hosts.is_empty() && has_imports {
+                    true => {
+                        "it holds results of other programs alone; add those to another run with `cargo xtask import FILE --run RUN`"
+                    }
+                    false => "it has no plan; a version of memwall that made none measured it",
+                });
             }
             if !manifest.parts.is_empty() {
                 problem("its manifest has parts of parts");
@@ -146,6 +158,12 @@ impl State {
         }
         for (path, bytes) in &part.files {
             if path == "manifest.json" || path == FILE_LIST {
+                continue;
+            }
+            if path == imports::INDEX {
+                let mut in_index = BTreeSet::new();
+                self.imports.take(bytes, &mut in_index);
+                in_index.iter().for_each(|it| problem(it));
                 continue;
             }
             if let Some(in_hosts) = path.strip_prefix("hosts/") {

@@ -13,6 +13,7 @@ use bench_protocol::{
 };
 use serde::de::DeserializeOwned;
 
+use super::imports::{self, ImportData};
 use super::{HostRecord, HostStatus, LeftOut, PreviousRun, RUN_DIR_VERSION, RunManifest, Stage};
 use crate::format;
 
@@ -31,6 +32,8 @@ pub struct RunData {
     pub hosts: Vec<HostData>,
     /// The inventory of that day, without the files of it that cannot be read.
     pub inventory: Inventory,
+    /// Results of other programs, in the order of their hashes.
+    pub imports: Vec<ImportData>,
     /// Whether the Parquet frames are there.
     pub has_frames: bool,
     /// What is wrong with the directory itself, in plain words.
@@ -138,10 +141,12 @@ pub fn read(dir: &Path) -> anyhow::Result<RunData> {
         .collect();
     let (inventory, diagnostics) = bench_inventory::load_catalogue_lossy(&dir.join("inventory"));
     problems.extend(left_out_files(dir, &diagnostics));
+    let imports = imports::read(dir, &mut problems);
     Ok(RunData {
         manifest,
         hosts,
         inventory,
+        imports,
         has_frames: ["units", "samples"]
             .iter()
             .all(|name| dir.join(format!("frames/{name}.parquet")).is_file()),

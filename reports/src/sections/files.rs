@@ -21,6 +21,12 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             "every model on every board, by theory (CSV)",
         ),
     ];
+    if !page.analysis.run.imports.is_empty() {
+        files.push((
+            "data/imported.csv",
+            "one row per figure of another program (CSV)",
+        ));
+    }
     if page.analysis.run.has_frames {
         files.extend([
             (

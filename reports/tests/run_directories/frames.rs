@@ -131,6 +131,8 @@ fn writing_leaves_no_half_files() {
     assert_eq!(
         names,
         [
+            "imported.csv",
+            "imported.parquet",
             "samples.csv",
             "samples.parquet",
             "units.csv",

@@ -4,5 +4,6 @@ mod experiments;
 mod external;
 mod fixture;
 mod frames;
+mod interop;
 mod merge;
 mod report;

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use bench_reports::run_dir::files::{FILE_LIST, FileList, RunFiles, read_files, seal};
+use bench_reports::run_dir::files::{FILE_LIST, FileList, RunFiles, read_files, seal, sha256};
+use bench_reports::run_dir::imports::{self, ImportRecord};
 use bench_reports::run_dir::merge::{Part, merge, missing_shards};
 use bench_reports::run_dir::{RUN_DIR_VERSION, RunManifest, Shard};
 use proptest::prelude::*;
@@ -87,10 +88,39 @@ fn manifest(part_idx: usize, shard: Option<Shard>, hosts: &[usize]) -> RunManife
     }
 }
 
+/// Results of another program in a part: which, and whether the importer named a board.
+type Import = (u8, bool);
+
+fn import_files(imports: &[Import]) -> RunFiles {
+    let mut files = RunFiles::new();
+    let mut records = Vec::new();
+    for (which, has_board) in imports {
+        let content = format!("result {which}").into_bytes();
+        let hash = sha256(&content);
+        let name = if *has_board { "a.json" } else { "b.json" };
+        let file = imports::place(&hash, name);
+        records.push(ImportRecord {
+            file: file.clone(),
+            sha256: hash,
+            tool: "mbw".into(),
+            board: has_board.then(|| "rock-5b".into()),
+            host: None,
+            original_name: name.into(),
+            imported_at: format!("2026-01-31T22:15:0{which}Z"),
+        });
+        files.insert(file, content);
+    }
+    if !records.is_empty() {
+        files.insert(imports::INDEX.to_owned(), imports::index_bytes(&records));
+    }
+    files
+}
+
 fn part(
     part_idx: usize,
     shard: Option<Shard>,
     attempts: &BTreeMap<usize, Attempt>,
+    imports: &[Import],
     is_sealed: bool,
 ) -> Part {
     let hosts: Vec<usize> = attempts.keys().copied().collect();
@@ -101,6 +131,7 @@ fn part(
             files.insert(format!("hosts/{}/{file}", HOSTS[*host_idx]), bytes);
         }
     }
+    files.extend(import_files(imports));
     if is_sealed {
         let list = FileList::of(&files).to_bytes();
         files.insert(FILE_LIST.to_owned(), list);
@@ -123,14 +154,18 @@ fn attempts() -> impl Strategy<Value = Attempt> {
 prop_compose! {
     fn parts()(
         parts in prop::collection::vec(
-            (prop::collection::btree_map(0..HOSTS.len(), attempts(), 0..4), any::<bool>()),
+            (
+                prop::collection::btree_map(0..HOSTS.len(), attempts(), 0..4),
+                prop::collection::vec((0u8..4, any::<bool>()), 0..3),
+                any::<bool>(),
+            ),
             1..6,
         ),
     ) -> Vec<Part> {
         let n_shards = parts.len() as u32;
         let shard = |part_idx: usize| Some(Shard { index: part_idx as u32 + 1, n_shards });
         let numbered = parts.iter().enumerate();
-        numbered.map(|(i, (attempts, is_sealed))| part(i, shard(i), attempts, *is_sealed)).collect()
+        numbered.map(|(i, (attempts, imports, is_sealed))| part(i, shard(i), attempts, imports, *is_sealed)).collect()
     }
 }
 
@@ -178,8 +213,22 @@ proptest! {
             return Ok(());
         };
         let all = parts.iter().flat_map(|part| &part.files);
-        for (path, bytes) in all.filter(|(path, _)| path.starts_with("hosts/")) {
+        let is_evidence = |path: &str| {
+            path.starts_with("hosts/") || path.starts_with("imports/") && path != imports::INDEX
+        };
+        for (path, bytes) in all.filter(|(path, _)| is_evidence(path)) {
             prop_assert!(merged.values().any(|kept| kept == bytes), "{path} is lost");
+        }
+        let index = |files: &RunFiles| {
+            let bytes = files.get(imports::INDEX).map_or(&[][..], Vec::as_slice);
+            imports::parse_index(bytes).0
+        };
+        let merged_index = index(&merged);
+        for record in parts.iter().flat_map(|part| index(&part.files)) {
+            let kept: Vec<_> = merged_index.iter().filter(|it| it.sha256 == record.sha256).collect();
+            prop_assert_eq!(kept.len(), 1);
+            prop_assert!(record.board.is_none() || kept[0].board == record.board);
+            prop_assert!(merged.contains_key(&kept[0].file));
         }
         for host in HOSTS {
             let path = format!("hosts/{host}/stream.jsonl");
@@ -252,7 +301,7 @@ fn one_shard_or_many_give_the_same_report() {
         part.files.extend(catalogue.clone());
         part
     };
-    let one = with_catalogue(part(0, None, &all, false));
+    let one = with_catalogue(part(0, None, &all, &[], false));
     let mut many: Vec<Part> = (0..3u32)
         .map(|i| {
             let shard = Shard {
@@ -261,7 +310,7 @@ fn one_shard_or_many_give_the_same_report() {
             };
             let own = all.iter().filter(|(host, _)| **host as u32 % 3 == i);
             let own = own.map(|(host, attempt)| (*host, *attempt)).collect();
-            with_catalogue(part(1 + i as usize, Some(shard), &own, false))
+            with_catalogue(part(1 + i as usize, Some(shard), &own, &[], false))
         })
         .collect();
     let report = rendered(&[one]);
@@ -282,7 +331,7 @@ fn problems(parts: &[Part]) -> String {
 }
 
 fn one_host(part_idx: usize, attempt: Attempt) -> Part {
-    part(part_idx, None, &[(0, attempt)].into(), true)
+    part(part_idx, None, &[(0, attempt)].into(), &[], true)
 }
 
 #[test]
@@ -382,6 +431,40 @@ fn a_resumed_run_replaces_its_earlier_state_which_is_kept() {
 }
 
 #[test]
+fn refuses_two_names_for_the_host_of_one_imported_file() {
+    let with_host = |part_idx: usize, host: &str| {
+        let mut part = part(
+            part_idx,
+            None,
+            &[(0, Attempt::Complete)].into(),
+            &[(1, true)],
+            false,
+        );
+        let mut records = imports::parse_index(&part.files[imports::INDEX]).0;
+        records[0].host = Some(host.to_owned());
+        part.files
+            .insert(imports::INDEX.to_owned(), imports::index_bytes(&records));
+        part
+    };
+    assert!(merge(&[with_host(0, "rock"), with_host(0, "rock")]).is_ok());
+    let problems = problems(&[with_host(0, "rock"), with_host(0, "desk")]);
+    assert!(
+        problems.contains("different hosts: `desk` and `rock`"),
+        "{problems}"
+    );
+    let mut broken = with_host(0, "rock");
+    broken
+        .files
+        .insert(imports::INDEX.to_owned(), b"{\n".to_vec());
+    assert!(
+        merge(&[broken])
+            .unwrap_err()
+            .to_string()
+            .contains("`imports/index.jsonl`, line 1, is broken")
+    );
+}
+
+#[test]
 fn names_the_shards_that_are_missing() {
     let missing = |shards: &[(u32, u32)]| {
         let parts = shards.iter().enumerate().map(|(i, (index, n_shards))| {
@@ -389,7 +472,7 @@ fn names_the_shards_that_are_missing() {
                 index: *index,
                 n_shards: *n_shards,
             };
-            part(i, Some(shard), &BTreeMap::new(), true)
+            part(i, Some(shard), &BTreeMap::new(), &[], true)
         });
         let merged = merge(&parts.collect::<Vec<_>>()).unwrap();
         let manifest: RunManifest = serde_json::from_slice(&merged["manifest.json"]).unwrap();

@@ -18,6 +18,7 @@ mod external;
 mod faults;
 mod fleet;
 mod gguf;
+mod interop;
 mod lab;
 mod plan;
 mod replay;
