@@ -1,6 +1,12 @@
-//! Order statistics of samples: quartiles, spread, and a seeded bootstrap interval of the median.
+//! Order statistics of samples: quartiles, spread, a seeded bootstrap interval of the median, and ratios of two sets.
 //!
 //! Everything is deterministic: same samples and same seed in, same figures out. Refuses values that are not finite.
+
+mod ratio;
+
+pub use ratio::{
+    ALPHA, MIN_RUNS, MIN_SAMPLES, Ratio, false_discovery_rates, ratio_of_medians, ratio_of_runs,
+};
 
 /// Resamples of one bootstrap; with 2 000 the ends of a 95 % interval rest on 50 resamples each.
 const N_RESAMPLES: usize = 2_000;
@@ -86,11 +92,18 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 
 /// 95 % percentile bootstrap of the median (Efron, 1979) of sorted, non-empty samples.
 fn bootstrap_median(sorted: &[f64], seed: u64) -> (f64, f64) {
+    let mut medians = resampled_medians(sorted, seed);
+    medians.sort_by(f64::total_cmp);
+    (quantile(&medians, 0.025), quantile(&medians, 0.975))
+}
+
+/// Medians of [`N_RESAMPLES`] resamples of sorted, non-empty samples.
+fn resampled_medians(sorted: &[f64], seed: u64) -> Vec<f64> {
     let step = sorted.len().div_ceil(MAX_BOOTSTRAP_SAMPLES);
     let samples: Vec<f64> = sorted.iter().copied().step_by(step).collect();
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut ranks = vec![0_usize; samples.len()];
-    let mut medians: Vec<f64> = (0..N_RESAMPLES)
+    (0..N_RESAMPLES)
         .map(|_| {
             ranks.fill_with(|| rng.usize(..samples.len()));
             // The samples are sorted, so the median of a resample is found on its ranks alone.
@@ -105,9 +118,7 @@ fn bootstrap_median(sorted: &[f64], seed: u64) -> (f64, f64) {
                 }
             }
         })
-        .collect();
-    medians.sort_by(f64::total_cmp);
-    (quantile(&medians, 0.025), quantile(&medians, 0.975))
+        .collect()
 }
 
 #[cfg(test)]
