@@ -14,7 +14,7 @@ use bench_protocol::{Check, Environment, Residency};
 
 pub use chain::{Chain, Limit, kernel_rates, mixed_rate};
 pub use experiments::{
-    Gain, Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline,
+    Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline,
 };
 pub use power::{Power, PowerSource};
 pub use unit::{

@@ -9,6 +9,7 @@ pub mod run_dir;
 
 pub mod analysis;
 pub mod bounds;
+pub mod compare;
 pub mod decide;
 pub mod epoch;
 pub mod export;

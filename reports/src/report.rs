@@ -74,9 +74,14 @@ pub(crate) fn page_name(name: &str) -> String {
     }
 }
 
+/// What the marks of a report mean.
+const FOOTER: &str = "Dashed outlines are theory, solid bars are measured, grey bars ran under an emulator and are compared with \
+    nothing, hollow bars are invalid.";
+
 /// What the page around the sections needs.
 #[derive(Serialize)]
 struct Frame<'a> {
+    footer: &'a str,
     style: &'static str,
     title: String,
     subtitle: String,
@@ -186,6 +191,7 @@ fn render_page(
         });
     }
     let frame = Frame {
+        footer: FOOTER,
         style: include_str!("report/style.css"),
         title: title.to_owned(),
         subtitle: subtitle.to_owned(),
@@ -193,6 +199,62 @@ fn render_page(
         root: page.root,
         is_index: matches!(page.scope, Scope::Run),
         sections: rendered,
+    };
+    let template = environment.get_template("page.html.j2")?;
+    template
+        .render(context! { page => Serde(&frame) })
+        .context("cannot render the page")
+}
+
+/// A section of a page that belongs to no run.
+pub(crate) struct Part {
+    /// Anchor on the page.
+    pub(crate) id: &'static str,
+    /// Heading.
+    pub(crate) title: &'static str,
+    /// Name of the template; must end in `.html.j2`, which switches escaping on.
+    pub(crate) template: &'static str,
+    /// The template.
+    pub(crate) source: &'static str,
+    /// The view model.
+    pub(crate) view: minijinja::Value,
+}
+
+/// A page of its own, in one file and in the style of a report; `footer` says what its marks mean.
+///
+/// # Errors
+/// When a template does not fit its view model.
+pub(crate) fn standalone(
+    title: &str,
+    subtitle: &str,
+    footer: &str,
+    parts: Vec<Part>,
+) -> anyhow::Result<String> {
+    let mut environment = environment()?;
+    for part in &parts {
+        environment.add_template(part.template, part.source)?;
+    }
+    let mut sections = Vec::new();
+    for part in parts {
+        let html = environment
+            .get_template(part.template)
+            .and_then(|template| template.render(context! { view => part.view }))
+            .with_context(|| format!("cannot render section `{}`", part.id))?;
+        sections.push(Rendered {
+            id: part.id,
+            title: part.title,
+            html,
+        });
+    }
+    let frame = Frame {
+        footer,
+        style: include_str!("report/style.css"),
+        title: title.to_owned(),
+        subtitle: subtitle.to_owned(),
+        run_id: String::new(),
+        root: "",
+        is_index: true,
+        sections,
     };
     let template = environment.get_template("page.html.j2")?;
     template

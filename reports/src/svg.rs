@@ -5,6 +5,7 @@
 
 mod bars;
 mod lines;
+mod ratios;
 mod strips;
 mod xy;
 
@@ -12,6 +13,7 @@ use std::fmt::Write as _;
 
 pub(crate) use bars::{Bar, Mark, bar_chart};
 pub(crate) use lines::{Line, line_chart};
+pub(crate) use ratios::{RatioMark, RatioRow, ratio_chart};
 pub(crate) use strips::{Strip, strip_chart};
 pub(crate) use xy::{Axis, AxisKind, Series, Style, XyChart, xy_chart};
 

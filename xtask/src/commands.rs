@@ -5,6 +5,7 @@ pub mod bounds;
 pub mod build;
 pub mod check;
 pub mod choose;
+pub mod compare;
 pub mod doctor;
 mod evidence;
 pub mod export;

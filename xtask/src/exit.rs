@@ -14,6 +14,8 @@ pub const UNREACHABLE: u8 = 4;
 pub const FAILED: u8 = 5;
 /// All data of a board are invalid.
 pub const INVALID: u8 = 6;
+/// A comparison confirmed that something became slower by more than was allowed.
+pub const REGRESSION: u8 = 7;
 /// A board is not known to be as it was before.
 pub const NOT_RESTORED: u8 = 8;
 /// Interrupted; what was measured is in the run directory and its report.

@@ -127,6 +127,8 @@ enum Command {
     Recommend(commands::recommend::RecommendArgs),
     /// Start, show and end emulated boards to try memwall on
     Lab(commands::lab::LabArgs),
+    /// Compare two runs, hosts or states of a host, unit by unit, with intervals
+    Compare(commands::compare::CompareArgs),
     /// Run a program of this machine on a host, as cargo's runner
     Runner(commands::runner::RunnerArgs),
     /// Everything CI runs, set-up included
@@ -145,6 +147,7 @@ fn main() -> ExitCode {
         Command::Restore(args) => commands::restore::restore(&cli.global, &args),
         Command::Report(args) => commands::report::report(&cli.global, &args),
         Command::Merge(args) => commands::merge::merge(&cli.global, &args),
+        Command::Compare(args) => commands::compare::compare(&cli.global, &args),
         Command::Export(args) => commands::export::export(&cli.global, &args),
         Command::Import(args) => commands::import::import(&cli.global, &args),
         Command::Model(args) => commands::model::model(&cli.global, &args),

@@ -9,6 +9,8 @@ use bench_protocol::{KvFormat, ModelRef, Residency};
 
 use super::HostAnalysis;
 use super::unit::{SampleRow, UnitKind, UnitRow};
+use crate::compare::{self, Pair};
+use crate::run_dir::RunManifest;
 
 /// Steps that make a ladder.
 const MIN_STEPS: usize = 3;
@@ -54,25 +56,6 @@ impl LadderStep {
     pub fn deviation(&self) -> f64 {
         self.speed_ratio / self.byte_ratio - 1.0
     }
-}
-
-/// One unit before and after the board was prepared.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gain {
-    /// The unit.
-    pub unit: String,
-    /// Whether the rates are tokens per second; else GB/s.
-    pub in_tokens: bool,
-    /// Rate as the board was found.
-    pub as_found: f64,
-    /// Rate after it was prepared.
-    pub prepared: f64,
-    /// Rate after over rate before.
-    pub ratio: f64,
-    /// Lowest ratio that the 95 % intervals of both medians allow.
-    pub low: f64,
-    /// Highest such ratio.
-    pub high: f64,
 }
 
 /// Time of the next token with a KV cache and without one, over the position of the token.
@@ -212,36 +195,12 @@ fn median<'a>(points: impl Iterator<Item = &'a (f64, f64)>) -> f64 {
 }
 
 impl HostAnalysis<'_> {
-    /// What preparing the board bought, for every unit that was measured before and after it.
-    pub fn gains(&self) -> Vec<Gain> {
-        let gain = |before: &UnitRow| {
-            let is_same = |after: &&UnitRow| {
-                (before.unit.strip_prefix(after.unit.as_str()))
-                    .is_some_and(|rest| rest.starts_with('/') && !rest[1..].contains('/'))
-            };
-            let after = self.units.iter().find(is_same)?;
-            let is_usable = |unit: &UnitRow| unit.verdict.is_usable() || unit.emulated;
-            let (was, is) = (before.summary.as_ref()?, after.summary.as_ref()?);
-            let in_tokens = after.tokens_per_s.is_some();
-            let rate = |unit: &UnitRow| {
-                if in_tokens {
-                    unit.tokens_per_s
-                } else {
-                    unit.gb_per_s
-                }
-            };
-            (is_usable(before) && is_usable(after)).then_some(())?;
-            Some(Gain {
-                unit: after.unit.clone(),
-                in_tokens,
-                as_found: rate(before)?,
-                prepared: rate(after)?,
-                ratio: was.median / is.median,
-                low: was.ci_low / is.ci_high,
-                high: was.ci_high / is.ci_low,
-            })
-        };
-        self.as_found.iter().filter_map(gain).collect()
+    /// What preparing the board bought, for every unit that was measured before and after it, the largest gain or loss
+    /// first; none on emulated hosts.
+    pub fn gains(&self) -> Vec<Pair> {
+        // Both states are of one run, so nothing of its manifest differs.
+        let comparison = compare::before_after(&RunManifest::default(), self);
+        comparison.map_or_else(Vec::new, |comparison| comparison.pairs)
     }
 
     /// Units that may be used and had the bus for themselves; none on emulated hosts.

@@ -348,6 +348,13 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
 }
 
 impl UnitRow {
+    /// Nanoseconds per iteration of each sample, in the order they were taken.
+    pub fn ns_per_iteration(&self) -> Vec<f64> {
+        (self.samples.iter())
+            .map(|sample| sample.elapsed_ns as f64 / sample.iterations as f64)
+            .collect()
+    }
+
     /// Tokens per second over the watts of the sensor that shows most: tokens for each joule of the whole board, where
     /// a sensor of its supply exists.
     pub fn tokens_per_joule(&self) -> Option<f64> {

@@ -4,6 +4,7 @@ use bench_inventory::{Inventory, KvFormat, Model, Quant};
 use serde::Serialize;
 
 use super::{Answer, Certainty, Wish, answer, load, quality};
+use crate::compare::Metric;
 use crate::decide::{Target, decide, of_board};
 use crate::label::Label;
 use crate::predict::Machine;
@@ -132,7 +133,7 @@ fn freed_bus(target: &Target) -> Vec<Remedy> {
     };
     let mut remedies = Vec::new();
     let mut ratios: Vec<f64> = (host.gains().iter())
-        .filter(|gain| gain.in_tokens)
+        .filter(|gain| gain.metric == Metric::TokensPerS)
         .map(|gain| gain.ratio)
         .filter(|ratio| ratio.is_finite())
         .collect();

@@ -5,7 +5,7 @@ use bench_protocol::{EnvironmentAction, EnvironmentStep};
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::analysis::Gain;
+use crate::compare::Pair;
 use crate::{epoch, format};
 
 #[derive(Serialize)]
@@ -79,26 +79,17 @@ fn shown(text: &str) -> String {
     }
 }
 
-fn gain(gain: &Gain) -> GainRow {
-    let rate = |rate: f64| match gain.in_tokens {
-        true => format::tokens_per_s(rate),
-        false => format::gb_per_s(rate),
-    };
+fn gain(gain: &Pair) -> GainRow {
+    let interval = gain.interval();
     GainRow {
-        unit: format::foreign_short(&gain.unit, 80),
-        as_found: rate(gain.as_found),
-        prepared: rate(gain.prepared),
-        gain: format!(
-            "{} ({} to {})",
-            format::signed_percent(gain.ratio - 1.0),
-            format::signed_percent(gain.low - 1.0),
-            format::signed_percent(gain.high - 1.0)
-        ),
-        meaning: match (gain.low > 1.0, gain.high < 1.0) {
-            (true, _) => "faster",
-            (_, true) => "slower",
-            _ => "no difference shown",
+        unit: format::foreign_short(&gain.unit_a, 80),
+        as_found: gain.metric.words(gain.a.value),
+        prepared: gain.metric.words(gain.b.value),
+        gain: match interval {
+            Some(interval) => format!("{} ({interval})", gain.difference()),
+            None => format!("{} (too few samples)", gain.difference()),
         },
+        meaning: gain.outcome.words(),
     }
 }
 

@@ -111,7 +111,7 @@ fn what_preparing_a_board_bought_and_what_disturbed_it() {
     let analysis = analysis::analyse(&run);
     let host = &analysis.hosts[0];
     let gains: Vec<(String, f64)> = (host.gains().into_iter())
-        .map(|gain| (gain.unit, (gain.ratio * 100.0).round()))
+        .map(|gain| (gain.unit_a, (gain.ratio * 100.0).round()))
         .collect();
     let expect = [("read/dram/t4", 150.0), ("write/dram/t4", 100.0)];
     assert_eq!(gains, expect.map(|(unit, ratio)| (unit.to_string(), ratio)));

@@ -1,0 +1,459 @@
+//! Compares what was measured: run with run, board with board, power mode with power mode, before with after.
+//!
+//! Units are paired by what they measure; each pair has a ratio, an interval and a word for it, and whatever cannot be
+//! paired is listed with its reason. Owns these words. Refuses to say why something differs: it lists what differs too.
+
+mod change;
+mod page;
+mod pairing;
+mod words;
+
+use serde::Serialize;
+
+use crate::analysis::{HostAnalysis, UnitRow};
+use crate::run_dir::RunManifest;
+use crate::stats::{self, Ratio};
+
+pub use change::Change;
+pub use page::page;
+
+/// A difference is called one while its false discovery rate is at most this.
+pub const MAX_FALSE_DISCOVERY_RATE: f64 = 0.05;
+
+/// What was measured once: a host in a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The run.
+    pub manifest: &'a RunManifest,
+    /// The host in it.
+    pub host: &'a HostAnalysis<'a>,
+    /// Which of its units.
+    pub state: State,
+}
+
+/// Which units of a host are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Those that stand in the report.
+    Reported,
+    /// Those that were measured before the host was prepared, of a run that measured both.
+    AsFound,
+}
+
+impl<'a> Subject<'a> {
+    /// All units that are meant, measured or not.
+    fn units(&self) -> &'a [UnitRow] {
+        match self.state {
+            State::Reported => &self.host.units,
+            State::AsFound => &self.host.as_found,
+        }
+    }
+
+    fn n_cpus(&self) -> Option<usize> {
+        self.host.data.facts.as_ref().map(|facts| facts.cpus.len())
+    }
+}
+
+/// A comparison: B against A.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// What it starts from.
+    pub a: Side,
+    /// What is held against it.
+    pub b: Side,
+    /// What the intervals are made of.
+    pub basis: Basis,
+    /// What else differs, or may differ: each may be the cause.
+    pub changes: Vec<Change>,
+    /// Units of both sides, the largest difference first.
+    pub pairs: Vec<Pair>,
+    /// Units that are not compared.
+    pub left_out: Vec<LeftOut>,
+    /// Pairs with a p-value: what the false discovery rate is about.
+    pub n_tested: usize,
+    /// [`MAX_FALSE_DISCOVERY_RATE`].
+    pub max_false_discovery_rate: f64,
+}
+
+/// One side of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Side {
+    /// Its runs and hosts.
+    pub subjects: Vec<SubjectName>,
+}
+
+/// Names of a [`Subject`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SubjectName {
+    /// The run.
+    pub run_id: String,
+    /// The host.
+    pub host: String,
+    /// Its board, where the fleet file names one.
+    pub board: Option<String>,
+    /// Which of its units: `reported` or `as_found`.
+    pub state: &'static str,
+}
+
+/// What an interval is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// The samples of one run on each side: how runs differ among themselves is not in it.
+    Samples,
+    /// One value of each run, several runs on each side: how runs differ is in it.
+    Runs,
+}
+
+/// What a figure counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Metric {
+    /// 10^9 bytes per second.
+    #[serde(rename = "GB/s")]
+    GbPerS,
+    /// Tokens per second.
+    #[serde(rename = "tokens/s")]
+    TokensPerS,
+    /// Nanoseconds from one load of a chain to the next; less is faster.
+    #[serde(rename = "ns per load")]
+    NsPerLoad,
+    /// 10^9 operations per second.
+    #[serde(rename = "Gop/s")]
+    GopPerS,
+}
+
+impl Metric {
+    /// The unit sign.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Metric::GbPerS => "GB/s",
+            Metric::TokensPerS => "tokens/s",
+            Metric::NsPerLoad => "ns per load",
+            Metric::GopPerS => "Gop/s",
+        }
+    }
+
+    /// The metric of a unit and its figure.
+    fn of(unit: &UnitRow) -> Option<(Metric, f64)> {
+        let all = [
+            (Metric::TokensPerS, unit.tokens_per_s),
+            (Metric::NsPerLoad, unit.ns_per_load),
+            (
+                Metric::GopPerS,
+                unit.gop_per_s.filter(|_| unit.gb_per_s.is_none()),
+            ),
+            (
+                Metric::GopPerS,
+                unit.gop_per_s.filter(|_| unit.kind.is_batched()),
+            ),
+            (Metric::GbPerS, unit.gb_per_s),
+        ];
+        let known = all
+            .into_iter()
+            .find_map(|(metric, value)| Some((metric, value?)));
+        known.filter(|(_, value)| value.is_finite() && *value > 0.0)
+    }
+}
+
+/// One unit on both sides.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Pair {
+    /// Its name on side A.
+    pub unit_a: String,
+    /// Its name on side B.
+    pub unit_b: String,
+    /// What the figures count.
+    pub metric: Metric,
+    /// Figure of A.
+    pub a: Figure,
+    /// Figure of B.
+    pub b: Figure,
+    /// Speed of B over that of A; above 1 B is faster, also where the figure is a time.
+    pub ratio: f64,
+    /// Lower end of the 95 % interval of the ratio; `None` where too little was measured for one.
+    pub low: Option<f64>,
+    /// Upper end of it.
+    pub high: Option<f64>,
+    /// Probability of a difference at least as clear where there is none.
+    pub p_value: Option<f64>,
+    /// The same after having looked at all pairs at once.
+    pub false_discovery_rate: Option<f64>,
+    /// The word for it.
+    pub outcome: Outcome,
+    /// What to know about the pair: too few samples, another variant, a suspect figure.
+    pub notes: Vec<String>,
+}
+
+impl Pair {
+    /// Size of the difference, the same for twice and half as fast.
+    pub fn size(&self) -> f64 {
+        self.ratio.ln().abs()
+    }
+}
+
+/// A figure of one side.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Figure {
+    /// Of the median sample; of several runs the geometric mean of these.
+    pub value: f64,
+    /// Samples, of all runs together.
+    pub n_samples: usize,
+    /// Runs.
+    pub n_runs: usize,
+}
+
+/// Whether B is faster than A.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Outcome {
+    /// B is faster.
+    #[serde(rename = "faster")]
+    Faster,
+    /// B is slower.
+    #[serde(rename = "slower")]
+    Slower,
+    /// The samples show no difference; there may be one.
+    #[serde(rename = "no difference shown")]
+    NotShown,
+}
+
+impl Outcome {
+    /// The words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Outcome::Faster => "faster",
+            Outcome::Slower => "slower",
+            Outcome::NotShown => "no difference shown",
+        }
+    }
+}
+
+/// A unit that is not compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub unit: String,
+    /// `A`, `B` or `both`.
+    pub side: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+/// Compares B with A. One subject on each side compares samples, several on each side compare runs.
+///
+/// # Errors
+/// When a side is empty, or one has one run and the other several: then the spread of one side is not known.
+pub fn compare(a: &[Subject], b: &[Subject]) -> Result<Comparison, String> {
+    let basis = match (a.len(), b.len()) {
+        (0, _) | (_, 0) => return Err("both sides need at least one run".into()),
+        (1, 1) => Basis::Samples,
+        (2.., 2..) => Basis::Runs,
+        (n_a, n_b) => {
+            return Err(format!(
+                "{n_a} and {n_b} runs: give one run on each side, or at least {} on each, so that the spread between runs is known",
+                stats::MIN_RUNS
+            ));
+        }
+    };
+    let (groups, mut left_out) = pairing::pair(a, b);
+    let mut pairs = Vec::new();
+    for group in &groups {
+        match compare_units(group, basis) {
+            Ok(pair) => pairs.push(pair),
+            Err(reason) => left_out.push(LeftOut {
+                unit: group.name().to_owned(),
+                side: "both",
+                reason,
+            }),
+        }
+    }
+    let n_tested = name_outcomes(&mut pairs);
+    // The name decides between equals, so that the order depends on nothing else.
+    pairs.sort_by(|x, y| (y.size().total_cmp(&x.size())).then_with(|| x.unit_a.cmp(&y.unit_a)));
+    Ok(Comparison {
+        a: side(a),
+        b: side(b),
+        basis,
+        changes: change::changes(a, b),
+        pairs,
+        left_out,
+        n_tested,
+        max_false_discovery_rate: MAX_FALSE_DISCOVERY_RATE,
+    })
+}
+
+/// What preparing a host bought: its units as it was found against the same after it was prepared. `None` where it was
+/// not measured both ways.
+pub fn before_after(manifest: &RunManifest, host: &HostAnalysis) -> Option<Comparison> {
+    let subject = |state| Subject {
+        manifest,
+        host,
+        state,
+    };
+    let is_both = !host.as_found.is_empty() && !host.units.is_empty();
+    is_both.then_some(())?;
+    compare(&[subject(State::AsFound)], &[subject(State::Reported)]).ok()
+}
+
+impl Comparison {
+    /// Pairs with this outcome.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        (self.pairs.iter())
+            .filter(|pair| pair.outcome == outcome)
+            .count()
+    }
+
+    /// Pairs that are confirmed to be slower by more than `share`: 0.05 is 5 % of the speed of A.
+    pub fn regressions(&self, share: f64) -> Vec<&Pair> {
+        let is_slower = |pair: &&Pair| pair.outcome == Outcome::Slower && 1.0 - pair.ratio > share;
+        self.pairs.iter().filter(is_slower).collect()
+    }
+}
+
+fn side(subjects: &[Subject]) -> Side {
+    let name = |subject: &Subject| SubjectName {
+        run_id: subject.manifest.run_id.clone(),
+        host: subject.host.name().to_owned(),
+        board: subject.host.data.record.board.clone(),
+        state: match subject.state {
+            State::Reported => "reported",
+            State::AsFound => "as_found",
+        },
+    };
+    Side {
+        subjects: subjects.iter().map(name).collect(),
+    }
+}
+
+/// A pair whose outcome is not named yet.
+fn compare_units(group: &pairing::Group, basis: Basis) -> Result<Pair, String> {
+    let (metric, a) = figure(&group.a)?;
+    let (metric_b, b) = figure(&group.b)?;
+    if metric != metric_b {
+        return Err(format!(
+            "A counts {} and B counts {}",
+            metric.sign(),
+            metric_b.sign()
+        ));
+    }
+    let speed_ratio = match metric {
+        Metric::NsPerLoad => a.value / b.value,
+        _ => b.value / a.value,
+    };
+    let known = match basis {
+        Basis::Samples => of_samples(group, speed_ratio),
+        Basis::Runs => of_runs(group, metric),
+    };
+    let mut notes = pairing::notes(group);
+    if known.is_none() {
+        notes.insert(0, too_few(basis, a, b));
+    }
+    Ok(Pair {
+        unit_a: group.name().to_owned(),
+        unit_b: group.name_b().to_owned(),
+        metric,
+        a,
+        b,
+        ratio: speed_ratio,
+        low: known.map(|known| known.low),
+        high: known.map(|known| known.high),
+        p_value: known.map(|known| known.p_value),
+        false_discovery_rate: None,
+        outcome: Outcome::NotShown,
+        notes,
+    })
+}
+
+fn too_few(basis: Basis, a: Figure, b: Figure) -> String {
+    match basis {
+        Basis::Samples => format!(
+            "too few samples for an interval: {} and {}, at least {} are needed on each side",
+            a.n_samples,
+            b.n_samples,
+            stats::MIN_SAMPLES
+        ),
+        Basis::Runs => format!(
+            "too few runs for an interval: {} and {} measured it, at least {} are needed on each side",
+            a.n_runs,
+            b.n_runs,
+            stats::MIN_RUNS
+        ),
+    }
+}
+
+fn figure(units: &[&UnitRow]) -> Result<(Metric, Figure), String> {
+    let figures: Option<Vec<(Metric, f64)>> = units.iter().map(|unit| Metric::of(unit)).collect();
+    let figures = figures.filter(|figures| !figures.is_empty()).ok_or(
+        "it has samples, but no rate follows from them: nothing says what an iteration is",
+    )?;
+    let metric = figures[0].0;
+    if figures.iter().any(|(other, _)| *other != metric) {
+        return Err("its runs count different things".into());
+    }
+    let value = match figures.as_slice() {
+        [(_, only)] => *only,
+        several => {
+            let logs: f64 = several.iter().map(|(_, value)| value.ln()).sum();
+            (logs / several.len() as f64).exp()
+        }
+    };
+    Ok((
+        metric,
+        Figure {
+            value,
+            n_samples: units.iter().map(|unit| unit.samples.len()).sum(),
+            n_runs: units.len(),
+        },
+    ))
+}
+
+fn of_samples(group: &pairing::Group, speed_ratio: f64) -> Option<Ratio> {
+    let (a, b) = (group.a.first()?, group.b.first()?);
+    let seed = stats::seed_of(&[&a.unit, &b.unit]);
+    let of_times = stats::ratio_of_medians(&a.ns_per_iteration(), &b.ns_per_iteration(), seed)?;
+    // An iteration may be another amount of work on the other side.
+    Some(of_times.scaled(speed_ratio / of_times.ratio))
+}
+
+fn of_runs(group: &pairing::Group, metric: Metric) -> Option<Ratio> {
+    let figures = |units: &[&UnitRow]| -> Vec<f64> {
+        let figures = units.iter().filter_map(|unit| Metric::of(unit));
+        figures.map(|(_, value)| value).collect()
+    };
+    let (a, b) = (figures(&group.a), figures(&group.b));
+    match metric {
+        Metric::NsPerLoad => stats::ratio_of_runs(&a, &b),
+        _ => stats::ratio_of_runs(&b, &a),
+    }
+}
+
+/// Names the outcomes of all pairs at once; returns how many were tested.
+///
+/// Both must speak for a difference: the test that knows how many pairs there are, and the interval that knows how samples
+/// resemble each other.
+fn name_outcomes(pairs: &mut [Pair]) -> usize {
+    let tested: Vec<f64> = pairs.iter().filter_map(|pair| pair.p_value).collect();
+    let mut rates = stats::false_discovery_rates(&tested).into_iter();
+    for pair in pairs {
+        pair.false_discovery_rate = pair.p_value.and_then(|_| rates.next());
+        let (Some(rate), Some(low), Some(high)) = (pair.false_discovery_rate, pair.low, pair.high)
+        else {
+            continue;
+        };
+        pair.outcome = match rate <= MAX_FALSE_DISCOVERY_RATE {
+            true if low > 1.0 => Outcome::Faster,
+            true if high < 1.0 => Outcome::Slower,
+            _ => Outcome::NotShown,
+        };
+        let excludes_one = low > 1.0 || high < 1.0;
+        if excludes_one && pair.outcome == Outcome::NotShown {
+            pair.notes.push(format!(
+                "its interval alone would show a difference, but {} pairs were looked at",
+                tested.len()
+            ));
+        }
+    }
+    tested.len()
+}
+
+#[cfg(test)]
+mod tests;

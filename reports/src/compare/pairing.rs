@@ -1,0 +1,326 @@
+//! Which units of two sides measure the same thing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bench_protocol::{Job, KvFormat, Pages, Residency};
+
+use super::{LeftOut, State, Subject};
+use crate::analysis::{UnitKind, UnitRow};
+use crate::format;
+use crate::verdict::Verdict;
+
+/// What a supervisor appends to the name of a unit that it measures before preparing the board.
+const AS_FOUND_SUFFIX: &str = "/as-found";
+
+/// Names of CPU sets on boards with clusters, before the number of threads.
+const CLUSTER_PREFIX: &str = "cluster";
+
+/// The usable units of both sides that measure one thing, at most one of each subject; neither side is empty.
+#[derive(Debug, Default)]
+pub(super) struct Group<'a> {
+    pub(super) a: Vec<&'a UnitRow>,
+    pub(super) b: Vec<&'a UnitRow>,
+}
+
+impl Group<'_> {
+    /// The unit's name on side A.
+    pub(super) fn name(&self) -> &str {
+        (self.a.first()).map_or("", |unit| without_suffix(unit))
+    }
+
+    /// The unit's name on side B.
+    pub(super) fn name_b(&self) -> &str {
+        (self.b.first()).map_or("", |unit| without_suffix(unit))
+    }
+}
+
+/// What a unit measures, apart from the board it does so on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Identity {
+    /// By name.
+    Name(String),
+    /// By what it does.
+    Work {
+        kernel: String,
+        residency: Option<Residency>,
+        shape: String,
+        role: Role,
+        background_permille: Option<u32>,
+    },
+}
+
+/// What a number of threads is on its board.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    One,
+    Half,
+    All,
+    Best,
+    /// Some other count, perhaps on one cluster.
+    Named(String),
+}
+
+/// One unit of one subject.
+#[derive(Clone, Copy)]
+struct Item<'a> {
+    unit: &'a UnitRow,
+    subject: &'a Subject<'a>,
+    /// Its side and its number there.
+    at: (bool, usize),
+}
+
+/// Pairs the usable units of two sides and lists all others.
+///
+/// Boards with equally many CPUs are paired by the units' names, then by what they do; others by what they do first, since
+/// `t4` is all CPUs of one board and half of the other's.
+pub(super) fn pair<'a>(
+    a: &'a [Subject<'a>],
+    b: &'a [Subject<'a>],
+) -> (Vec<Group<'a>>, Vec<LeftOut>) {
+    let items = |is_b: bool, subjects: &'a [Subject<'a>]| {
+        subjects.iter().enumerate().flat_map(move |(i, subject)| {
+            let item = move |unit| Item {
+                unit,
+                subject,
+                at: (is_b, i),
+            };
+            subject.units().iter().map(item)
+        })
+    };
+    let all: Vec<Item> = items(false, a).chain(items(true, b)).collect();
+    let (mut rest, unusable): (Vec<Item>, Vec<Item>) =
+        (all.into_iter()).partition(|item| unusable_reason(item.unit).is_none());
+    let counts: BTreeSet<Option<usize>> = a.iter().chain(b).map(Subject::n_cpus).collect();
+    let stages: [fn(&Item) -> Identity; 2] = match counts.len() {
+        1 => [by_name, by_work],
+        _ => [by_work, by_name],
+    };
+    let mut groups = Vec::new();
+    for identity in stages {
+        let (found, left) = group(rest, identity);
+        groups.extend(found);
+        rest = left;
+    }
+    (groups, left_out(&rest, &unusable, a.len() + b.len() > 2))
+}
+
+/// Groups with units of both sides, in the order of A, and what is in none.
+fn group<'a>(
+    items: Vec<Item<'a>>,
+    identity: fn(&Item) -> Identity,
+) -> (Vec<Group<'a>>, Vec<Item<'a>>) {
+    let mut order: Vec<Identity> = Vec::new();
+    let mut found: BTreeMap<Identity, Vec<Item>> = BTreeMap::new();
+    let mut left = Vec::new();
+    for item in items {
+        let identity = identity(&item);
+        let same = found.entry(identity.clone()).or_insert_with(|| {
+            order.push(identity);
+            Vec::new()
+        });
+        // A second unit of one subject that does the same has no partner of its own.
+        match same.iter().any(|other| other.at == item.at) {
+            true => left.push(item),
+            false => same.push(item),
+        }
+    }
+    let mut groups = Vec::new();
+    for identity in order {
+        let items = found.remove(&identity).unwrap_or_default();
+        let side = |is_b: bool| -> Vec<&UnitRow> {
+            let of_side = items.iter().filter(|item| item.at.0 == is_b);
+            of_side.map(|item| item.unit).collect()
+        };
+        let group = Group {
+            a: side(false),
+            b: side(true),
+        };
+        match group.a.is_empty() || group.b.is_empty() {
+            true => left.extend(items),
+            false => groups.push(group),
+        }
+    }
+    (groups, left)
+}
+
+fn without_suffix(unit: &UnitRow) -> &str {
+    let name = unit.unit.as_str();
+    name.strip_suffix(AS_FOUND_SUFFIX).unwrap_or(name)
+}
+
+fn by_name(item: &Item) -> Identity {
+    Identity::Name(match item.subject.state {
+        State::AsFound => without_suffix(item.unit).to_owned(),
+        State::Reported => item.unit.unit.clone(),
+    })
+}
+
+fn by_work(item: &Item) -> Identity {
+    let unit = item.unit;
+    Identity::Work {
+        kernel: unit.kernel.clone(),
+        residency: unit.residency,
+        shape: shape(item),
+        role: role(item),
+        background_permille: unit
+            .background
+            .as_ref()
+            .map(|background| background.permille),
+    }
+}
+
+/// Everything of a unit's work that its kernel does not say. Working sets in DRAM follow the caches of the board and are
+/// not part of it.
+fn shape(item: &Item) -> String {
+    let unit = item.unit;
+    let mut parts = Vec::new();
+    if let Some(model) = &unit.model {
+        parts.push(format!(
+            "{} {} d{} p{} n{} {}",
+            model.model,
+            model.quant,
+            model.depth,
+            model.n_prompt,
+            model.n_generate.max(1),
+            if model.n_prompt > 0 {
+                KvFormat::F16.name()
+            } else {
+                model.kv_format.name()
+            }
+        ));
+    }
+    if unit.residency == Some(Residency::Sweep) {
+        parts.push(format!("{} bytes", unit.working_set_bytes));
+    }
+    if unit.pages == Some(Pages::Small) {
+        parts.push("small pages".into());
+    }
+    parts.extend(unit.n_chains.map(|n| format!("{n} chains")));
+    let mut data = item.subject.host.data.units.iter();
+    let spec = data
+        .find(|data| data.unit == unit.unit)
+        .and_then(|data| data.spec.as_ref());
+    match spec.map(|spec| &spec.job) {
+        Some(Job::Gemv { rows, cols, .. }) => parts.push(format!("{rows}x{cols}")),
+        Some(Job::Gemm {
+            rows,
+            cols,
+            n_tokens,
+        }) => parts.push(format!("{rows}x{cols}x{n_tokens}")),
+        _ => {}
+    }
+    parts.join(", ")
+}
+
+fn role(item: &Item) -> Role {
+    let unit = item.unit;
+    let mut data = item.subject.host.data.units.iter();
+    let spec = data
+        .find(|data| data.unit == unit.unit)
+        .and_then(|data| data.spec.as_ref());
+    let place = without_suffix(unit)
+        .split('/')
+        .find(|part| part.starts_with(CLUSTER_PREFIX));
+    if let Some(place) = place {
+        return Role::Named(place.to_owned());
+    }
+    if spec.is_some_and(|spec| !spec.candidates.is_empty()) {
+        return Role::Best;
+    }
+    let n = unit.cpus.len();
+    match item.subject.n_cpus() {
+        Some(n_cpus) if n == n_cpus => Role::All,
+        _ if n == 1 => Role::One,
+        Some(n_cpus) if n == n_cpus / 2 => Role::Half,
+        _ => Role::Named(format!("{n} threads")),
+    }
+}
+
+/// Why a unit is not compared; `None` where it may be.
+fn unusable_reason(unit: &UnitRow) -> Option<String> {
+    if unit.kind == UnitKind::External {
+        return Some("a program of others measured by itself: there are no samples".into());
+    }
+    let word = match unit.verdict {
+        verdict if verdict.is_usable() => return None,
+        Verdict::NotMeasured => "not measured",
+        verdict => verdict.name(),
+    };
+    Some(match &unit.reason {
+        Some(reason) => format!("{word}: {reason}"),
+        None => word.to_owned(),
+    })
+}
+
+fn left_out(rest: &[Item], unusable: &[Item], of_several_runs: bool) -> Vec<LeftOut> {
+    let side = |item: &Item| if item.at.0 { "B" } else { "A" };
+    let place = |item: &Item| match of_several_runs {
+        true => format!(" (run `{}`)", item.subject.manifest.run_id),
+        false => String::new(),
+    };
+    let entry = |item: &Item, reason: String| LeftOut {
+        unit: item.unit.unit.clone(),
+        side: side(item),
+        reason: format!("{reason}{}", place(item)),
+    };
+    let unusable_entries = unusable.iter().map(|item| {
+        let reason = unusable_reason(item.unit).unwrap_or_default();
+        entry(item, reason)
+    });
+    let partner = |item: &Item| {
+        let other = if item.at.0 { "A" } else { "B" };
+        let mine = by_work(item);
+        let is_bad = |bad: &&Item| {
+            bad.at.0 != item.at.0 && (by_name(bad) == by_name(item) || by_work(bad) == mine)
+        };
+        match unusable.iter().find(is_bad) {
+            Some(bad) => format!("its partner `{}` of {other} cannot be used", bad.unit.unit),
+            None => format!("{other} has nothing left that measures the same"),
+        }
+    };
+    let lonely = rest.iter().map(|item| entry(item, partner(item)));
+    unusable_entries.chain(lonely).collect()
+}
+
+/// What a reader must know about a pair.
+pub(super) fn notes(group: &Group) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut differs = |what: &str, of: &dyn Fn(&UnitRow) -> String| {
+        let values = |units: &[&UnitRow]| {
+            let values: BTreeSet<String> = units.iter().map(|unit| of(unit)).collect();
+            let values: Vec<String> = values.into_iter().collect();
+            values.join(", ")
+        };
+        let (a, b) = (values(&group.a), values(&group.b));
+        if a != b {
+            notes.push(format!("{what}: {a} on A, {b} on B"));
+        }
+    };
+    let n_threads = |units: &[&UnitRow]| units[0].cpus.len();
+    match n_threads(&group.a) == n_threads(&group.b) {
+        true => differs("CPUs", &|unit| format::cpu_list(&unit.cpus)),
+        false => differs("threads", &|unit| unit.cpus.len().to_string()),
+    }
+    differs("variant", &|unit| format!("`{}`", unit.variant));
+    differs("working set", &|unit| {
+        format::binary_bytes(unit.working_set_bytes)
+    });
+    differs("layers held in memory", &|unit| match unit.extrapolated() {
+        Some((held, all)) => format!("{held} of {all}"),
+        None => "all".to_owned(),
+    });
+    if group.a.iter().all(|unit| unit.kind.is_of_a_model()) {
+        differs("bytes of an iteration", &|unit| {
+            let work = unit.work.map(|work| work.read_bytes);
+            work.map_or_else(String::new, format::decimal_bytes)
+        });
+    }
+    for (side, units) in [("A", &group.a), ("B", &group.b)] {
+        let suspect = (units.iter()).find(|unit| unit.verdict == Verdict::Suspect);
+        if let Some(unit) = suspect {
+            let reason = unit.reason.clone().unwrap_or_default();
+            notes.push(format!("suspect on {side}: {reason}"));
+        }
+    }
+    notes
+}

@@ -1,0 +1,119 @@
+//! What a comparison says in sentences, for pages and terminals alike.
+
+use super::{Basis, Comparison, Figure, Metric, Outcome, Pair, Side, SubjectName};
+use crate::format;
+
+impl Comparison {
+    /// The result in one sentence.
+    pub fn headline(&self) -> String {
+        let count = |outcome| self.count(outcome);
+        let (faster, slower) = (count(Outcome::Faster), count(Outcome::Slower));
+        match (self.pairs.len(), faster, slower) {
+            (0, ..) => "No unit of one side can be compared with one of the other.".to_owned(),
+            (n, 0, 0) => format!(
+                "No difference is shown in any of {}.",
+                format::count(n, "unit", "units")
+            ),
+            (n, faster, slower) => format!(
+                "Of {} B is faster in {faster} and slower in {slower}; in {} no difference is shown.",
+                format::count(n, "unit", "units"),
+                n - faster - slower
+            ),
+        }
+    }
+
+    /// What the intervals are made of, and what is not in them.
+    pub fn basis_sentence(&self) -> String {
+        match self.basis {
+            Basis::Samples => "The 95 % intervals come from the samples inside one run on each side. \
+                Samples of one run share the state of the board, so how far two runs of the same board lie apart is not in them: \
+                a confirmed difference is one of these two runs. \
+                Measure each side at least twice and give the runs with `--baseline` and `--against` to have it in them."
+                .to_owned(),
+            Basis::Runs => format!(
+                "Each run counts as one value per unit. The 95 % intervals are Student's t over {} on side A and {} on side B, \
+                so how far runs of the same board lie apart is in them.",
+                format::count(self.a.subjects.len(), "run", "runs"),
+                format::count(self.b.subjects.len(), "run", "runs")
+            ),
+        }
+    }
+
+    /// How many comparisons at once are accounted for.
+    pub fn control_sentence(&self) -> String {
+        format!(
+            "{} were tested at once. The words faster and slower are given so that on average at most {} of them are wrong \
+            (false discovery rate after Benjamini and Hochberg), and only where the interval leaves out 0 as well. \
+            No difference shown does not mean that there is none.",
+            format::count(self.n_tested, "pair", "pairs"),
+            format::percent(self.max_false_discovery_rate)
+        )
+    }
+}
+
+impl Side {
+    /// Its runs and hosts in words.
+    pub fn words(&self) -> String {
+        let words: Vec<String> = self.subjects.iter().map(SubjectName::words).collect();
+        format::enumeration(&words)
+    }
+}
+
+impl SubjectName {
+    /// Host and run in words.
+    pub fn words(&self) -> String {
+        let state = match self.state {
+            "as_found" => ", as found",
+            _ => "",
+        };
+        let board = (self.board.as_ref())
+            .filter(|board| **board != self.host)
+            .map(|board| format!(" ({})", format::foreign_short(board, 40)))
+            .unwrap_or_default();
+        format!(
+            "{}{board}{state}, run {}",
+            format::foreign_short(&self.host, 60),
+            format::foreign_short(&self.run_id, 60)
+        )
+    }
+}
+
+impl Metric {
+    /// A figure with its unit: `33.8 GB/s`.
+    pub fn words(self, value: f64) -> String {
+        format!("{} {}", format::number(value), self.sign())
+    }
+}
+
+impl Figure {
+    /// What it rests on: `10 samples`, `30 samples of 3 runs`.
+    pub fn evidence(&self) -> String {
+        let samples = format::count(self.n_samples, "sample", "samples");
+        match self.n_runs {
+            1 => samples,
+            n => format!("{samples} of {n} runs"),
+        }
+    }
+}
+
+impl Pair {
+    /// By how much B is faster: `+3.2 %`.
+    pub fn difference(&self) -> String {
+        format::signed_percent(self.ratio - 1.0)
+    }
+
+    /// The interval of that: `+2.9 % to +3.5 %`.
+    pub fn interval(&self) -> Option<String> {
+        let end = |ratio: f64| format::signed_percent(ratio - 1.0);
+        Some(format!("{} to {}", end(self.low?), end(self.high?)))
+    }
+
+    /// The names of the unit, without control characters: one where both sides call it the same.
+    pub fn name(&self) -> String {
+        let name = |unit: &str| format::foreign_short(unit, 100);
+        match self.unit_a == self.unit_b {
+            true => name(&self.unit_a),
+            false => format!("{} / {}", name(&self.unit_a), name(&self.unit_b)),
+        }
+    }
+}
