@@ -37,7 +37,7 @@ pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
         "data/bounds.csv".into(),
         frames::csv(&mut frames::catalogue_bounds(&analysis)?)?,
     );
-    if !run.imports.is_empty() {
+    if run.has_results_of_others() {
         files.insert(
             "data/imported.csv".into(),
             frames::csv(&mut frames::imported(&analysis)?)?,

@@ -4,10 +4,11 @@
 
 use bench_inventory::{Board, Memory};
 
-use super::{Analysis, BestRead, Chain, HostAnalysis};
+use super::{Analysis, BestRead, Chain, HostAnalysis, UnitRow};
 use crate::bounds;
 use crate::import::llama_bench::names;
 use crate::import::{Bandwidth, ImportedFigure, Statistic, TokenRate, Value};
+use crate::label::Label;
 use crate::run_dir::imports::ImportData;
 use crate::theory::{self, Theory};
 
@@ -20,6 +21,8 @@ pub struct ImportedFile<'a> {
     pub board: Option<&'a str>,
     /// Its host, where this run has one of that name.
     pub host: Option<&'a HostAnalysis<'a>>,
+    /// The unit of this run that printed it; `None` for what was imported from a file.
+    pub unit: Option<&'a UnitRow>,
     /// Theoretical bandwidth of the memory that its processor computes from; `None` when nothing tells it.
     pub theory: Option<Theory>,
 }
@@ -48,13 +51,17 @@ impl Comparison<'_> {
     }
 }
 
-/// The imported files of a run, in the order of their hashes.
+/// What other programs printed: units of this run first, then imported files in the order of their hashes.
 pub fn files<'a>(analysis: &'a Analysis<'a>) -> Vec<ImportedFile<'a>> {
-    analysis
-        .run
-        .imports
-        .iter()
-        .map(|data| file(analysis, data))
+    let of_units = analysis.run.outputs.iter().map(|data| {
+        let mut file = file(analysis, data);
+        let is_it = |unit: &&UnitRow| unit.unit == data.record.original_name;
+        file.unit = file.host.and_then(|host| host.all_units().find(is_it));
+        file
+    });
+    let imports = &analysis.run.imports;
+    of_units
+        .chain(imports.iter().map(|data| file(analysis, data)))
         .collect()
 }
 
@@ -76,6 +83,7 @@ fn file<'a>(analysis: &'a Analysis<'a>, data: &'a ImportData) -> ImportedFile<'a
         data,
         board,
         host,
+        unit: None,
         theory,
     }
 }
@@ -95,6 +103,14 @@ impl<'a> ImportedFile<'a> {
             Value::Bandwidth(bandwidth) => self.compare_bandwidth(bandwidth),
             Value::Tokens(rate) => self.compare_tokens(rate, analysis),
             Value::Latency(_) => Comparison::default(),
+        }
+    }
+
+    /// What kind of figures it holds: of an emulated host, its times mean nothing.
+    pub fn label(&self) -> Label {
+        match self.host.is_some_and(|host| host.data.record.emulated) {
+            true => Label::Emulated,
+            false => Label::Imported,
         }
     }
 

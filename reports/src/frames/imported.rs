@@ -14,7 +14,8 @@ struct Row<'a> {
     comparison: Comparison<'a>,
 }
 
-/// One row per imported figure, `label` being `imported` in each. `gb_per_s` counts what `convention` says, and
+/// One row per imported figure, `label` being `imported`, or `emulated` on such a host; `unit` and
+/// `verdict` are of the unit of this run that ran the program. `gb_per_s` counts what `convention` says, and
 /// `moved_gb_per_s` what the memory moves for it; `spread` is a share, of what `spread_kind` names; `statistic` says
 /// which of the repetitions the figure is; `share_of_theory` is never clipped.
 ///
@@ -48,7 +49,13 @@ fn keys(rows: &[Row], run_id: &str) -> Vec<Column> {
     let of_record = |row: &Row| row.file.data.record.clone();
     vec![
         text("run_id", rows, |_| Some(run_id.to_owned())),
-        text("label", rows, |_| Some("imported".to_owned())),
+        text("label", rows, |row| {
+            Some(row.file.label().name().to_owned())
+        }),
+        text("unit", rows, |row| Some(row.file.unit?.unit.clone())),
+        text("verdict", rows, |row| {
+            Some(row.file.unit?.verdict.name().to_owned())
+        }),
         text("tool", rows, |row| Some(of_record(row).tool)),
         text("tool_version", rows, |row| {
             row.file.data.imported.version.clone()

@@ -34,6 +34,8 @@ pub struct RunData {
     pub inventory: Inventory,
     /// Results of other programs, in the order of their hashes.
     pub imports: Vec<ImportData>,
+    /// Results of other programs that this run ran itself, as units.
+    pub outputs: Vec<ImportData>,
     /// Whether the Parquet frames are there.
     pub has_frames: bool,
     /// What is wrong with the directory itself, in plain words.
@@ -92,6 +94,13 @@ pub struct UnitData {
     pub end: Option<UnitEnd>,
 }
 
+impl RunData {
+    /// Whether other programs printed results, imported or run here.
+    pub fn has_results_of_others(&self) -> bool {
+        !self.imports.is_empty() || !self.outputs.is_empty()
+    }
+}
+
 /// What an external program wrote, as far as it arrived.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExternalOutput {
@@ -135,7 +144,7 @@ pub fn read(dir: &Path) -> anyhow::Result<RunData> {
             manifest.version
         ));
     }
-    let hosts = host_names(dir, &manifest)
+    let mut hosts: Vec<HostData> = host_names(dir, &manifest)
         .iter()
         .map(|host| read_host(dir, host, &manifest))
         .collect();
@@ -144,8 +153,9 @@ pub fn read(dir: &Path) -> anyhow::Result<RunData> {
     let imports = imports::read(dir, &mut problems);
     Ok(RunData {
         manifest,
-        hosts,
         inventory,
+        outputs: imports::of_units(&mut hosts),
+        hosts,
         imports,
         has_frames: ["units", "samples"]
             .iter()

@@ -21,7 +21,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             "every model on every board, by theory (CSV)",
         ),
     ];
-    if !page.analysis.run.imports.is_empty() {
+    if page.analysis.run.has_results_of_others() {
         files.push((
             "data/imported.csv",
             "one row per figure of another program (CSV)",

@@ -149,14 +149,32 @@ fn described(file: &ImportedFile, analysis: &Analysis) -> File {
             format::count(more, "more remark", "more remarks")
         ));
     }
+    if let Some(unit) = file.unit {
+        let reason = unit
+            .reason
+            .as_deref()
+            .map(|it| format!(", {}", foreign(it)));
+        remarks.insert(
+            0,
+            format!(
+                "run by this run, under the same supervision as every unit: {}{}",
+                verdict_word(unit.verdict),
+                reason.unwrap_or_default()
+            ),
+        );
+    }
     let unknown_host = file.data.record.host.is_some() && file.host.is_none();
     if unknown_host && !analysis.hosts.is_empty() {
         remarks.push("this run has no host of that name".to_owned());
     }
     if file.theory.is_none() && file.host.is_none_or(|host| !host.data.record.emulated) {
-        remarks.push(
-            "not held against theory: neither its board nor its host tells a memory; import it with `--board` or `--host`".to_owned(),
-        );
+        let remedy = match file.unit {
+            Some(_) => "give the host a `board:` or `memory:` in the fleet file",
+            None => "import it with `--board` or `--host`",
+        };
+        remarks.push(format!(
+            "not held against theory: neither its board nor its host tells a memory; {remedy}"
+        ));
     }
     File {
         name: foreign_short(&file.data.record.original_name, 60),
@@ -196,7 +214,10 @@ impl Row {
                 .as_deref()
                 .map(|core| foreign_short(core, 40))
                 .unwrap_or_default(),
-            tool: file.data.record.tool.clone(),
+            tool: match file.unit {
+                Some(unit) => format!("{}, {}", file.data.record.tool, verdict_word(unit.verdict)),
+                None => file.data.record.tool.clone(),
+            },
             on: on(file),
             imported: String::new(),
             counted: String::new(),

@@ -89,6 +89,8 @@ fn read(messages: &[Message]) -> RunData {
         manifest,
         hosts: vec![host],
         inventory: Default::default(),
+        imports: Vec::new(),
+        outputs: Vec::new(),
         has_frames: false,
         problems: Vec::new(),
     }

@@ -58,6 +58,7 @@ fn every_sample_is_a_row() {
         "this-machine",
         "emulated-aarch64",
         "pi-window",
+        "rock-metered",
     ]
     .iter()
     .map(|host| fs::read_to_string(dir.join("hosts").join(host).join("stream.jsonl")).unwrap())

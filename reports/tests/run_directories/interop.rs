@@ -22,7 +22,7 @@ const STREAM: &str = include_str!("../imports/data/stream-2-threads.txt");
 const MBW: &str = include_str!("../imports/data/mbw-quiet.txt");
 const LLAMA_BENCH: &str = include_str!("../imports/data/llama-bench.json");
 
-const COLUMNS: &str = "run_id label tool tool_version host board file original_name place name kind core threads \
+const COLUMNS: &str = "run_id label unit verdict tool tool_version host board file original_name place name kind core threads \
     block_bytes pages gb_per_s convention statistic latency_ns latency_meaning tokens_per_s spread spread_kind n_samples \
     model_filename model_type model_bytes n_params n_prompt n_generate depth type_k type_v backends theory_gb_per_s \
     moved_gb_per_s bound_file_tokens_per_s share_of_theory";

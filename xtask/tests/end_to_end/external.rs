@@ -283,3 +283,42 @@ fn emulated_hosts_skip_programs_unless_the_suite_wants_them() {
         .collect();
     assert_eq!(verdicts, [Verdict::NotMeasured, Verdict::Emulated]);
 }
+
+/// What a program of the suite printed stands beside our figures: read by its format, never mixed with them.
+#[test]
+fn results_of_programs_are_read_and_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/tests/imports/data");
+    let bench = script(
+        dir,
+        "bench",
+        &format!("cat '{}'", recorded.join("llama-bench.json").display()),
+    );
+    let broken = script(dir, "broken", "echo 'no result at all'");
+    let units = [
+        format!("{{program: {bench}, output: llama-bench}}"),
+        format!("{{program: {broken}, output: mbw}}"),
+    ];
+    let suite = suite(dir, &units.each_ref().map(String::as_str));
+    let outcome = controller::run(dir, HERE, &["--suite", suite.to_str().unwrap()]);
+    let run = run_dir::read(&outcome.run_dir()).unwrap();
+    assert_eq!(run.outputs.len(), 1);
+    assert!(!run.outputs[0].imported.figures.is_empty());
+    let problems = &run.hosts[0].problems;
+    assert!(
+        problems
+            .iter()
+            .any(|it| it.contains("`external/broken/t1`") && it.contains("mbw")),
+        "{problems:?}"
+    );
+    let csv = fs::read_to_string(outcome.run_dir().join("html/data/imported.csv")).unwrap();
+    let mut rows = csv.lines().skip(1).peekable();
+    assert!(rows.peek().is_some());
+    assert!(
+        rows.all(|row| row.contains(",imported,external/bench/t1,ok,llama-bench,")),
+        "{csv}"
+    );
+    let html = fs::read_to_string(outcome.run_dir().join("html/index.html")).unwrap();
+    assert!(html.contains("under the same supervision as every unit"));
+}
