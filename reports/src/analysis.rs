@@ -13,9 +13,7 @@ use bench_inventory::Board;
 use bench_protocol::{Check, Environment, Residency};
 
 pub use chain::{Chain, Limit, kernel_rates, mixed_rate};
-pub use experiments::{
-    Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline,
-};
+pub use experiments::{Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline};
 pub use power::{Power, PowerSource};
 pub use unit::{
     BackgroundRow, BoundKind, ComputeBound, SampleRow, UnitBound, UnitKind, UnitRow, UnitStatusKind,

@@ -253,20 +253,6 @@ fn unusable_reason(unit: &UnitRow) -> Option<String> {
 }
 
 fn left_out(rest: &[Item], unusable: &[Item], of_several_runs: bool) -> Vec<LeftOut> {
-    let side = |item: &Item| if item.at.0 { "B" } else { "A" };
-    let place = |item: &Item| match of_several_runs {
-        true => format!(" (run `{}`)", item.subject.manifest.run_id),
-        false => String::new(),
-    };
-    let entry = |item: &Item, reason: String| LeftOut {
-        unit: item.unit.unit.clone(),
-        side: side(item),
-        reason: format!("{reason}{}", place(item)),
-    };
-    let unusable_entries = unusable.iter().map(|item| {
-        let reason = unusable_reason(item.unit).unwrap_or_default();
-        entry(item, reason)
-    });
     let partner = |item: &Item| {
         let other = if item.at.0 { "A" } else { "B" };
         let mine = by_work(item);
@@ -278,8 +264,31 @@ fn left_out(rest: &[Item], unusable: &[Item], of_several_runs: bool) -> Vec<Left
             None => format!("{other} has nothing left that measures the same"),
         }
     };
-    let lonely = rest.iter().map(|item| entry(item, partner(item)));
-    unusable_entries.chain(lonely).collect()
+    let unusable_items = unusable
+        .iter()
+        .map(|item| (item, unusable_reason(item.unit).unwrap_or_default()));
+    let lonely = rest.iter().map(|item| (item, partner(item)));
+    // Runs that leave out the same for the same reason say so in one row.
+    let mut rows: Vec<(LeftOut, Vec<&str>)> = Vec::new();
+    for (item, reason) in unusable_items.chain(lonely) {
+        let row = LeftOut {
+            unit: item.unit.unit.clone(),
+            side: if item.at.0 { "B" } else { "A" },
+            reason,
+        };
+        let run = item.subject.manifest.run_id.as_str();
+        match rows.iter_mut().find(|(other, _)| *other == row) {
+            Some((_, runs)) => runs.push(run),
+            None => rows.push((row, vec![run])),
+        }
+    }
+    let named = |(mut row, runs): (LeftOut, Vec<&str>)| {
+        if of_several_runs {
+            row.reason += &format!(" (run {})", runs.join(", "));
+        }
+        row
+    };
+    rows.into_iter().map(named).collect()
 }
 
 /// What a reader must know about a pair.

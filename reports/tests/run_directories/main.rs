@@ -1,5 +1,6 @@
 //! From whole run directories to frames and reports.
 
+mod compare;
 mod experiments;
 mod external;
 mod fixture;

@@ -1,6 +1,6 @@
 //! `compare`: two sides of runs and hosts, unit by unit, as a table, a page or a document.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -322,14 +322,7 @@ fn print_text(comparison: &Comparison) {
         println!("  {}: {a} -> {b}", format::foreign_short(&change.what, 120));
     }
     if !comparison.pairs.is_empty() {
-        let header = [
-            "unit",
-            "A",
-            "B",
-            "B faster by",
-            "95 % interval",
-            "in words",
-        ];
+        let header = ["unit", "A", "B", "B faster by", "95 % interval", "in words"];
         let mut rows = table(&header);
         for pair in &comparison.pairs {
             rows.add_row([
@@ -344,15 +337,21 @@ fn print_text(comparison: &Comparison) {
         }
         println!("\n{}", rows.trim_fmt());
     }
-    let noted = comparison.pairs.iter().filter(|pair| !pair.notes.is_empty());
-    let notes: Vec<String> = noted
-        .flat_map(|pair| {
-            let notes = pair.notes.iter();
-            notes.map(|note| format!("  {}: {}", pair.name(), format::foreign_short(note, 200)))
-        })
-        .collect();
-    if !notes.is_empty() {
-        println!("\nNotes:\n{}", notes.join("\n"));
+    let mut units_of_note: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for pair in &comparison.pairs {
+        for note in &pair.notes {
+            units_of_note.entry(note).or_default().push(pair.name());
+        }
+    }
+    if !units_of_note.is_empty() {
+        println!("\nNotes:");
+    }
+    for (note, units) in units_of_note {
+        let units = match units.len() == comparison.pairs.len() {
+            true => "all units".to_owned(),
+            false => units.join(", "),
+        };
+        println!("  {}: {units}", format::foreign_short(note, 300));
     }
     if !comparison.left_out.is_empty() {
         println!("\nNot compared:");

@@ -11,6 +11,7 @@
 mod add;
 mod board;
 mod browser;
+mod compare;
 mod controller;
 mod decisions;
 mod deploy;

@@ -1,0 +1,305 @@
+//! Hosts of run directories held against each other, and the page of it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, as the test itself would"
+)]
+
+use std::path::Path;
+
+use bench_protocol::{Facts, Residency, UnitStatus};
+use bench_reports::analysis::analyse;
+use bench_reports::compare::{
+    self, Basis, Comparison, Outcome, Pair, State, Subject, before_after, compare,
+};
+use bench_reports::run_dir::{self, RunData};
+
+use crate::fixture::{self, Host, Unit};
+
+const ALL: [u32; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
+const FOUR: [u32; 4] = [0, 1, 2, 3];
+
+fn read_run(root: &Path, name: &str, hosts: &[Host]) -> RunData {
+    let dir = root.join(name);
+    fixture::write_run(&dir, hosts);
+    run_dir::read(&dir).unwrap()
+}
+
+fn host(facts: Facts, units: &[Unit]) -> Host {
+    let record = fixture::record("shelf", Some("rock-5b"), "ssh");
+    fixture::measured(record, facts, "neon-dotprod", units)
+}
+
+/// Everything a board with the CPUs given measures when its memory gives `gb_per_s`.
+fn units(all: &[u32], gb_per_s: f64) -> Vec<Unit> {
+    let half = &all[..all.len() / 2];
+    vec![
+        Unit::stream("read", (1, 0), &all[..1], gb_per_s / 2.0),
+        Unit::stream("read", (1, 0), half, gb_per_s * 0.9),
+        Unit::stream("read", (1, 0), all, gb_per_s),
+        Unit::gemv("q4_0", Residency::Dram, all, gb_per_s * 0.8),
+        Unit::decode("qwen2.5-1.5b", "q4_0", 0, all, 868_000_000, gb_per_s * 0.7),
+    ]
+}
+
+/// Compares the first host of each run, those of `a` with those of `b`.
+fn compared(a: &[&RunData], b: &[&RunData]) -> Result<Comparison, String> {
+    let analyses: Vec<_> = a.iter().chain(b).map(|run| analyse(run)).collect();
+    let subjects: Vec<Subject> = (analyses.iter())
+        .map(|analysis| Subject {
+            manifest: &analysis.run.manifest,
+            host: &analysis.hosts[0],
+            state: State::Reported,
+        })
+        .collect();
+    let (a, b) = subjects.split_at(a.len());
+    compare(a, b)
+}
+
+fn pair<'a>(comparison: &'a Comparison, unit: &str) -> &'a Pair {
+    let mut pairs = comparison.pairs.iter();
+    pairs.find(|pair| pair.unit_a == unit).unwrap()
+}
+
+fn reason<'a>(comparison: &'a Comparison, unit: &str) -> (&'static str, &'a str) {
+    let left_out = comparison.left_out.iter().find(|it| it.unit == unit);
+    let left_out = left_out.unwrap_or_else(|| panic!("{unit} in {:?}", comparison.left_out));
+    (left_out.side, &left_out.reason)
+}
+
+#[test]
+fn what_differs_is_named_with_figures_and_what_else_differs() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut after = fixture::rock_facts();
+    after.kernel_release = Some("6.12.1".into());
+    for cpu in &mut after.cpus {
+        cpu.governor = Some("ondemand".into());
+    }
+    let mut of_after = units(&ALL, 24.0);
+    of_after[2].gb_per_s = 24.0 * 0.9;
+    let mut b = host(after, &of_after);
+    b.record.artifact_sha256 = Some("ab".repeat(32));
+    let a = read_run(
+        temp.path(),
+        "a",
+        &[host(fixture::rock_facts(), &units(&ALL, 24.0))],
+    );
+    let b = read_run(temp.path(), "b", &[b]);
+    let comparison = compared(&[&a], &[&b]).unwrap();
+    assert_eq!(comparison.basis, Basis::Samples);
+    assert_eq!(comparison.n_tested, 5);
+    // The largest difference is the first.
+    let slower = &comparison.pairs[0];
+    assert_eq!(
+        (slower.unit_a.as_str(), slower.outcome),
+        ("read_dram_t8", Outcome::Slower)
+    );
+    assert!((slower.ratio - 0.9).abs() < 1e-6, "{slower:?}");
+    assert!(slower.low.unwrap() < 0.9 && 0.9 < slower.high.unwrap() && slower.high.unwrap() < 1.0);
+    assert_eq!(comparison.count(Outcome::NotShown), 4);
+    assert_eq!(comparison.regressions(0.05).len(), 1);
+    assert_eq!(comparison.regressions(0.15).len(), 0);
+    let changed: Vec<&str> = comparison
+        .changes
+        .iter()
+        .map(|it| it.what.as_str())
+        .collect();
+    assert_eq!(
+        changed,
+        [
+            "CPU governors",
+            "Linux",
+            "board program (start of its SHA-256)"
+        ]
+    );
+    assert_eq!(comparison.changes[1].b, ["6.12.1"]);
+
+    // The other way round everything is the inverse.
+    let back = compared(&[&b], &[&a]).unwrap();
+    assert_eq!(back.pairs[0].outcome, Outcome::Faster);
+    assert!((back.pairs[0].ratio * slower.ratio - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn the_same_runs_give_the_same_bytes() {
+    let temp = tempfile::tempdir().unwrap();
+    let of = |name: &str, gb_per_s| {
+        let host = host(fixture::rock_facts(), &units(&ALL, gb_per_s));
+        read_run(temp.path(), name, &[host])
+    };
+    let (a, b) = (of("a", 24.0), of("b", 23.0));
+    let bytes = || {
+        let comparison = compared(&[&a], &[&b]).unwrap();
+        let document = serde_json::to_string(&comparison).unwrap();
+        (document, compare::page(&comparison).unwrap())
+    };
+    assert!(bytes() == bytes());
+}
+
+#[test]
+fn boards_are_paired_by_what_their_threads_are() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut small = fixture::rock_facts();
+    small.cpus.truncate(4);
+    let a = read_run(
+        temp.path(),
+        "a",
+        &[host(fixture::rock_facts(), &units(&ALL, 24.0))],
+    );
+    let b = read_run(temp.path(), "b", &[host(small, &units(&FOUR, 24.0))]);
+    let comparison = compared(&[&a], &[&b]).unwrap();
+    let partner = |unit: &str| pair(&comparison, unit).unit_b.as_str();
+    assert_eq!(partner("read_dram_t1"), "read_dram_t1");
+    assert_eq!(
+        partner("read_dram_t4"),
+        "read_dram_t2",
+        "half of the CPUs each"
+    );
+    assert_eq!(
+        partner("read_dram_t8"),
+        "read_dram_t4",
+        "all of the CPUs each"
+    );
+    assert_eq!(
+        partner("decode_qwen2.5-1.5b_q4_0_d0_t8"),
+        "decode_qwen2.5-1.5b_q4_0_d0_t4"
+    );
+    assert!(comparison.left_out.is_empty(), "{:?}", comparison.left_out);
+    let notes = &pair(&comparison, "read_dram_t8").notes;
+    assert!(
+        notes.contains(&"threads: 8 on A, 4 on B".to_owned()),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn what_cannot_be_compared_is_listed_with_its_reason() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut of_a = units(&ALL, 24.0);
+    of_a[0].check.passed = false;
+    of_a[3].n_samples = 4;
+    let mut of_b = units(&ALL, 24.0);
+    of_b[1].end = Some((UnitStatus::Skipped, Some("no room")));
+    of_b.remove(4);
+    let a = read_run(temp.path(), "a", &[host(fixture::rock_facts(), &of_a)]);
+    let b = read_run(temp.path(), "b", &[host(fixture::rock_facts(), &of_b)]);
+    let comparison = compared(&[&a], &[&b]).unwrap();
+    let left_out: Vec<(&str, &str, &str)> = (comparison.left_out.iter())
+        .map(|it| (it.unit.as_str(), it.side, it.reason.as_str()))
+        .collect();
+    assert_eq!(left_out.len(), 5, "{left_out:?}");
+    let invalid = left_out
+        .iter()
+        .find(|it| (it.0, it.1) == ("read_dram_t1", "A"));
+    assert!(
+        invalid.unwrap().2.starts_with("invalid: the kernel's"),
+        "{left_out:?}"
+    );
+    let partner = left_out
+        .iter()
+        .find(|it| (it.0, it.1) == ("read_dram_t1", "B"));
+    assert_eq!(
+        partner.unwrap().2,
+        "its partner `read_dram_t1` of A cannot be used"
+    );
+    let decode = reason(&comparison, "decode_qwen2.5-1.5b_q4_0_d0_t8");
+    assert_eq!(decode, ("A", "B has nothing left that measures the same"));
+    assert!(left_out.contains(&("read_dram_t4", "B", "not measured: no room")));
+    let few = pair(&comparison, "gemv_q4_0_dram_t8");
+    assert_eq!((few.low, few.outcome), (None, Outcome::NotShown));
+    assert!(few.notes[0].starts_with("too few samples for an interval: 4 and 15"));
+}
+
+#[test]
+fn several_runs_on_each_side_have_the_spread_between_runs_in_their_intervals() {
+    let temp = tempfile::tempdir().unwrap();
+    let of = |name: &str, gb_per_s| {
+        let host = host(fixture::rock_facts(), &units(&ALL, gb_per_s));
+        read_run(temp.path(), name, &[host])
+    };
+    // Each pair of runs alone would show a difference; the runs of a side differ as much.
+    let (a1, a2, a3) = (of("a1", 23.0), of("a2", 24.0), of("a3", 23.5));
+    let (b1, b2, b3) = (of("b1", 23.8), of("b2", 23.1), of("b3", 23.9));
+    assert_eq!(
+        compared(&[&a1], &[&b1]).unwrap().count(Outcome::Faster),
+        5,
+        "one run each"
+    );
+    let comparison = compared(&[&a1, &a2, &a3], &[&b1, &b2, &b3]).unwrap();
+    assert_eq!(comparison.basis, Basis::Runs);
+    assert_eq!(comparison.count(Outcome::NotShown), 5);
+    let read = pair(&comparison, "read_dram_t8");
+    assert_eq!((read.a.n_runs, read.a.n_samples), (3, 45));
+    assert!(comparison.basis_sentence().contains("3 runs on side A"));
+    // A real difference is seen through the spread.
+    let (c1, c2, c3) = (of("c1", 28.8), of("c2", 28.1), of("c3", 28.9));
+    let comparison = compared(&[&a1, &a2, &a3], &[&c1, &c2, &c3]).unwrap();
+    assert_eq!(comparison.count(Outcome::Faster), 5);
+    let refused = compared(&[&a1], &[&b1, &b2]).unwrap_err();
+    assert!(refused.contains("at least 2 on each"), "{refused}");
+}
+
+#[test]
+fn a_time_that_grows_is_slower() {
+    let temp = tempfile::tempdir().unwrap();
+    let run = read_run(temp.path(), "a", &[fixture::experiments::host()]);
+    let mut host = fixture::experiments::host();
+    for line in &mut host.stream {
+        // The loads of one chain take 120 us, and 240 us here.
+        if line.contains("latency/dram-1073741824/x1/t1") {
+            *line = line.replace(r#""elapsed_ns":120000"#, r#""elapsed_ns":240000"#);
+        }
+    }
+    let other = read_run(temp.path(), "b", &[host]);
+    let comparison = compared(&[&run], &[&other]).unwrap();
+    let latency = pair(&comparison, "latency/dram-1073741824/x1/t1");
+    assert_eq!((latency.a.value, latency.b.value), (120.0, 240.0));
+    assert_eq!((latency.ratio, latency.outcome), (0.5, Outcome::Slower));
+}
+
+#[test]
+fn before_and_after_preparing_is_a_comparison_with_the_settings_as_cause() {
+    let temp = tempfile::tempdir().unwrap();
+    let run = read_run(temp.path(), "run", &[fixture::experiments::prepared_host()]);
+    let analysis = analyse(&run);
+    let comparison = before_after(&run.manifest, &analysis.hosts[0]).unwrap();
+    assert_eq!(pair(&comparison, "read/dram/t4").outcome, Outcome::Faster);
+    assert_eq!(
+        pair(&comparison, "write/dram/t4").outcome,
+        Outcome::NotShown
+    );
+    assert_eq!(comparison.changes.len(), 1);
+    assert_eq!(comparison.changes[0].a, ["ondemand"]);
+    assert_eq!(comparison.changes[0].b, ["performance"]);
+    assert_eq!(comparison.a.subjects[0].state, "as_found");
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let temp = tempfile::tempdir().unwrap();
+    let evil = "<script>alert(1)</script>\u{202e}&";
+    let mut facts = fixture::rock_facts();
+    facts.kernel_release = Some(evil.into());
+    let mut of_a = units(&ALL, 24.0);
+    for unit in &mut of_a {
+        unit.unit = format!("{evil}{}", unit.unit);
+    }
+    of_a[4].end = Some((UnitStatus::Skipped, Some("<img src=x onerror=alert(1)>")));
+    let a = read_run(temp.path(), "a", &[host(facts, &of_a)]);
+    let b = read_run(
+        temp.path(),
+        "b",
+        &[host(fixture::rock_facts(), &units(&ALL, 24.0))],
+    );
+    let comparison = compared(&[&a], &[&b]).unwrap();
+    assert_eq!(comparison.pairs.len(), 4, "by what they do");
+    let page = compare::page(&comparison).unwrap();
+    assert!(page.contains("&lt;script&gt;"));
+    for bad in ["<script", "<img", "\u{202e}"] {
+        assert!(!page.contains(bad), "{bad}");
+    }
+    assert!(
+        !page.contains("http://") && !page.contains("https://"),
+        "self-contained"
+    );
+}
