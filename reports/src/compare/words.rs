@@ -15,8 +15,12 @@ impl Comparison {
                 format::count(n, "unit", "units")
             ),
             (n, faster, slower) => format!(
-                "Of {} B is faster in {faster} and slower in {slower}; in {} no difference is shown.",
+                "Of {} B is faster in {faster} and slower in {slower}{}; in {} no difference is shown.",
                 format::count(n, "unit", "units"),
+                match self.basis {
+                    Basis::Samples => ", between these two runs",
+                    Basis::Runs => "",
+                },
                 n - faster - slower
             ),
         }
@@ -42,11 +46,11 @@ impl Comparison {
     /// How many comparisons at once are accounted for.
     pub fn control_sentence(&self) -> String {
         format!(
-            "{} tested at once. The words faster and slower are given so that on average at most {} % of them are wrong \
+            "{} tested at once. The words faster and slower are given so that on average at most {:.0} % of them are wrong \
             (false discovery rate after Benjamini and Hochberg), and only where the interval leaves out 0 as well. \
             No difference shown does not mean that there is none.",
             format::count(self.n_tested, "pair was", "pairs were"),
-            format::number(self.max_false_discovery_rate * 100.0)
+            self.max_false_discovery_rate * 100.0
         )
     }
 }

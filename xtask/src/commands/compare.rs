@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use bench_reports::analysis::{Analysis, analyse};
-use bench_reports::compare::{Comparison, State, Subject, before_after, compare as compare_sides};
+use bench_reports::compare::{
+    Basis, Comparison, State, Subject, before_after, compare as compare_sides,
+};
 use bench_reports::run_dir::{self, RunData};
 use bench_reports::{compare as words, format};
 use clap::Args;
@@ -19,7 +21,7 @@ use crate::{Format, Global};
 #[derive(Debug, Args)]
 pub struct CompareArgs {
     /// Two of RUN, RUN:HOST or HOST (of the newest run): the second is held against the first
-    #[arg(value_name = "A B", num_args = 2, conflicts_with_all = ["baseline", "against", "before_after"])]
+    #[arg(value_names = ["A", "B"], num_args = 2, conflicts_with_all = ["baseline", "against", "before_after"])]
     sides: Vec<String>,
     /// Runs of side A, each RUN or RUN:HOST; with several on each side, intervals hold how runs differ
     #[arg(long, value_name = "RUN", num_args = 1.., requires = "against")]
@@ -34,7 +36,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Return 7 when a unit is confirmed to be slower by more than this
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = percent, allow_hyphen_values = true)]
     fail_on_regression: Option<f64>,
 }
 
@@ -87,8 +89,14 @@ pub fn compare(global: &Global, args: &CompareArgs) -> anyhow::Result<u8> {
                 println!("\n{}", path.display());
             }
             if let (false, Some(percent)) = (regressions.is_empty(), args.fail_on_regression) {
+                let how = match comparison.basis {
+                    Basis::Samples => {
+                        " (between one run on each side; equal runs differ, too: repeat both with `--baseline` and `--against`)"
+                    }
+                    Basis::Runs => "",
+                };
                 eprintln!(
-                    "confirmed to be slower by more than {percent} %: {}",
+                    "confirmed to be slower by more than {percent} %{how}: {}",
                     regressions.join(", ")
                 );
             }
