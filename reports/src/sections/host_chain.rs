@@ -164,7 +164,7 @@ fn links(chain: &Chain) -> Vec<Link> {
         ),
         link(
             "bound of this model",
-            "bound",
+            "theory",
             chain.bound_gb_per_s(),
             binding,
             "the smaller of best read and cores",
