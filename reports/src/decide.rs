@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use bench_inventory::{KvFormat, Model, Quant};
 use serde::Serialize;
 
-pub use target::{Price, Rate, Target, of_board, of_host};
+pub use target::{Rate, Target, of_board, of_host};
 
 use crate::analysis::{Chain, UnitRow};
 use crate::bounds::{self, token_bytes};
