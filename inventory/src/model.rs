@@ -4,6 +4,8 @@ mod file;
 mod format;
 mod tensors;
 
+use std::collections::BTreeMap;
+
 use bench_protocol::{DecodeModel, DecodeTensor, TensorRole};
 
 pub use file::{ModelFile, WithoutKernel};
@@ -96,16 +98,25 @@ impl Model {
 
     /// Bytes of all tensors. The metadata of a real file adds 1 to 10 MB.
     pub fn file_bytes(&self, quant: Quant) -> u64 {
-        self.tensors(quant).iter().map(Tensor::bytes).sum()
+        let mut bytes = 0;
+        tensors::visit(&self.arch, quant, |shape| bytes += shape.bytes());
+        bytes
     }
 
     /// Bytes of weights a decoded token reads: all tensors less an untied embedding table, of which it reads one row.
     pub fn read_bytes_per_token(&self, quant: Quant) -> u64 {
-        self.tensors(quant)
-            .iter()
-            .filter(|tensor| tensor.read_per_token)
-            .map(Tensor::bytes)
-            .sum()
+        self.read_bytes_by_format(quant).values().sum()
+    }
+
+    /// The same by the storage format of the tensors.
+    pub fn read_bytes_by_format(&self, quant: Quant) -> BTreeMap<TensorFormat, u64> {
+        let mut bytes = BTreeMap::new();
+        tensors::visit(&self.arch, quant, |shape| {
+            if shape.read_per_token {
+                *bytes.entry(shape.format).or_insert(0) += shape.bytes();
+            }
+        });
+        bytes
     }
 
     /// Bytes of keys and values that one token adds to the cache, and that every later token reads.
@@ -119,11 +130,13 @@ impl Model {
 
     /// Parameters: elements of all tensors, frequency factors excepted (they are constants).
     pub fn n_params(&self) -> u64 {
-        self.tensors(Quant::F16)
-            .iter()
-            .filter(|tensor| tensor.role != TensorRole::RopeFreqs)
-            .map(Tensor::elements)
-            .sum()
+        let mut elements = 0;
+        tensors::visit(&self.arch, Quant::F16, |shape| {
+            if shape.role != TensorRole::RopeFreqs {
+                elements += shape.rows * shape.cols;
+            }
+        });
+        elements
     }
 
     /// What the decode kernel needs: the tensors a token reads, in the order it reads them.

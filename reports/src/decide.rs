@@ -7,10 +7,10 @@ mod target;
 
 use std::collections::BTreeMap;
 
-use bench_inventory::{KvFormat, Model, Quant, Tensor};
+use bench_inventory::{KvFormat, Model, Quant};
 use serde::Serialize;
 
-pub use target::{Price, Rate, Target, of_board, of_host};
+pub use target::{Rate, Target, of_board, of_host};
 
 use crate::analysis::{Chain, UnitRow};
 use crate::bounds::{self, token_bytes};
@@ -50,10 +50,19 @@ impl<'a> Load<'a> {
         context: u64,
         kv_format: KvFormat,
     ) -> Load<'a> {
+        let by_format = model.read_bytes_by_format(quant);
         Load {
+            model,
             quant: Some(quant),
             quant_id: quant.id().to_owned(),
-            ..of_tensors(model, &model.tensors(quant), depth, context, kv_format)
+            file_bytes: model.file_bytes(quant),
+            read_bytes_per_token: by_format.values().sum(),
+            depth,
+            context: context.max(depth),
+            kv_format,
+            weight_bytes: (by_format.into_iter())
+                .map(|(format, bytes)| (format.id().to_owned(), bytes))
+                .collect(),
         }
     }
 
@@ -65,12 +74,21 @@ impl<'a> Load<'a> {
         kv_format: KvFormat,
     ) -> Option<Load<'a>> {
         let file = model.file.as_ref()?;
-        let load = of_tensors(model, &file.tensors, depth, context, kv_format);
+        let mut weight_bytes = BTreeMap::new();
+        for tensor in file.tensors.iter().filter(|tensor| tensor.read_per_token) {
+            let format = tensor.format.id().to_owned();
+            *weight_bytes.entry(format).or_insert(0) += tensor.bytes();
+        }
         Some(Load {
+            model,
+            quant: None,
             quant_id: file.quant.clone(),
             file_bytes: file.tensor_bytes(),
             read_bytes_per_token: file.read_bytes_per_token(),
-            ..load
+            depth,
+            context: context.max(depth),
+            kv_format,
+            weight_bytes,
         })
     }
 
@@ -81,34 +99,6 @@ impl<'a> Load<'a> {
             self.model.kv_bytes_per_token(self.kv_format),
             self.depth,
         )
-    }
-}
-
-fn of_tensors<'a>(
-    model: &'a Model,
-    tensors: &[Tensor],
-    depth: u64,
-    context: u64,
-    kv_format: KvFormat,
-) -> Load<'a> {
-    let (mut file_bytes, mut weight_bytes) = (0, BTreeMap::new());
-    for tensor in tensors {
-        file_bytes += tensor.bytes();
-        if tensor.read_per_token {
-            let format = tensor.format.id().to_owned();
-            *weight_bytes.entry(format).or_insert(0) += tensor.bytes();
-        }
-    }
-    Load {
-        model,
-        quant: None,
-        quant_id: String::new(),
-        file_bytes,
-        read_bytes_per_token: weight_bytes.values().sum(),
-        depth,
-        context: context.max(depth),
-        kv_format,
-        weight_bytes,
     }
 }
 

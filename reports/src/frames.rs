@@ -29,13 +29,20 @@ pub use imported::imported;
 /// When the directory cannot be read, or the files cannot be written.
 pub fn write(dir: &Path) -> anyhow::Result<()> {
     let run = run_dir::read(dir)?;
-    let analysis = analysis::analyse(&run);
+    write_analysis(dir, &analysis::analyse(&run))
+}
+
+/// The same for a run that was read and analysed already.
+///
+/// # Errors
+/// When the files cannot be written.
+pub(crate) fn write_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<()> {
     let folder = dir.join("frames");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
     for (name, mut frame) in [
-        ("samples", samples(&analysis)?),
-        ("units", units(&analysis)?),
-        ("imported", imported(&analysis)?),
+        ("samples", samples(analysis)?),
+        ("units", units(analysis)?),
+        ("imported", imported(analysis)?),
     ] {
         let parquet = folder.join(format!("{name}.parquet"));
         replace(&parquet, |file| {

@@ -23,29 +23,57 @@ use crate::{format, frames, run_dir, stats, svg};
 /// When `dir` cannot be read or written. Whatever is broken inside it appears in the report instead.
 pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
     let run = run_dir::read(dir)?;
+    render_analysis(dir, &analysis::analyse(&run))
+}
+
+/// What a run directory became.
+#[derive(Debug)]
+pub struct Written {
+    /// First page of the report.
+    pub index: PathBuf,
+    /// Whether all data of a host are invalid.
+    pub has_invalid_host: bool,
+}
+
+/// Writes the frames and renders the report; the run is read and analysed once for both.
+///
+/// # Errors
+/// When `dir` cannot be read or written.
+pub fn write(dir: &Path) -> anyhow::Result<Written> {
+    let mut run = run_dir::read(dir)?;
+    // They will be there once this is done.
+    run.has_frames = true;
     let analysis = analysis::analyse(&run);
-    let mut files = pages(&analysis)?;
+    frames::write_analysis(dir, &analysis).context("cannot write the frames")?;
+    Ok(Written {
+        index: render_analysis(dir, &analysis).context("cannot render the report")?,
+        has_invalid_host: (analysis.hosts.iter()).any(HostAnalysis::is_all_invalid),
+    })
+}
+
+fn render_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<PathBuf> {
+    let mut files = pages(analysis)?;
     files.insert(
         "data/samples.csv".into(),
-        frames::csv(&mut frames::samples(&analysis)?)?,
+        frames::csv(&mut frames::samples(analysis)?)?,
     );
     files.insert(
         "data/units.csv".into(),
-        frames::csv(&mut frames::units(&analysis)?)?,
+        frames::csv(&mut frames::units(analysis)?)?,
     );
     files.insert(
         "data/bounds.csv".into(),
-        frames::csv(&mut frames::catalogue_bounds(&analysis)?)?,
+        frames::csv(&mut frames::catalogue_bounds(analysis)?)?,
     );
-    if run.has_results_of_others() {
+    if analysis.run.has_results_of_others() {
         files.insert(
             "data/imported.csv".into(),
-            frames::csv(&mut frames::imported(&analysis)?)?,
+            frames::csv(&mut frames::imported(analysis)?)?,
         );
     }
     replace_folder(&dir.join("html"), &files)?;
     let summary_path = dir.join("summary.md");
-    fs::write(&summary_path, summary::markdown(&analysis))
+    fs::write(&summary_path, summary::markdown(analysis))
         .with_context(|| format!("cannot write `{}`", summary_path.display()))?;
     Ok(dir.join("html").join("index.html"))
 }

@@ -8,12 +8,43 @@ use bench_protocol::TensorRole;
 use super::format::{Quant, TensorFormat};
 use super::{ModelArch, Tensor};
 
+/// A tensor without its name: all that its bytes depend on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) role: TensorRole,
+    pub(super) layer: Option<u32>,
+    pub(super) rows: u64,
+    pub(super) cols: u64,
+    pub(super) format: TensorFormat,
+    pub(super) read_per_token: bool,
+}
+
+impl Shape {
+    pub(super) fn bytes(&self) -> u64 {
+        self.rows * self.format.row_bytes(self.cols)
+    }
+}
+
 pub(super) fn tensors(arch: &ModelArch, quant: Quant) -> Vec<Tensor> {
-    let mut list = List {
-        arch,
-        quant,
-        tensors: Vec::new(),
-    };
+    let mut tensors = Vec::new();
+    visit(arch, quant, |shape| {
+        tensors.push(Tensor {
+            name: gguf_name(shape.role, shape.layer),
+            role: shape.role,
+            layer: shape.layer,
+            rows: shape.rows,
+            cols: shape.cols,
+            format: shape.format,
+            read_per_token: shape.read_per_token,
+        });
+    });
+    tensors
+}
+
+/// Every tensor in the order of the list. Tables ask for the bytes of hundreds of lists, and names are most of the
+/// work.
+pub(super) fn visit(arch: &ModelArch, quant: Quant, each: impl FnMut(Shape)) {
+    let mut list = List { arch, quant, each };
     let hidden = u64::from(arch.hidden);
     list.push(TensorRole::TokenEmbedding, None, arch.vocab.into(), hidden);
     if arch.rope_freqs > 0 {
@@ -27,16 +58,15 @@ pub(super) fn tensors(arch: &ModelArch, quant: Quant) -> Vec<Tensor> {
     if !arch.tied_embeddings {
         list.push(TensorRole::Output, None, arch.vocab.into(), hidden);
     }
-    list.tensors
 }
 
-struct List<'a> {
+struct List<'a, F> {
     arch: &'a ModelArch,
     quant: Quant,
-    tensors: Vec<Tensor>,
+    each: F,
 }
 
-impl List<'_> {
+impl<F: FnMut(Shape)> List<'_, F> {
     fn push_attention(&mut self, layer: u32) {
         let arch = self.arch;
         let layer = Some(layer);
@@ -81,13 +111,13 @@ impl List<'_> {
 
     fn push(&mut self, role: TensorRole, layer: Option<u32>, rows: u64, cols: u64) {
         let is_read = role != TensorRole::TokenEmbedding || self.arch.tied_embeddings;
-        self.tensors.push(Tensor {
-            name: gguf_name(role, layer),
+        let format = self.format(role, layer, rows, cols);
+        (self.each)(Shape {
             role,
             layer,
             rows,
             cols,
-            format: self.format(role, layer, rows, cols),
+            format,
             read_per_token: is_read,
         });
     }

@@ -24,9 +24,6 @@ pub struct Rate {
     pub source: String,
 }
 
-/// What a board was sold for.
-pub type Price = bench_inventory::Price;
-
 /// A board or host with everything that bounds a model on it.
 #[derive(Debug)]
 pub struct Target<'a> {

@@ -17,8 +17,8 @@ pub struct Remedy {
     pub what: String,
     /// What it buys, in words with units.
     pub buys: String,
-    /// Kind of the figures in it.
-    pub label: Label,
+    /// Kind of the figures in it; `None` where nothing is known.
+    pub label: Option<Label>,
     /// Speed over that of the answer; `None` where it is not about speed, or not known.
     pub speed_ratio: Option<f64>,
 }
@@ -76,7 +76,7 @@ fn next_quant(inventory: &Inventory, model: &Model, quant: Quant, wish: Wish) ->
             format::signed_percent(now / bytes - 1.0),
             format::decimal_bytes((model.file_bytes(quant)).saturating_sub(model.file_bytes(next)))
         ),
-        label: Label::Theory,
+        label: Some(Label::Theory),
         speed_ratio: Some(now / bytes),
     })
 }
@@ -96,7 +96,7 @@ fn smaller_cache(model: &Model, quant: Quant, wish: Wish) -> Vec<Remedy> {
                 format::signed_percent(now / bytes - 1.0),
                 format::decimal_bytes(freed)
             ),
-            label: Label::Theory,
+            label: Some(Label::Theory),
             speed_ratio: Some(now / bytes),
         })
     };
@@ -146,7 +146,7 @@ fn freed_bus(target: &Target) -> Vec<Remedy> {
                 format::signed_percent(ratio - 1.0),
                 format::count(ratios.len(), "unit", "units")
             ),
-            label: Label::Measured,
+            label: Some(Label::Measured),
             speed_ratio: Some(ratio),
         }),
         None => remedies.push(unknown(
@@ -163,7 +163,7 @@ fn freed_bus(target: &Target) -> Vec<Remedy> {
             "{} tokens/s for each GB/s that others stop reading",
             format::number(-slope)
         ),
-        label: Label::Measured,
+        label: Some(Label::Measured),
         speed_ratio: None,
     }));
     remedies
@@ -173,7 +173,7 @@ fn unknown(what: &str, why: &str) -> Remedy {
     Remedy {
         what: what.to_owned(),
         buys: why.to_owned(),
-        label: Label::Theory,
+        label: None,
         speed_ratio: None,
     }
 }
@@ -205,7 +205,7 @@ fn freed_ram(inventory: &Inventory, target: &Target, best: &Answer, wish: Wish) 
             model.name,
             quant.id()
         ),
-        label: Label::Predicted,
+        label: Some(Label::Predicted),
         speed_ratio: None,
     })
 }
@@ -256,7 +256,7 @@ fn other_boards(
                     answer.decision.target, answer.decision.processor
                 ),
                 buys: format!("{rate}; {price}"),
-                label: Label::Predicted,
+                label: Some(Label::Predicted),
                 speed_ratio: Some(ratio),
             }
         })

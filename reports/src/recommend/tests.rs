@@ -110,7 +110,7 @@ fn remedies_are_labelled_and_other_boards_are_faster() {
         .collect();
     assert!(!boards.is_empty());
     for board in boards {
-        assert_eq!(board.label, Label::Predicted);
+        assert_eq!(board.label, Some(Label::Predicted));
         assert!(board.speed_ratio.unwrap() > 1.1, "{board:?} for {best:?}");
         assert!(!board.what.contains("raspberry-pi-4"));
     }

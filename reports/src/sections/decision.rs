@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::summary::quant_name;
 use super::{Page, Scope, value};
 use crate::decide::{Target, of_board, of_host};
+use crate::label::Label;
 use crate::recommend::{self, Answer, Remedy, Wish, quality};
 use crate::{bounds, format, predict};
 
@@ -125,7 +126,7 @@ fn remedy_row(remedy: Remedy) -> RemedyRow {
     RemedyRow {
         what: format::foreign(&remedy.what),
         buys: format::foreign(&remedy.buys),
-        label: remedy.label.name(),
+        label: remedy.label.map_or(format::UNKNOWN, Label::name),
     }
 }
 

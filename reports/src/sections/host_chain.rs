@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::inference::{limit_word, limit_words, what};
 use super::{Page, mark_class, value, verdict_word};
 use crate::analysis::{Chain, Limit};
+use crate::decide::culprits;
 use crate::format;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
 
@@ -143,7 +144,7 @@ fn links(chain: &Chain) -> Vec<Link> {
             "measured",
             read,
             (theory, "theory"),
-            "memory: controller, DRAM, fabric",
+            culprits::READ,
             Some("measured"),
         ),
         link(
@@ -159,12 +160,12 @@ fn links(chain: &Chain) -> Vec<Link> {
             "measured",
             chain.kernel_gb_per_s,
             of_read,
-            "cores and instruction set",
+            culprits::KERNEL,
             Some("limit"),
         ),
         link(
             "bound of this model",
-            "bound",
+            "theory",
             chain.bound_gb_per_s(),
             binding,
             "the smaller of best read and cores",
@@ -175,7 +176,7 @@ fn links(chain: &Chain) -> Vec<Link> {
             "measured",
             Some(chain.measured_gb_per_s),
             (chain.bound_gb_per_s(), "the bound"),
-            "implementation: attention, norms, threads waiting",
+            culprits::DECODE,
             Some(mark_class(chain.verdict)),
         ),
     ];

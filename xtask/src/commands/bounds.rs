@@ -155,6 +155,8 @@ fn value(load: &Load, decision: &Decision) -> anyhow::Result<Value> {
     let more = json!({
         "board": decision.target,
         "n_params": model.n_params(),
+        "ops_per_token": model.ops_per_token(load.depth),
+        "ops_of_prompt_512": model.ops_of_prompt(512),
         "file_bytes": load.file_bytes,
         "read_bytes_per_token": load.read_bytes_per_token,
         "kv_bytes_per_token_by_format": kv,
@@ -193,6 +195,13 @@ fn print_one(
     if let Some(bounds) = bounds {
         println!("{}", bounds.table());
     }
+    println!(
+        "{:.3} billion parameters; {:.1} billion operations for a token at depth {}, {:.0} billion for a prompt of 512 tokens\n",
+        load.model.n_params() as f64 / 1e9,
+        load.model.ops_per_token(load.depth) as f64 / 1e9,
+        load.depth,
+        load.model.ops_of_prompt(512) as f64 / 1e9
+    );
     println!("bound chain of {} {}", decision.model, decision.quant);
     let mut table = Table::new();
     table

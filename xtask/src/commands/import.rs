@@ -73,7 +73,7 @@ pub fn import(global: &Global, args: &ImportArgs) -> anyhow::Result<u8> {
         None => create_run(global)?,
     };
     let n_added = add(&dir, &checked, args.run.is_some())?;
-    let report = super::report::render(&dir)?;
+    let report = bench_reports::report::write(&dir)?.index;
     match global.format {
         Format::Json => {
             let files: Vec<_> = checked.iter().map(document).collect();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bench_protocol::UnitStatus;
+use bench_reports::report;
 use bench_reports::run_dir::files::{self, RunFiles};
 use bench_reports::run_dir::merge::{self, Part};
 use bench_reports::run_dir::plan::PlanRecord;
@@ -46,7 +47,7 @@ pub fn merge(global: &Global, args: &MergeArgs) -> anyhow::Result<u8> {
         ExitError::usage(format!("these runs cannot be merged:{}", problems.concat()))
     })?;
     let dir = write(global, args.output.as_deref(), &merged)?;
-    let report = super::report::render(&dir)?;
+    let written = report::write(&dir)?;
     let data = run_dir::read(&dir)?;
     let plan: Option<PlanRecord> =
         (merged.get("plan.json")).and_then(|bytes| serde_json::from_slice(bytes).ok());
@@ -58,12 +59,12 @@ pub fn merge(global: &Global, args: &MergeArgs) -> anyhow::Result<u8> {
     let results: Vec<_> = (data.hosts.iter().zip(&rows))
         .map(|(host, row)| (host.record.clone(), row.counts()))
         .collect();
-    let code = run::exit_code(Some(&data), &data.manifest, &results);
+    let code = run::exit_code(written.has_invalid_host, &data.manifest, &results);
     let missing = merge::missing_shards(&data.manifest);
     let printed = Printed {
         data: &data,
         dir: &dir,
-        report: &report,
+        report: &written.index,
         rows: &rows,
         missing: &missing,
         code,

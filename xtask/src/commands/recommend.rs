@@ -4,6 +4,7 @@ use bench_inventory::KvFormat;
 use bench_reports::analysis::analyse;
 use bench_reports::decide::Target;
 use bench_reports::format;
+use bench_reports::label::Label;
 use bench_reports::predict::{self, Calibration};
 use bench_reports::recommend::{self, Answer, Remedy, Wish, quality};
 use clap::Args;
@@ -202,7 +203,7 @@ fn print_remedies(answers: &[Answer], remedies: &[Remedy]) {
         println!(
             "  - {} [{}]\n      {}",
             remedy.what,
-            remedy.label.name(),
+            remedy.label.map_or("unknown", Label::name),
             remedy.buys
         );
     }
@@ -216,7 +217,7 @@ fn print_notes(
     println!("\nhow to read this");
     let bases: std::collections::BTreeSet<&str> = (answers.iter())
         .filter_map(|answer| answer.decision.expected.as_ref())
-        .filter(|expected| expected.label == bench_reports::label::Label::Predicted)
+        .filter(|expected| expected.label == Label::Predicted)
         .map(|expected| expected.basis.as_str())
         .collect();
     for basis in bases {

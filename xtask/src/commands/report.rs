@@ -24,7 +24,7 @@ pub struct ReportArgs {
 /// When there is no such run, or it cannot be read or written.
 pub fn report(global: &Global, args: &ReportArgs) -> anyhow::Result<u8> {
     let dir = find_run(&global.runs_dir(), args.run.as_deref())?;
-    let report = render(&dir)?;
+    let report = bench_reports::report::write(&dir)?.index;
     match global.format {
         Format::Json => println!(
             "{}",
@@ -36,15 +36,6 @@ pub fn report(global: &Global, args: &ReportArgs) -> anyhow::Result<u8> {
         open(&dir.join("html").join("index.html"))?;
     }
     Ok(exit::OK)
-}
-
-/// Writes the frames and the report of a run directory; returns the path of its first page.
-///
-/// # Errors
-/// When the run directory cannot be read or written.
-pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
-    bench_reports::frames::write(dir).context("cannot write the frames")?;
-    bench_reports::report::render(dir).context("cannot render the report")
 }
 
 /// The directory of a run by name or path; the newest one when there is no name.

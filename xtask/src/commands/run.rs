@@ -238,13 +238,13 @@ fn carry_out(global: &Global, run: Run) -> anyhow::Result<u8> {
     let report = recorder
         .write_manifest(&manifest)
         .and_then(|()| recorder.seal())
-        .and_then(|()| super::report::render(recorder.dir()));
+        .and_then(|()| bench_reports::report::write(recorder.dir()));
     let data = run_dir::read(recorder.dir()).ok();
-    let code = match report {
-        Ok(_) => exit_code(data.as_ref(), &manifest, &results),
+    let code = match &report {
+        Ok(written) => exit_code(written.has_invalid_host, &manifest, &results),
         Err(_) => exit::INTERNAL,
     };
-    let report_path = report.as_deref().ok();
+    let report_path = report.as_ref().ok().map(|written| written.index.as_path());
     events.emit(&Event::RunFinished {
         exit_code: code,
         report: report_path,

@@ -42,11 +42,12 @@ const CARGO_DENY: &str = "0.20.2";
 const CARGO_FUZZ: &str = "0.13.2";
 
 /// Fuzz targets and how many inputs each gets here: enough to see that it works and that nothing known is back.
-const FUZZ_TARGETS: [(&str, &str); 4] = [
+const FUZZ_TARGETS: [(&str, &str); 5] = [
     ("inventory", "20000"),
     ("stream", "20000"),
     ("merge", "20000"),
     ("gguf", "20000"),
+    ("import", "20000"),
 ];
 
 /// Runs every step and stops at the first that fails.

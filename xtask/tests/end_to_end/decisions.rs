@@ -67,6 +67,7 @@ fn bounds_keep_their_stable_names_and_worked_example() {
         assert!(!got[key].is_null(), "{key}: {got:#}");
     }
     assert_eq!(got["board"], "rock-5b");
+    assert!(got["ops_per_token"].as_u64().unwrap() > 2 * 7_000_000_000);
     assert_eq!(got["kv_bytes_per_token_by_format"]["q8_0"], 30464);
     let labels: Vec<&str> = (got["chain"].as_array().unwrap().iter())
         .map(|step| step["label"].as_str().unwrap())

@@ -111,9 +111,7 @@ fn keeps_what_was_measured_when_the_program_is_killed() {
     );
     wait_for("the first unit has ended", || ended_units(dir.path()) >= 1);
     let n_before = controller::n_samples(dir.path(), "board");
-    for id in board.programs() {
-        kill("-KILL", id);
-    }
+    kill_at_once(&board.programs());
     let outcome = controller::finish(dir.path(), child);
     assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
     let host = outcome.host("board");
@@ -203,6 +201,16 @@ fn ended_units(dir: &Path) -> usize {
         .unwrap_or_default()
         .matches(r#"{"type":"unit_end""#)
         .count()
+}
+
+/// Ends all of them before one can see another end: numbers of processes begin again, so they tell no order.
+fn kill_at_once(ids: &[u32]) {
+    let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
+    let ids = ids.join(" ");
+    // Whoever is gone with the first needs no second signal.
+    let command = format!("kill -STOP {ids}; kill -KILL {ids}; true");
+    let status = Command::new("sh").args(["-c", &command]).status().unwrap();
+    assert!(status.success());
 }
 
 /// Through the shell's own command: the program of that name is not on every Debian.

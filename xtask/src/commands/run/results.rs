@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::Path;
 
-use bench_reports::analysis::{self, HostAnalysis};
 use bench_reports::run_dir::{HostStatus, LeftOut, RunData, RunManifest};
 use comfy_table::{Table, presets};
 use serde_json::json;
@@ -11,15 +10,9 @@ use serde_json::json;
 use super::HostResult;
 use crate::{Format, Global, exit};
 
-/// The most serious thing that happened. `data` is what the run directory holds.
-pub fn exit_code(data: Option<&RunData>, manifest: &RunManifest, results: &[HostResult]) -> u8 {
+/// The most serious thing that happened. `has_invalid_host`: all data of a host are invalid.
+pub fn exit_code(has_invalid_host: bool, manifest: &RunManifest, results: &[HostResult]) -> u8 {
     let any = |status: HostStatus| results.iter().any(|(record, _)| record.status == status);
-    let is_all_invalid = |data| {
-        analysis::analyse(data)
-            .hosts
-            .iter()
-            .any(HostAnalysis::is_all_invalid)
-    };
     if results
         .iter()
         .any(|(record, _)| !record.unrestored.is_empty())
@@ -33,7 +26,7 @@ pub fn exit_code(data: Option<&RunData>, manifest: &RunManifest, results: &[Host
         exit::FAILED
     } else if any(HostStatus::Unreachable) {
         exit::UNREACHABLE
-    } else if data.is_some_and(is_all_invalid) {
+    } else if has_invalid_host {
         exit::INVALID
     } else {
         exit::OK
