@@ -11,7 +11,7 @@ const MARK_PX: f64 = 5.5;
 /// The axis reaches at least this far from 1, so that differences of a thousandth do not look large.
 const MIN_REACH: f64 = 0.01;
 /// Ticks up to this share are in per cent, farther ones are factors.
-const MAX_PERCENT_REACH: f64 = 0.45;
+const MAX_PERCENT_REACH: f64 = 1.2;
 
 /// One row.
 pub(crate) struct RatioRow {
@@ -66,12 +66,14 @@ fn ticks(reach: f64, n_most: usize) -> Vec<(f64, String)> {
     let share = reach.exp_m1();
     let mut ticks = vec![(0.0, "same".to_owned())];
     if share <= MAX_PERCENT_REACH {
-        let steps = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0];
+        let steps = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0];
         let least = share * 100.0 / n_most as f64;
-        let step = steps
-            .into_iter()
-            .find(|step| *step >= least)
-            .unwrap_or(20.0);
+        // A step down is longer than a step up on this axis, and one of them has to fit.
+        let down = -(-reach).exp_m1() * 100.0;
+        let fitting = steps.into_iter().filter(|step| *step <= down);
+        let step = (fitting.clone().find(|step| *step >= least))
+            .or(fitting.last())
+            .unwrap_or(steps[0]);
         let n_decimals = if step < 0.5 {
             2
         } else {
@@ -187,6 +189,9 @@ mod tests {
     fn ticks_are_round_and_lie_on_the_axis() {
         check(0.01, 2, &["same", "+0.5 %", "-0.5 %", "+1.0 %"]);
         check(0.06, 3, &["same", "+2 %", "-2 %", "+4 %", "-4 %", "+6 %"]);
+        check(0.47, 3, &["same", "+20 %", "-20 %", "+40 %"]);
+        check(0.24, 2, &["same", "+10 %", "-10 %", "+20 %"]);
+        check(1.0, 3, &["same", "+50 %", "-50 %", "+100 %"]);
         check(2.9, 3, &["same", "2 ×", "1/2"]);
         check(15.0, 3, &["same", "2 ×", "1/2", "4 ×", "1/4", "8 ×", "1/8"]);
     }
