@@ -38,11 +38,6 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// Whether the interval holds 1: no difference.
-    pub fn holds_one(&self) -> bool {
-        self.low <= 1.0 && 1.0 <= self.high
-    }
-
     /// The ratio with both sides multiplied by what one of them counts.
     pub fn scaled(self, factor: f64) -> Ratio {
         Ratio {

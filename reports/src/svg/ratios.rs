@@ -70,9 +70,9 @@ fn ticks(reach: f64, n_most: usize) -> Vec<(f64, String)> {
         let least = share * 100.0 / n_most as f64;
         // A step down is longer than a step up on this axis, and one of them has to fit.
         let down = -(-reach).exp_m1() * 100.0;
-        let fitting = steps.into_iter().filter(|step| *step <= down);
+        let mut fitting = steps.into_iter().filter(|step| *step <= down);
         let step = (fitting.clone().find(|step| *step >= least))
-            .or(fitting.last())
+            .or(fitting.next_back())
             .unwrap_or(steps[0]);
         let n_decimals = if step < 0.5 {
             2
