@@ -131,11 +131,17 @@ fn print_answers(target: &Target, answers: &[Answer], wish: Wish) {
     if answers.is_empty() {
         println!(
             "{}",
-            match target.prediction {
-                Some(_) =>
-                    "no model of the catalogue fits; allow a shorter `--context`, a smaller `--kv-format` or less `--ram-left`",
-                None =>
-                    "no token rate can be expected here: measure a decode unit on this host, or state its memory (`memory:` or `board:` in the fleet file)",
+            match (&target.prediction, target.host) {
+                (Some(_), _) =>
+                    "no model of the catalogue fits; allow a shorter `--context`, a smaller `--kv-format` or less `--ram-left`"
+                        .to_owned(),
+                (None, Some(_)) =>
+                    "no token rate can be expected here: measure a decode unit on this host, or state its memory (`memory:` or `board:` in the fleet file)"
+                        .to_owned(),
+                (None, None) => format!(
+                    "no token rate can be expected here: fewer than three machines that compute with a {} are known; add what others published to `inventory/references/`",
+                    target.processor.to_uppercase()
+                ),
             }
         );
         return;
