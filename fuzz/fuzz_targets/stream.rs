@@ -24,9 +24,7 @@ fuzz_target!(|data: &[u8]| {
     let run = RunData {
         manifest,
         hosts: vec![host],
-        inventory: Default::default(),
-        has_frames: false,
-        problems: Vec::new(),
+        ..RunData::default()
     };
     let analysis = analysis::analyse(&run);
     assert_eq!(analysis.hosts.len(), 1);

@@ -24,7 +24,7 @@ const N_GARBAGE_KEPT: usize = 5;
 const MAX_FACTS_BYTES: u64 = 1 << 20;
 
 /// Everything a run directory holds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RunData {
     /// What was run. When `manifest.json` is missing or broken this is made up from the directory's name.
     pub manifest: RunManifest,

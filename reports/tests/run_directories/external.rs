@@ -88,11 +88,7 @@ fn read(messages: &[Message]) -> RunData {
     RunData {
         manifest,
         hosts: vec![host],
-        inventory: Default::default(),
-        imports: Vec::new(),
-        outputs: Vec::new(),
-        has_frames: false,
-        problems: Vec::new(),
+        ..RunData::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What was measured, for commands that answer questions about boards: the run they rest on, and their targets.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bench_inventory::{Inventory, Memory};
 use bench_reports::analysis::{Analysis, HostAnalysis};
@@ -20,7 +20,7 @@ const NO_RUN: &str = "none";
 /// Options that choose what was measured.
 #[derive(Debug, Clone, Args)]
 pub struct EvidenceArgs {
-    /// Run whose measurements count: its name or folder, or `none` [default: the newest run]
+    /// Run whose measurements count: its name or folder, or `none` [default: the newest run with hosts]
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
     /// What computes: cpu, gpu or npu [default: the first that the board's data file names]
@@ -37,9 +37,9 @@ pub fn chosen_run(global: &Global, args: &EvidenceArgs) -> anyhow::Result<Option
         Some(NO_RUN) => return Ok(None),
         Some(name) => find_run(&global.runs_dir(), Some(name))?,
         // Without any run there is nothing measured, which is no mistake.
-        None => match find_run(&global.runs_dir(), None) {
-            Ok(dir) => dir,
-            Err(_) => return Ok(None),
+        None => match newest_with_hosts(&global.runs_dir()) {
+            Some(dir) => dir,
+            None => return Ok(None),
         },
     };
     match run_dir::read(&dir) {
@@ -57,6 +57,16 @@ pub fn chosen_run(global: &Global, args: &EvidenceArgs) -> anyhow::Result<Option
             Ok(None)
         }
     }
+}
+
+/// The newest run that has hosts: one that only keeps imported files measured nothing.
+fn newest_with_hosts(runs_dir: &Path) -> Option<PathBuf> {
+    let has_hosts = |dir: &PathBuf| {
+        let hosts = std::fs::read_dir(dir.join("hosts"));
+        dir.join("manifest.json").is_file() && hosts.is_ok_and(|mut hosts| hosts.next().is_some())
+    };
+    let runs = std::fs::read_dir(runs_dir).ok()?.flatten();
+    runs.map(|run| run.path()).filter(has_hosts).max()
 }
 
 /// Everything that answers rest on.
