@@ -11,7 +11,7 @@
 
 mod evidence;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -302,7 +302,16 @@ pub struct Calibration {
 pub fn calibration(machines: &[Machine]) -> Option<Calibration> {
     let mut shares: Vec<f64> = Vec::new();
     let (mut n_rows, mut n_inside) = (0, 0);
-    for (identity, group) in grouped(machines.iter().filter(|machine| !machine.rows.is_empty())) {
+    let processors: BTreeSet<&str> = (machines.iter())
+        .map(|machine| machine.class.processor.as_str())
+        .collect();
+    // A board whose CPU and GPU both have rows is left out with one of them at a time.
+    let groups = processors.into_iter().flat_map(|processor| {
+        grouped(machines.iter().filter(move |machine| {
+            machine.class.processor == processor && !machine.rows.is_empty()
+        }))
+    });
+    for (identity, group) in groups {
         let others: Vec<Machine> = (machines.iter())
             .filter(|machine| machine.identity() != identity)
             .cloned()
@@ -345,7 +354,7 @@ impl Calibration {
         format!(
             "left out one by one, {} of {} on {} lay in the interval predicted from the others; that is {} where {} are meant (95 % interval {} to {})",
             self.n_inside,
-            crate::format::count(self.n_rows, "published figure", "published figures"),
+            crate::format::count(self.n_rows, "figure", "figures"),
             crate::format::count(self.n_machines, "machine", "machines"),
             percent(self.coverage),
             percent(self.level),

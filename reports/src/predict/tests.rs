@@ -92,6 +92,35 @@ fn own_figures_pull_and_narrow() {
 }
 
 #[test]
+fn processors_of_one_board_are_left_out_apart() {
+    let mut machines = four();
+    for machine in four() {
+        let class = Class {
+            processor: "gpu".into(),
+            ..machine.class.clone()
+        };
+        // The same boards, whose GPUs reach more than any of their CPUs.
+        let rows = (machine.rows.iter())
+            .map(|row| Observation {
+                share: 0.9,
+                ..row.clone()
+            })
+            .collect();
+        machines.push(Machine {
+            class,
+            rows,
+            ..machine
+        });
+    }
+    let together = calibration(&machines).unwrap();
+    let cpus = calibration(&four()).unwrap();
+    assert_eq!(together.n_machines, 2 * cpus.n_machines);
+    assert_eq!(together.n_rows, 2 * cpus.n_rows);
+    // Rows that never vary are predicted to the digit, up to rounding.
+    assert!(together.n_inside >= cpus.n_inside);
+}
+
+#[test]
 fn housings_of_one_board_are_one_machine() {
     let mut machines = four();
     for machine in &mut machines[..3] {

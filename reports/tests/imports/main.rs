@@ -8,3 +8,4 @@
 mod hostile;
 mod llama_bench;
 mod memory;
+mod suites;

@@ -1,27 +1,8 @@
 //! Bounds and recommendations as people and programs ask for them: of the catalogue, and of a host that was measured.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
 
-use serde_json::Value;
-
-fn xtask(dir: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args(args)
-        .args(["--format", "json", "--fleet"])
-        .arg(dir.join("fleet.yaml"))
-        .arg("--runs-dir")
-        .arg(dir.join("runs"))
-        .current_dir(dir)
-        .output()
-        .unwrap()
-}
-
-fn document(output: &Output) -> Value {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"))
-}
+use crate::plan::{document, xtask};
 
 fn lab() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();

@@ -10,7 +10,8 @@ use crate::sshd::{Oddity, Sshd};
 
 const HERE: &str = "hosts:\n  here:\n    transport: local\n";
 
-fn xtask(dir: &Path, args: &[&str]) -> Output {
+/// Runs the program in a folder with a fleet file and runs of its own.
+pub fn xtask(dir: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(args)
         .args(["--format", "json", "--fleet"])
@@ -22,7 +23,8 @@ fn xtask(dir: &Path, args: &[&str]) -> Output {
         .unwrap()
 }
 
-fn document(output: &Output) -> Value {
+/// The JSON document on its standard output.
+pub fn document(output: &Output) -> Value {
     let stderr = String::from_utf8_lossy(&output.stderr);
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"))
 }
