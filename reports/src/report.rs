@@ -1,7 +1,9 @@
 //! Renders a run directory: pages, data files and the short summary. Same directory in, same bytes out.
 //!
-//! Pages hold no scripts and ask for nothing outside their folder.
+//! Pages ask for nothing outside their folder, and their one script adds comfort only: without it everything is there.
 
+mod document;
+mod script;
 mod summary;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use minijinja::{Environment, UndefinedBehavior, context};
 use serde::Serialize;
 
 use crate::analysis::{self, Analysis, HostAnalysis};
+use crate::decisions::Decisions;
 use crate::sections::{self, Page, Scope, Section};
 use crate::{format, frames, run_dir, stats, svg};
 
@@ -52,7 +55,8 @@ pub fn write(dir: &Path) -> anyhow::Result<Written> {
 }
 
 fn render_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<PathBuf> {
-    let mut files = pages(analysis)?;
+    let decisions = Decisions::of(analysis);
+    let mut files = pages(analysis, &decisions)?;
     files.insert(
         "data/samples.csv".into(),
         frames::csv(&mut frames::samples(analysis)?)?,
@@ -65,6 +69,19 @@ fn render_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<PathBuf> {
         "data/bounds.csv".into(),
         frames::csv(&mut frames::catalogue_bounds(analysis)?)?,
     );
+    files.insert(
+        "data/decisions.csv".into(),
+        frames::csv(&mut frames::decisions(&decisions)?)?,
+    );
+    let document = document::document(analysis, &decisions);
+    files.insert(
+        "data/report.json".into(),
+        serde_json::to_vec(&document).context("cannot write `report.json`")?,
+    );
+    files.insert(
+        "data/report.schema.json".into(),
+        document::schema()?.into_bytes(),
+    );
     if analysis.run.has_results_of_others() {
         files.insert(
             "data/imported.csv".into(),
@@ -73,7 +90,7 @@ fn render_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<PathBuf> {
     }
     replace_folder(&dir.join("html"), &files)?;
     let summary_path = dir.join("summary.md");
-    fs::write(&summary_path, summary::markdown(analysis))
+    fs::write(&summary_path, summary::markdown(analysis, &decisions))
         .with_context(|| format!("cannot write `{}`", summary_path.display()))?;
     Ok(dir.join("html").join("index.html"))
 }
@@ -104,13 +121,15 @@ pub(crate) fn page_name(name: &str) -> String {
 
 /// What the marks of a report mean.
 const FOOTER: &str = "Dashed outlines are theory, solid bars are measured, grey bars ran under an emulator and are compared with \
-    nothing, hollow bars are invalid.";
+    nothing, hollow bars are invalid, hatched bars are predicted.";
 
 /// What the page around the sections needs.
 #[derive(Serialize)]
 struct Frame<'a> {
     footer: &'a str,
     style: &'static str,
+    script: &'static str,
+    script_hash: String,
     title: String,
     subtitle: String,
     run_id: String,
@@ -126,7 +145,7 @@ struct Rendered {
     html: String,
 }
 
-fn pages(analysis: &Analysis) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+fn pages(analysis: &Analysis, decisions: &Decisions) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
     let environment = environment()?;
     let mut pages = BTreeMap::new();
     let mut add =
@@ -134,6 +153,7 @@ fn pages(analysis: &Analysis) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
             let root = if path.contains('/') { "../" } else { "" };
             let page = Page {
                 analysis,
+                decisions,
                 scope,
                 root,
             };
@@ -170,6 +190,15 @@ fn pages(analysis: &Analysis) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
             &title,
             &format::foreign(&board.soc),
             sections::BOARD,
+        )?;
+    }
+    for model in analysis.run.inventory.models.values() {
+        add(
+            format!("models/{}", page_name(&model.id)),
+            Scope::Model(model),
+            &format::foreign_short(&model.name, 80),
+            "",
+            sections::MODEL,
         )?;
     }
     Ok(pages)
@@ -221,6 +250,8 @@ fn render_page(
     let frame = Frame {
         footer: FOOTER,
         style: include_str!("report/style.css"),
+        script: script::SOURCE,
+        script_hash: script::hash(),
         title: title.to_owned(),
         subtitle: subtitle.to_owned(),
         run_id: format::foreign(&page.analysis.run.manifest.run_id),
@@ -277,6 +308,8 @@ pub(crate) fn standalone(
     let frame = Frame {
         footer,
         style: include_str!("report/style.css"),
+        script: script::SOURCE,
+        script_hash: script::hash(),
         title: title.to_owned(),
         subtitle: subtitle.to_owned(),
         run_id: String::new(),
@@ -300,9 +333,14 @@ fn environment() -> anyhow::Result<Environment<'static>> {
     environment.add_template("page.html.j2", include_str!("report/page.html.j2"))?;
     let (name, source) = sections::PUBLISHED;
     environment.add_template(name, source)?;
-    for section in [sections::RUN, sections::HOST, sections::BOARD]
-        .into_iter()
-        .flatten()
+    for section in [
+        sections::RUN,
+        sections::HOST,
+        sections::BOARD,
+        sections::MODEL,
+    ]
+    .into_iter()
+    .flatten()
     {
         environment.add_template(section.template, section.source)?;
     }

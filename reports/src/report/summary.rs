@@ -1,12 +1,14 @@
 //! The run in short as Markdown, for terminals, issues and pull requests.
 
 use crate::analysis::Analysis;
+use crate::decisions::Decisions;
+use crate::findings::findings;
 use crate::format;
 use crate::sections::sentences;
 use crate::verdict::Verdict;
 
-/// `summary.md`: one sentence per host, then a table.
-pub(super) fn markdown(analysis: &Analysis) -> String {
+/// `summary.md`: what was found, one sentence per host, then a table.
+pub(super) fn markdown(analysis: &Analysis, decisions: &Decisions) -> String {
     let mut lines = vec![
         format!("# Run {}", escape(&analysis.run.manifest.run_id)),
         String::new(),
@@ -18,6 +20,10 @@ pub(super) fn markdown(analysis: &Analysis) -> String {
             .iter()
             .map(|problem| format!("- incomplete run: {}", escape(problem))),
     );
+    for finding in findings(analysis, decisions) {
+        lines.push(escape(&finding.text));
+        lines.push(String::new());
+    }
     let sentences = sentences(analysis);
     lines.extend(sentences.iter().map(|sentence| {
         format!(
@@ -26,9 +32,6 @@ pub(super) fn markdown(analysis: &Analysis) -> String {
             escape(&sentence.text)
         )
     }));
-    if sentences.is_empty() {
-        lines.push("No host was measured in this run.".into());
-    }
     lines.push(String::new());
     lines.push("| host | status | best read, measured | theory | of theory | ok | suspect | invalid | emulated | not measured |".into());
     lines.push("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|".into());

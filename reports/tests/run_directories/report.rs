@@ -15,17 +15,40 @@ const HOSTILE: &str = "<script>alert(1)</script>\"'&\u{202e}gnp.exe";
 #[test]
 fn first_page_tells_every_host_and_its_trouble() {
     let temp = tempfile::tempdir().unwrap();
-    let html = index(&fixture::full_run(temp.path(), "run"));
+    let dir = fixture::full_run(temp.path(), "run");
+    let html = index(&dir);
     for part in [
-        "reads 24.1 GB/s with 4 threads: 71 % of the theoretical 33.8 GB/s",
-        "reads 41.3 GB/s with 2 threads. Its theoretical bandwidth is unknown",
-        "was not reached (stage: connect): ssh gave up after 10 s",
-        "did not finish (stage: measure)",
-        "ran under an emulator: 2 units gave the right output",
+        "The hosts reach between 54 % (<code>pi-window</code>) and 89 % (<code>rock-prepared</code>)",
+        "Qwen2.5-7B in Q4_K_M is bounded at 2.11 tokens/s on <code>pi-window</code>",
+        "limits token generation in 1 of 9 measured cases: <code>this-machine</code>",
+        "at stage <code>connect</code>: <span lang=\"en\">ssh gave up after 10 s",
         "Connection timed out",
         "2 lines of the stream are no messages",
     ] {
         assert!(html.contains(part), "{part:?} is missing");
+    }
+    for (host, part) in [
+        (
+            "rock-desk",
+            "reads 24.1 GB/s with 4 threads: 71 % of the theoretical 33.8 GB/s",
+        ),
+        (
+            "this-machine",
+            "reads 41.3 GB/s with 2 threads. Its theoretical bandwidth is unknown",
+        ),
+        (
+            "orin-shelf",
+            "was not reached (stage: connect): ssh gave up after 10 s",
+        ),
+        ("pi-window", "did not finish (stage: measure)"),
+        (
+            "emulated-aarch64",
+            "ran under an emulator: 2 units gave the right output",
+        ),
+    ] {
+        let page = dir.join("html/hosts").join(format!("{host}.html"));
+        let page = fs::read_to_string(page).unwrap();
+        assert!(page.contains(part), "{host} lacks {part:?}");
     }
 }
 
@@ -78,10 +101,10 @@ fn remark_about_a_host_that_ended_well_is_shown() {
     }
     write_run(&dir, &[host, emulated]);
     let index = index(&dir);
-    assert_eq!(index.matches(REMARK).count(), 4, "twice for each host");
+    assert_eq!(index.matches(REMARK).count(), 2, "once for each host");
     assert_eq!(
         index.matches("lines of the stream are no messages").count(),
-        4,
+        2,
         "said once more than needed"
     );
     let summary = fs::read_to_string(dir.join("summary.md")).unwrap();
@@ -97,13 +120,8 @@ fn pages_ask_for_nothing_outside() {
         assert!(!text.contains("NaN") && !text.contains("inf,"), "{name}");
         if name.ends_with(".html") {
             assert!(text.contains("default-src 'none'"), "{name}");
-            for forbidden in [
-                "<script",
-                "src=\"http",
-                "href=\"http",
-                "@import",
-                "url(http",
-            ] {
+            assert_eq!(text.matches("<script").count(), 1, "{name}: its own alone");
+            for forbidden in ["src=\"http", "href=\"http", "@import", "url(http"] {
                 assert!(!text.contains(forbidden), "{name} holds {forbidden}");
             }
         }
@@ -324,7 +342,7 @@ fn foreign_text_is_text() {
         let text = String::from_utf8(bytes).unwrap();
         if name.ends_with(".html") {
             assert!(
-                !text.contains("<script")
+                !text.contains("<script>alert")
                     && !text.contains("<b>board")
                     && !text.contains('\u{202e}'),
                 "{name}"
@@ -341,9 +359,9 @@ fn sixty_hosts_render() {
     let dir = temp.path().join("run");
     let hosts: Vec<_> = (0..60)
         .map(|i| {
-            let units = [Unit::stream("read", (1, 0), &[0, 1], 10.0 + f64::from(i))];
+            let units = [Unit::stream("read", (1, 0), &[0, 1], 10.0 + f64::from(i) / 4.0)];
             measured(
-                record(&format!("host-{i:02}"), Some("raspberry-pi-4"), "ssh"),
+                record(&format!("host-{i:02}"), Some("rock-5b"), "ssh"),
                 rock_facts(),
                 "neon",
                 &units,
@@ -352,7 +370,13 @@ fn sixty_hosts_render() {
         .collect();
     write_run(&dir, &hosts);
     let html = index(&dir);
-    assert!(html.contains("host-59") && html.contains("48 hosts more in the table below"));
+    assert!(html.contains("host-59") && html.contains("host-00"));
+    assert!(
+        html.contains("stand on the pages of the models"),
+        "{}",
+        html.len()
+    );
+    assert!(html.len() < 1_000_000, "{} bytes", html.len());
 }
 
 #[test]
