@@ -143,6 +143,8 @@ struct Rendered {
     id: &'static str,
     title: &'static str,
     html: String,
+    /// Where the rows behind its pictures stand: a link and its words; empty where there is no picture.
+    source: Option<(String, &'static str)>,
 }
 
 fn pages(analysis: &Analysis, decisions: &Decisions) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
@@ -244,6 +246,10 @@ fn render_page(
         rendered.push(Rendered {
             id: section.id,
             title: section.title,
+            source: html
+                .contains("<figure")
+                .then(|| source_rows(page))
+                .flatten(),
             html,
         });
     }
@@ -263,6 +269,17 @@ fn render_page(
     template
         .render(context! { page => Serde(&frame) })
         .context("cannot render the page")
+}
+
+/// The rows behind the pictures of a page.
+fn source_rows(page: &Page) -> Option<(String, &'static str)> {
+    let data = |file: &str| format!("{}data/{file}", page.root);
+    match page.scope {
+        Scope::Host(_) => Some(("#host_units".to_owned(), "all units of this host")),
+        Scope::Run => Some((data("units.csv"), "units.csv")),
+        Scope::Board(_) => Some((data("bounds.csv"), "bounds.csv")),
+        Scope::Model(_) => Some((data("decisions.csv"), "decisions.csv")),
+    }
 }
 
 /// A section of a page that belongs to no run.
@@ -303,6 +320,7 @@ pub(crate) fn standalone(
             id: part.id,
             title: part.title,
             html,
+            source: None,
         });
     }
     let frame = Frame {

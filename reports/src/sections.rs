@@ -48,9 +48,10 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use crate::analysis::{Analysis, HostAnalysis};
+use crate::analysis::{Analysis, HostAnalysis, UnitRow};
 use crate::decisions::Decisions;
 use crate::format;
+use crate::stats;
 use crate::verdict::Verdict;
 
 pub(crate) use published::TEMPLATE as PUBLISHED;
@@ -191,6 +192,12 @@ fn model_label(model: &ModelRef) -> String {
         label += &format!(", KV {}", model.kv_format.name());
     }
     label
+}
+
+/// Anchor of a unit's row in the table of all units; two states of the environment have a row each.
+fn unit_anchor(unit: &UnitRow) -> String {
+    let key = [unit.unit.as_str(), unit.environment.name()];
+    format!("unit-{:08x}", stats::seed_of(&key) as u32)
 }
 
 /// A verdict as people read it.

@@ -10,8 +10,6 @@ use bench_protocol::{Facts, Residency, SmbiosMemoryDevice, UnitStatus};
 use bench_reports::run_dir::HostStatus;
 use bench_reports::{analysis, report, run_dir, verdict::Verdict};
 
-const HOSTILE: &str = "<script>alert(1)</script>\"'&\u{202e}gnp.exe";
-
 #[test]
 fn first_page_tells_every_host_and_its_trouble() {
     let temp = tempfile::tempdir().unwrap();
@@ -311,38 +309,14 @@ fn chain_names_the_smaller_limit() {
 #[test]
 fn foreign_text_is_text() {
     let temp = tempfile::tempdir().unwrap();
-    let dir = temp.path().join("run");
-    let facts = Facts {
-        hostname: Some(HOSTILE.into()),
-        cpu_model: Some("x".repeat(5000)),
-        device_tree_model: Some("\u{05d0}\u{05d1}\u{05d2} \u{0627}\u{0644}".into()),
-        ..rock_facts()
-    };
-    let mut unit = Unit::stream("read", (1, 0), &[0], 10.0);
-    unit.unit = format!("{HOSTILE}{}", "u".repeat(200));
-    unit.kernel = HOSTILE.into();
-    let mut failed = Unit::gemv("q4_0", Residency::Dram, &[0], 1.0);
-    failed.n_samples = 0;
-    failed.end = Some((UnitStatus::Failed, Some(HOSTILE)));
-    let mut bad = record("script-host", Some("<b>board"), HOSTILE);
-    bad.reason = Some(HOSTILE.into());
-    bad.stderr_tail = vec![HOSTILE.into(), "</pre></details>".into()];
-    let long_name = "n".repeat(200);
-    let long = measured(
-        record(&long_name, None, "ssh"),
-        rock_facts(),
-        "neon",
-        &[Unit::stream("read", (1, 0), &[0], 10.0)],
-    );
-    write_run(
-        &dir,
-        &[measured(bad, facts, HOSTILE, &[unit, failed]), long],
-    );
+    let dir = fixture::hostile::run(temp.path());
     for (name, bytes) in rendered(&dir) {
         let text = String::from_utf8(bytes).unwrap();
         if name.ends_with(".html") {
             assert!(
                 !text.contains("<script>alert")
+                    && !text.contains("49 * ")
+                    && !text.contains("NaN")
                     && !text.contains("<b>board")
                     && !text.contains('\u{202e}'),
                 "{name}"
@@ -354,28 +328,11 @@ fn foreign_text_is_text() {
 }
 
 #[test]
-fn sixty_hosts_render() {
+fn sixty_hosts_render_and_the_first_page_stays_small() {
     let temp = tempfile::tempdir().unwrap();
-    let dir = temp.path().join("run");
-    let hosts: Vec<_> = (0..60)
-        .map(|i| {
-            let units = [Unit::stream("read", (1, 0), &[0, 1], 10.0 + f64::from(i) / 4.0)];
-            measured(
-                record(&format!("host-{i:02}"), Some("rock-5b"), "ssh"),
-                rock_facts(),
-                "neon",
-                &units,
-            )
-        })
-        .collect();
-    write_run(&dir, &hosts);
-    let html = index(&dir);
+    let html = index(&fixture::hostile::sixty_boards(temp.path()));
     assert!(html.contains("host-59") && html.contains("host-00"));
-    assert!(
-        html.contains("stand on the pages of the models"),
-        "{}",
-        html.len()
-    );
+    assert!(html.contains("stand on the pages of the models"));
     assert!(html.len() < 1_000_000, "{} bytes", html.len());
 }
 

@@ -21,6 +21,7 @@ mod fleet;
 mod gguf;
 mod interop;
 mod lab;
+mod pages;
 mod plan;
 mod replay;
 mod resume;
@@ -28,3 +29,6 @@ mod runner;
 mod shards;
 mod sshd;
 mod whole_path;
+
+#[path = "../../../reports/tests/run_directories/fixture/mod.rs"]
+mod fixture;
