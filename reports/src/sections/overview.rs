@@ -12,6 +12,7 @@ use crate::report::page_name;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
 use crate::theory;
 use crate::verdict::Verdict;
+use crate::words;
 
 #[derive(Serialize)]
 struct View {
@@ -113,7 +114,10 @@ fn host_bar(host: &HostAnalysis) -> Option<Bar> {
         .map(|board| format!(" · {}", format::foreign_short(&board.name, 40)))
         .unwrap_or_default();
     Some(Bar {
-        label: format!("{}{board}", format::foreign_short(host.name(), 60)),
+        label: words::name(&format!(
+            "{}{board}",
+            format::foreign_short(host.name(), 60)
+        )),
         value,
         marks,
     })
@@ -130,10 +134,10 @@ fn board_bar(board: &Board, memory: &Memory) -> Bar {
 /// Name of a board, with the memory's where the board has several.
 pub(super) fn memory_label(board: &Board, memory: &Memory) -> String {
     match board.memories.len() {
-        0 | 1 => format::foreign_short(&board.name, 60),
+        0 | 1 => words::name(&format::foreign_short(&board.name, 60)),
         _ => format!(
             "{}, {}",
-            format::foreign_short(&board.name, 50),
+            words::name(&format::foreign_short(&board.name, 50)),
             format::memory_name(&memory.name)
         ),
     }

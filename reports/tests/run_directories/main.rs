@@ -8,3 +8,4 @@ mod frames;
 mod interop;
 mod merge;
 mod report;
+mod spanish;
