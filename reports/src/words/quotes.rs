@@ -31,7 +31,7 @@ impl Quotes {
         let mut names: Vec<&str> = Vec::new();
         let mut english: Vec<&str> = Vec::new();
         for board in inventory.boards.values() {
-            names.extend([board.name.as_str(), &board.soc]);
+            names.extend([board.name.as_str(), &board.id, &board.soc]);
             names.extend(board.clusters.iter().map(|cluster| cluster.core.as_str()));
             english.push(&board.source);
             for memory in &board.memories {

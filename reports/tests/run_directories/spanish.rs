@@ -5,14 +5,19 @@
     reason = "a helper of a test fails the test, as the test itself would"
 )]
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use bench_protocol::Residency;
+use bench_protocol::{Residency, UnitStatus};
+use bench_reports::analysis::analyse;
+use bench_reports::compare::{before_after, page_in};
 use bench_reports::import::Tool;
 use bench_reports::report;
-use bench_reports::words::check_catalogue;
+use bench_reports::words::{Language, Words, check_catalogue};
 
+use crate::compare::{compared, host, read_run, units};
 use crate::fixture::{self, Unit, measured, record, rock_facts, write_run};
 use crate::interop;
 
@@ -32,6 +37,70 @@ fn rich_run(root: &Path) -> std::path::PathBuf {
     });
     interop::add(&dir, files.into());
     dir
+}
+
+fn untranslated(dir: &Path) -> BTreeSet<String> {
+    report::write(dir).unwrap().untranslated
+}
+
+/// Fails with what is missing, in the form of the catalogue.
+fn check_nothing_missing(missing: &BTreeSet<String>) {
+    let mut list = String::new();
+    for text in missing {
+        let _ = writeln!(list, "> {text}\n< ");
+    }
+    if let Ok(path) = std::env::var("MEMWALL_MISSING_WORDS") {
+        fs::write(
+            Path::new(&path).join(format!("{}.txt", missing.len())),
+            &list,
+        )
+        .unwrap();
+    }
+    assert!(
+        missing.is_empty(),
+        "{} texts have no Spanish; add them to `reports/src/words/es.txt`, or mark what is no text of memwall:\n{list}",
+        missing.len()
+    );
+}
+
+#[test]
+fn every_word_of_a_report_is_said() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut missing = untranslated(&rich_run(temp.path()));
+    let empty = temp.path().join("empty");
+    write_run(&empty, &[]);
+    missing.extend(untranslated(&empty));
+    check_nothing_missing(&missing);
+}
+
+#[test]
+fn every_word_of_a_comparison_is_said() {
+    let temp = tempfile::tempdir().unwrap();
+    let all = [0, 1, 2, 3, 4, 5, 6, 7];
+    let mut of_a = units(&all, 24.0);
+    of_a[0].check.passed = false;
+    of_a[3].n_samples = 4;
+    let mut of_b = units(&all, 27.0);
+    of_b[1].end = Some((UnitStatus::Skipped, Some("no room")));
+    of_b.remove(4);
+    let mut other = rock_facts();
+    other.kernel_release = Some("6.12.0".into());
+    let a = read_run(temp.path(), "a", &[host(rock_facts(), &of_a)]);
+    let b = read_run(temp.path(), "b", &[host(other, &of_b)]);
+    let c = read_run(temp.path(), "c", &[host(rock_facts(), &units(&all, 31.0))]);
+    let prepared = read_run(temp.path(), "p", &[fixture::experiments::prepared_host()]);
+    let analysis = analyse(&prepared);
+    let words = Words::new(Language::Spanish);
+    for comparison in [
+        compared(&[&a], &[&b]).unwrap(),
+        compared(&[&a], &[&c]).unwrap(),
+        compared(&[&c, &b], &[&a, &c]).unwrap(),
+        before_after(&prepared.manifest, &analysis.hosts[0]).unwrap(),
+    ] {
+        let html = page_in(&comparison, &words).unwrap();
+        assert!(html.contains("<html lang=\"es\">"));
+    }
+    check_nothing_missing(&words.missing());
 }
 
 #[test]
