@@ -15,7 +15,7 @@ use crate::run_dir::RunManifest;
 use crate::stats::{self, Ratio};
 
 pub use change::Change;
-pub use page::page;
+pub use page::{page, page_in};
 
 /// A difference is called one while its false discovery rate is at most this.
 pub const MAX_FALSE_DISCOVERY_RATE: f64 = 0.05;

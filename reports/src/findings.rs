@@ -9,7 +9,7 @@ use crate::analysis::{Analysis, Chain, HostAnalysis, Limit};
 use crate::decide::{Decision, Load};
 use crate::decisions::{Decisions, Place, REFERENCE_QUANT, quant_name, reference_model};
 use crate::label::Label;
-use crate::{bounds, format};
+use crate::{bounds, format, words};
 
 /// Hosts and models that a sentence names before it counts them.
 const MAX_NAMES: usize = 3;
@@ -19,7 +19,7 @@ const MAX_NAMES: usize = 3;
 pub struct Finding {
     /// What it is about: `bandwidth`, `model`, `limit`.
     pub about: &'static str,
-    /// A whole sentence; names stand between backticks.
+    /// A whole sentence; names of hosts stand between backticks, other names are marked ([`words::name`]).
     pub text: String,
 }
 
@@ -111,7 +111,7 @@ fn subject(host: &HostAnalysis) -> String {
         Some(board) => format!(
             "{} ({})",
             code(host.name()),
-            format::foreign_short(&board.name, 60)
+            words::name(&format::foreign_short(&board.name, 60))
         ),
         None => code(host.name()),
     }
@@ -132,7 +132,7 @@ fn model(analysis: &Analysis, decisions: &Decisions) -> Option<String> {
             .collect();
     let what = format!(
         "{} in {}",
-        format::foreign_short(&model.name, 60),
+        words::name(&format::foreign_short(&model.name, 60)),
         quant_name(REFERENCE_QUANT)
     );
     let slowest = on_hosts.iter().min_by(|a, b| a.2.total_cmp(&b.2));
@@ -195,7 +195,7 @@ fn by_theory(
     Some(format!(
         "By theory alone, the fastest memory of the {} in the catalogue is that of {}: {} bound {what} at {}, and it {}.",
         format::count(n_boards, "board", "boards"),
-        format::foreign_short(&place.name, 80),
+        words::name(&place.name),
         format::gb_per_s(place.gb_per_s()?),
         format::tokens_per_s(bound),
         match decision.fits {
@@ -285,7 +285,7 @@ fn names(chains: &[(&HostAnalysis, &Chain)]) -> String {
     for (host, chain) in chains {
         let what = format!("{} {}", chain.model.model, chain.model.quant);
         let models = by_host.entry(host.name()).or_default();
-        let what = format::foreign_short(&what, 60);
+        let what = words::name(&format::foreign_short(&what, 60));
         if !models.contains(&what) {
             models.push(what);
         }
@@ -321,7 +321,7 @@ pub fn reference_bound(analysis: &Analysis, gb_per_s: f64) -> Option<(String, f6
     ) / 1e9;
     let what = format!(
         "{} in {}",
-        format::foreign(&model.name),
+        words::name(&format::foreign(&model.name)),
         quant_name(REFERENCE_QUANT)
     );
     Some((what, bounds::tokens_per_s(gb_per_s, gb)))

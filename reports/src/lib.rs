@@ -28,6 +28,7 @@ pub mod report;
 pub mod stats;
 pub mod theory;
 pub mod verdict;
+pub mod words;
 
 mod sections;
 mod svg;

@@ -6,7 +6,7 @@ mod document;
 mod script;
 mod summary;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,22 +18,27 @@ use serde::Serialize;
 use crate::analysis::{self, Analysis, HostAnalysis};
 use crate::decisions::Decisions;
 use crate::sections::{self, Page, Scope, Section};
+use crate::words::{self, Language, Place, Quotes, Words};
 use crate::{format, frames, run_dir, stats, svg};
 
 /// Renders `html/index.html`, its sub-pages and data files, and `summary.md`; returns the path of the index.
+///
+/// Everything that people read exists in every language: Spanish pages lie in `html/es/`, the summary is `summary.es.md`.
 ///
 /// # Errors
 /// When `dir` cannot be read or written. Whatever is broken inside it appears in the report instead.
 pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
     let run = run_dir::read(dir)?;
-    render_analysis(dir, &analysis::analyse(&run))
+    Ok(render_analysis(dir, &analysis::analyse(&run))?.0)
 }
 
 /// What a run directory became.
 #[derive(Debug)]
 pub struct Written {
-    /// First page of the report.
+    /// First page of the report, in English.
     pub index: PathBuf,
+    /// English texts that the Spanish catalogue does not know; on Spanish pages they stay English.
+    pub untranslated: BTreeSet<String>,
     /// Whether all data of a host are invalid.
     pub has_invalid_host: bool,
 }
@@ -48,15 +53,28 @@ pub fn write(dir: &Path) -> anyhow::Result<Written> {
     run.has_frames = true;
     let analysis = analysis::analyse(&run);
     frames::write_analysis(dir, &analysis).context("cannot write the frames")?;
+    let (index, untranslated) =
+        render_analysis(dir, &analysis).context("cannot render the report")?;
     Ok(Written {
-        index: render_analysis(dir, &analysis).context("cannot render the report")?,
+        index,
+        untranslated,
         has_invalid_host: (analysis.hosts.iter()).any(HostAnalysis::is_all_invalid),
     })
 }
 
-fn render_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<PathBuf> {
+impl Written {
+    /// First page of the report in a language.
+    pub fn index_in(&self, language: Language) -> PathBuf {
+        match (language, self.index.parent()) {
+            (Language::Spanish, Some(folder)) => folder.join("es").join("index.html"),
+            _ => self.index.clone(),
+        }
+    }
+}
+
+fn render_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<(PathBuf, BTreeSet<String>)> {
     let decisions = Decisions::of(analysis);
-    let mut files = pages(analysis, &decisions)?;
+    let (mut files, mut untranslated) = in_all_languages(analysis, pages(analysis, &decisions)?);
     files.insert(
         "data/samples.csv".into(),
         frames::csv(&mut frames::samples(analysis)?)?,
@@ -89,10 +107,38 @@ fn render_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<PathBuf> {
         );
     }
     replace_folder(&dir.join("html"), &files)?;
-    let summary_path = dir.join("summary.md");
-    fs::write(&summary_path, summary::markdown(analysis, &decisions))
-        .with_context(|| format!("cannot write `{}`", summary_path.display()))?;
-    Ok(dir.join("html").join("index.html"))
+    for (name, language) in [
+        ("summary.md", Language::English),
+        ("summary.es.md", Language::Spanish),
+    ] {
+        let path = dir.join(name);
+        let words = Words::new(language);
+        fs::write(&path, summary::markdown(analysis, &decisions, &words))
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        untranslated.extend(words.missing());
+    }
+    Ok((dir.join("html").join("index.html"), untranslated))
+}
+
+/// Every page in every language: English where it is, the others in a folder of their own. Also what stays English.
+fn in_all_languages(
+    analysis: &Analysis,
+    pages: BTreeMap<String, String>,
+) -> (BTreeMap<String, Vec<u8>>, BTreeSet<String>) {
+    let [english, spanish] = Language::ALL.map(Words::new);
+    let spanish = spanish.quoting(Quotes::of(analysis));
+    let paths: BTreeSet<String> = pages.keys().cloned().collect();
+    let mut files = BTreeMap::new();
+    for (path, html) in pages {
+        let place = Place {
+            path: &path,
+            pages: &paths,
+        };
+        let said = spanish.page(&html, Some(&place));
+        files.insert(format!("es/{path}"), said.into_bytes());
+        files.insert(path.clone(), english.page(&html, None).into_bytes());
+    }
+    (files, spanish.missing())
 }
 
 /// File name of a page about something with a foreign name: safe on every file system and in every URL.
@@ -134,6 +180,8 @@ struct Frame<'a> {
     subtitle: String,
     run_id: String,
     root: &'a str,
+    /// A link to the same page in the other language, as HTML; empty where there is none.
+    switch: String,
     is_index: bool,
     sections: Vec<Rendered>,
 }
@@ -147,7 +195,8 @@ struct Rendered {
     source: Option<(String, &'static str)>,
 }
 
-fn pages(analysis: &Analysis, decisions: &Decisions) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+/// All pages by path, each with the words of all languages in it.
+fn pages(analysis: &Analysis, decisions: &Decisions) -> anyhow::Result<BTreeMap<String, String>> {
     let environment = environment()?;
     let mut pages = BTreeMap::new();
     let mut add =
@@ -159,13 +208,14 @@ fn pages(analysis: &Analysis, decisions: &Decisions) -> anyhow::Result<BTreeMap<
                 scope,
                 root,
             };
-            let html = render_page(&environment, &page, title, subtitle, sections)?;
-            pages.insert(path, html.into_bytes());
+            let switch = language_switch(root, &path);
+            let html = render_page(&environment, &page, (title, subtitle), switch, sections)?;
+            pages.insert(path, html);
             anyhow::Ok(())
         };
     let run_title = format!(
         "Memory bandwidth, run {}",
-        format::foreign_short(&analysis.run.manifest.run_id, 80)
+        words::name(&format::foreign_short(&analysis.run.manifest.run_id, 80))
     );
     add(
         "index.html".into(),
@@ -175,7 +225,10 @@ fn pages(analysis: &Analysis, decisions: &Decisions) -> anyhow::Result<BTreeMap<
         sections::RUN,
     )?;
     for host in &analysis.hosts {
-        let title = format!("Host {}", format::foreign_short(host.name(), 80));
+        let title = format!(
+            "Host {}",
+            words::name(&format::foreign_short(host.name(), 80))
+        );
         add(
             format!("hosts/{}", page_name(host.name())),
             Scope::Host(host),
@@ -185,12 +238,12 @@ fn pages(analysis: &Analysis, decisions: &Decisions) -> anyhow::Result<BTreeMap<
         )?;
     }
     for board in analysis.run.inventory.boards.values() {
-        let title = format::foreign_short(&board.name, 80);
+        let title = words::name(&format::foreign_short(&board.name, 80));
         add(
             format!("boards/{}", page_name(&board.id)),
             Scope::Board(board),
             &title,
-            &format::foreign(&board.soc),
+            &words::name(&format::foreign(&board.soc)),
             sections::BOARD,
         )?;
     }
@@ -222,16 +275,25 @@ fn host_subtitle(host: &HostAnalysis) -> String {
     };
     format!(
         "{}{emulated}",
-        name.map(|name| format::foreign_short(name, 100))
+        name.map(|name| words::name(&format::foreign_short(name, 100)))
             .unwrap_or_default()
+    )
+}
+
+/// A link to the same page in the other language. It knows its way from either place, so it has `hreflang`.
+fn language_switch(root: &str, path: &str) -> String {
+    let path = svg::escape(path);
+    words::choice(
+        &format!(r#"<a href="{root}es/{path}" hreflang="es" lang="es">Español</a>"#),
+        &format!(r#"<a href="{root}../{path}" hreflang="en" lang="en">English</a>"#),
     )
 }
 
 fn render_page(
     environment: &Environment,
     page: &Page,
-    title: &str,
-    subtitle: &str,
+    (title, subtitle): (&str, &str),
+    switch: String,
     sections: &[Section],
 ) -> anyhow::Result<String> {
     let mut rendered = Vec::new();
@@ -262,6 +324,7 @@ fn render_page(
         subtitle: subtitle.to_owned(),
         run_id: format::foreign(&page.analysis.run.manifest.run_id),
         root: page.root,
+        switch,
         is_index: matches!(page.scope, Scope::Run),
         sections: rendered,
     };
@@ -296,7 +359,8 @@ pub(crate) struct Part {
     pub(crate) view: minijinja::Value,
 }
 
-/// A page of its own, in one file and in the style of a report; `footer` says what its marks mean.
+/// A page of its own, in one file and in the style of a report; `footer` says what its marks mean. `words` are those of
+/// its language.
 ///
 /// # Errors
 /// When a template does not fit its view model.
@@ -305,6 +369,7 @@ pub(crate) fn standalone(
     subtitle: &str,
     footer: &str,
     parts: Vec<Part>,
+    words: &Words,
 ) -> anyhow::Result<String> {
     let mut environment = environment()?;
     for part in &parts {
@@ -332,13 +397,15 @@ pub(crate) fn standalone(
         subtitle: subtitle.to_owned(),
         run_id: String::new(),
         root: "",
+        switch: String::new(),
         is_index: true,
         sections,
     };
     let template = environment.get_template("page.html.j2")?;
-    template
+    let html = template
         .render(context! { page => Serde(&frame) })
-        .context("cannot render the page")
+        .context("cannot render the page")?;
+    Ok(words.page(&html, None))
 }
 
 /// The suffix of a template's name switches escaping on: every name ends in `.html.j2`.

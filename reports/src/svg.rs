@@ -1,6 +1,8 @@
 //! A small chart kit: marks, scales and text as inline SVG. Colours come from CSS classes only.
 //!
 //! Every chart is drawn twice, for a desktop and for a phone, so that its text keeps its size; CSS shows one of them.
+//! Places depend on the width of words, so it is also drawn once per language; the finished page keeps one of them.
+//! Charts take their texts in English and say each of them with [`Canvas::say`] before they measure it.
 //! Refuses to know what is drawn: callers pass labels and numbers.
 
 mod bars;
@@ -10,6 +12,8 @@ mod strips;
 mod xy;
 
 use std::fmt::Write as _;
+
+use crate::words::{self, Language, Words};
 
 pub(crate) use bars::{Bar, Mark, bar_chart};
 pub(crate) use lines::{Line, line_chart};
@@ -38,9 +42,24 @@ struct Canvas {
     width: f64,
     height: f64,
     body: String,
+    words: Words,
 }
 
 impl Canvas {
+    fn new(width: f64, language: Language) -> Canvas {
+        Canvas {
+            width,
+            height: 0.0,
+            body: String::new(),
+            words: Words::new(language),
+        }
+    }
+
+    /// A text in the language of this drawing: what is measured and what [`Canvas::text`] gets.
+    fn say(&self, text: &str) -> String {
+        self.words.say(text)
+    }
+
     fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
         self.push(format_args!(
             r#"<line class="{class}" x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}"/>"#
@@ -153,13 +172,17 @@ impl Scale {
 
 /// Draws both widths and wraps them so that CSS can choose.
 fn draw(caption: &Caption, paint: impl Fn(&mut Canvas)) -> String {
-    let mut html = String::from(r#"<div class="chart">"#);
+    let [english, spanish] = Language::ALL.map(|language| draw_in(language, caption, &paint));
+    format!(
+        r#"<div class="chart">{}</div>"#,
+        words::choice(&english, &spanish)
+    )
+}
+
+fn draw_in(language: Language, caption: &Caption, paint: &impl Fn(&mut Canvas)) -> String {
+    let mut html = String::new();
     for (layout, width) in WIDTHS {
-        let mut canvas = Canvas {
-            width,
-            height: 0.0,
-            body: String::new(),
-        };
+        let mut canvas = Canvas::new(width, language);
         paint(&mut canvas);
         let id = format!("{}-{layout}", caption.id);
         // Writing to a string cannot fail.
@@ -167,12 +190,12 @@ fn draw(caption: &Caption, paint: impl Fn(&mut Canvas)) -> String {
             html,
             r#"<svg class="{layout}" viewBox="0 0 {width:.0} {:.0}" role="img" aria-labelledby="{id}-t {id}-d"><title id="{id}-t">{}</title><desc id="{id}-d">{}</desc>{}</svg>"#,
             canvas.height.ceil(),
-            escape(caption.title),
-            escape(caption.description),
+            escape(&canvas.say(caption.title)),
+            escape(&canvas.say(caption.description)),
             canvas.body
         );
+        html.push_str(&words::missing_note(&canvas.words.missing()));
     }
-    html.push_str("</div>");
     html
 }
 

@@ -8,6 +8,7 @@ use super::{Change, Comparison, LeftOut, Outcome, Pair};
 use crate::format;
 use crate::report::{self, Part};
 use crate::svg::{Caption, RatioMark, RatioRow, ratio_chart};
+use crate::words::{Language, Words};
 
 /// Rows of the picture; the table has all.
 const MAX_CHART_ROWS: usize = 80;
@@ -57,11 +58,19 @@ struct LeftOutRow {
     reason: String,
 }
 
-/// The page as HTML.
+/// The page as HTML, in a language.
 ///
 /// # Errors
 /// When a template does not fit its view model.
-pub fn page(comparison: &Comparison) -> anyhow::Result<String> {
+pub fn page(comparison: &Comparison, language: Language) -> anyhow::Result<String> {
+    page_in(comparison, &Words::new(language))
+}
+
+/// The page as HTML in the language of `words`, which remember what they could not say.
+///
+/// # Errors
+/// When a template does not fit its view model.
+pub fn page_in(comparison: &Comparison, words: &Words) -> anyhow::Result<String> {
     let changes: Vec<ChangeRow> = comparison.changes.iter().map(change_row).collect();
     let left_out: Vec<LeftOutRow> = comparison.left_out.iter().map(left_out_row).collect();
     let mut parts = vec![
@@ -103,11 +112,12 @@ pub fn page(comparison: &Comparison) -> anyhow::Result<String> {
         "B against A",
         "Triangles are confirmed differences and point to where B lies, hollow circles are differences that are not shown; lines are 95 % intervals.",
         parts,
+        words,
     )
 }
 
 fn short(comparison: &Comparison) -> Short {
-    let words = |side: &super::Side| {
+    let subjects = |side: &super::Side| {
         side.subjects
             .iter()
             .map(super::SubjectName::words)
@@ -115,8 +125,8 @@ fn short(comparison: &Comparison) -> Short {
     };
     Short {
         headline: comparison.headline(),
-        a: words(&comparison.a),
-        b: words(&comparison.b),
+        a: subjects(&comparison.a),
+        b: subjects(&comparison.b),
         basis: comparison.basis_sentence(),
         control: comparison.control_sentence(),
     }

@@ -11,6 +11,7 @@ use crate::decisions::{Decisions, Place, WISH};
 use crate::findings::findings;
 use crate::theory;
 use crate::verdict::Verdict;
+use crate::words::{Language, Words};
 
 /// Version of [`Document`].
 ///
@@ -220,7 +221,7 @@ pub(super) fn document<'a>(analysis: &'a Analysis, decisions: &'a Decisions<'a>)
         findings: (findings(analysis, decisions).into_iter())
             .map(|finding| Finding {
                 about: finding.about,
-                text: finding.text,
+                text: Words::new(Language::English).say(&finding.text),
             })
             .collect(),
         hosts: (analysis.hosts.iter())

@@ -6,11 +6,16 @@ use crate::findings::findings;
 use crate::format;
 use crate::sections::sentences;
 use crate::verdict::Verdict;
+use crate::words::{Language, Words};
 
 /// `summary.md`: what was found, one sentence per host, then a table.
-pub(super) fn markdown(analysis: &Analysis, decisions: &Decisions) -> String {
+pub(super) fn markdown(analysis: &Analysis, decisions: &Decisions, words: &Words) -> String {
     let mut lines = vec![
-        format!("# Run {}", escape(&analysis.run.manifest.run_id)),
+        format!(
+            "# {} {}",
+            words.say("Run"),
+            escape(&analysis.run.manifest.run_id)
+        ),
         String::new(),
     ];
     lines.extend(
@@ -18,10 +23,10 @@ pub(super) fn markdown(analysis: &Analysis, decisions: &Decisions) -> String {
             .run
             .problems
             .iter()
-            .map(|problem| format!("- incomplete run: {}", escape(problem))),
+            .map(|problem| format!("- {}: {}", words.say("incomplete run"), escape(problem))),
     );
     for finding in findings(analysis, decisions) {
-        lines.push(escape(&finding.text));
+        lines.push(escape(&words.say(&finding.text)));
         lines.push(String::new());
     }
     let sentences = sentences(analysis);
@@ -29,29 +34,44 @@ pub(super) fn markdown(analysis: &Analysis, decisions: &Decisions) -> String {
         format!(
             "- **{}** {}",
             escape(&sentence.host),
-            escape(&sentence.text)
+            escape(&words.say(&sentence.text))
         )
     }));
     lines.push(String::new());
-    lines.push("| host | status | best read, measured | theory | of theory | ok | suspect | invalid | emulated | not measured |".into());
+    let header = [
+        "host",
+        "status",
+        "best read, measured",
+        "theory",
+        "of theory",
+        "ok",
+        "suspect",
+        "invalid",
+        "emulated",
+        "not measured",
+    ];
+    lines.push(format!(
+        "| {} |",
+        header.map(|name| words.say(name)).join(" | ")
+    ));
     lines.push("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|".into());
     for host in &analysis.hosts {
         lines.push(format!(
             "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             escape(&format::foreign_short(host.name(), 80)),
-            host.data.record.status.name(),
+            words.say(host.data.record.status.name()),
             host.best_read
                 .as_ref()
-                .map(|read| format::gb_per_s(read.gb_per_s))
+                .map(|read| words.say(&format::gb_per_s(read.gb_per_s)))
                 .unwrap_or_default(),
             match host.data.record.emulated {
                 true => String::new(),
-                false => format::gb_per_s_or_unknown(
+                false => words.say(&format::gb_per_s_or_unknown(
                     host.theory.as_ref().ok().map(|theory| theory.gb_per_s)
-                ),
+                )),
             },
             host.read_efficiency()
-                .map(format::percent)
+                .map(|share| words.say(&format::percent(share)))
                 .unwrap_or_default(),
             host.count(Verdict::Ok),
             host.count(Verdict::Suspect),
@@ -64,9 +84,10 @@ pub(super) fn markdown(analysis: &Analysis, decisions: &Decisions) -> String {
     let notes = analysis.hosts.iter().filter_map(|host| {
         let note = host.theory.as_ref().ok()?.note.as_ref()?;
         Some(format!(
-            "- theory of **{}**: {}",
+            "- {} **{}**: {}",
+            words.say("theory of"),
             escape(&format::foreign_short(host.name(), 80)),
-            escape(note)
+            escape(&words.say(note))
         ))
     });
     let notes: Vec<String> = notes.collect();
@@ -75,7 +96,11 @@ pub(super) fn markdown(analysis: &Analysis, decisions: &Decisions) -> String {
         lines.push(String::new());
     }
     lines.push(
-        "Report: `html/index.html`. Data: `frames/units.parquet`, `frames/samples.parquet`.".into(),
+        match words.language() {
+            Language::English => "Report: `html/index.html`. Data: `frames/units.parquet`, `frames/samples.parquet`.",
+            Language::Spanish => "Informe: `html/es/index.html`. Datos: `frames/units.parquet`, `frames/samples.parquet`.",
+        }
+        .into(),
     );
     lines.join("\n") + "\n"
 }

@@ -4,7 +4,7 @@ use bench_protocol::{Facts, SmbiosMemoryDevice};
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::format;
+use crate::{format, words};
 
 #[derive(Serialize)]
 struct View {
@@ -31,12 +31,28 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     value(View {
         items: items
             .into_iter()
-            .map(|(name, text)| (name, format::foreign_short(&text, 600)))
+            .map(|(name, text)| (name, shown(name, &format::foreign_short(&text, 600))))
             .collect(),
         stages: (data.record.stage_s.iter())
             .map(|(stage, s)| (format::foreign_short(stage, 30), format::seconds(*s)))
             .collect(),
     })
+}
+
+/// What the host said itself stays as it is in every language; what is put together here is said in words.
+fn shown(name: &str, text: &str) -> String {
+    match name {
+        "board program"
+        | "CPUs"
+        | "caches"
+        | "kernel variants"
+        | "RAM"
+        | "swap"
+        | "DRAM clock"
+        | "page"
+        | "load over one minute" => text.to_owned(),
+        _ => words::name(text),
+    }
 }
 
 fn items(facts: &Facts) -> Vec<(&'static str, String)> {

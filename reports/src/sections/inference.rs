@@ -7,6 +7,7 @@ use crate::analysis::{Chain, HostAnalysis, Limit};
 use crate::format;
 use crate::report::page_name;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
+use crate::words;
 
 /// Rows beyond this many are left to the table: a picture of hundreds of bars helps nobody.
 const MAX_BARS: usize = 24;
@@ -79,7 +80,7 @@ fn bar(host: &HostAnalysis, chain: &Chain) -> Bar {
     Bar {
         label: format!(
             "{} · {}",
-            format::foreign_short(host.name(), 24),
+            words::name(&format::foreign_short(host.name(), 24)),
             what(chain)
         ),
         value: format::tokens_per_s(chain.measured_tokens_per_s),

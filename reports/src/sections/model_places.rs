@@ -6,9 +6,9 @@ use super::choose::{self, href};
 use super::{Page, Scope, value};
 use crate::decide::{Decision, Load};
 use crate::decisions::{Place, REFERENCE_QUANT, load_quant};
-use crate::format;
 use crate::label::Label;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
+use crate::{format, words};
 
 #[derive(Serialize)]
 struct View {
@@ -93,7 +93,7 @@ fn bar(place: &Place, decision: &Decision) -> Option<(f64, Bar)> {
     Some((
         bound,
         Bar {
-            label: format!("{}{fit}", place.name),
+            label: format!("{}{fit}", words::name(&place.name)),
             value,
             marks,
         },

@@ -13,6 +13,7 @@ use crate::report::page_name;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
 use crate::theory;
 use crate::verdict::Verdict;
+use crate::words;
 
 #[derive(Serialize)]
 struct View {
@@ -114,7 +115,10 @@ fn host_bar(host: &HostAnalysis) -> Option<Bar> {
         .map(|board| format!(" · {}", format::foreign_short(&board.name, 40)))
         .unwrap_or_default();
     Some(Bar {
-        label: format!("{}{board}", format::foreign_short(host.name(), 60)),
+        label: words::name(&format!(
+            "{}{board}",
+            format::foreign_short(host.name(), 60)
+        )),
         value,
         marks,
     })
@@ -122,7 +126,7 @@ fn host_bar(host: &HostAnalysis) -> Option<Bar> {
 
 fn board_bar(board: &Board, memory: &Memory) -> Bar {
     Bar {
-        label: memory_label(board, memory),
+        label: words::name(&memory_label(board, memory)),
         value: format!("theory {}", format::gb_per_s(memory.theoretical_gb_per_s())),
         marks: vec![Mark::Theory(memory.theoretical_gb_per_s())],
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::format;
+use crate::{format, words};
 
 #[derive(Serialize)]
 struct View {
@@ -61,7 +61,17 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     value(View {
         items: items
             .into_iter()
-            .map(|(name, text)| (name, format::foreign(&text)))
+            .map(|(name, text)| (name, shown(name, &format::foreign(&text))))
             .collect(),
     })
+}
+
+/// What was recorded stays as it is in every language; what is put together here is said in words.
+fn shown(name: &str, text: &str) -> String {
+    match name {
+        "finished" | "shard" | "time budget" | "source revision" | "board program" => {
+            text.to_owned()
+        }
+        _ => words::name(text),
+    }
 }

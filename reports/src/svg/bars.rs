@@ -36,10 +36,16 @@ pub(crate) fn bar_chart(caption: &Caption, axis: &str, bars: &[Bar]) -> String {
 }
 
 fn paint(canvas: &mut Canvas, axis: &str, bars: &[Bar]) {
+    let axis = &canvas.say(axis);
+    let said: Vec<(String, String)> = (bars.iter())
+        .map(|bar| (canvas.say(&bar.label), canvas.say(&bar.value)))
+        .collect();
     let inner_px = canvas.width - 2.0 * EDGE_PX;
-    let one_line = |bar: &Bar| text_width(&bar.label) + text_width(&bar.value) + GAP_PX <= inner_px;
+    let one_line = |(label, value): &(String, String)| {
+        text_width(label) + text_width(value) + GAP_PX <= inner_px
+    };
     // Where one label needs the whole width, every value gets its own line: rows of one chart look alike.
-    let text_lines = if bars.iter().all(one_line) { 1.0 } else { 2.0 };
+    let text_lines = if said.iter().all(one_line) { 1.0 } else { 2.0 };
     let row_px = ROW_PX + (text_lines - 1.0) * LINE_PX;
     let bottom = bars.len() as f64 * row_px + 4.0;
     canvas.height = bottom + 40.0;
@@ -49,17 +55,17 @@ fn paint(canvas: &mut Canvas, axis: &str, bars: &[Bar]) {
     let n_ticks = if canvas.width < 500.0 { 4 } else { 8 };
     let scale = Scale::new(max, n_ticks, EDGE_PX, canvas.width - EDGE_PX);
     grid(canvas, &scale, bottom, axis);
-    for (i, bar) in bars.iter().enumerate() {
+    for (i, (bar, (label, value))) in bars.iter().zip(&said).enumerate() {
         let first_line = i as f64 * row_px + 17.0;
         let last_line = first_line + (text_lines - 1.0) * LINE_PX;
         let room_px = match text_lines {
-            1.0 => inner_px - text_width(&bar.value) - GAP_PX,
+            1.0 => inner_px - text_width(value) - GAP_PX,
             _ => inner_px,
         };
-        let label = shorten(&bar.label, room_px);
+        let label = shorten(label, room_px);
         canvas.text("name", (EDGE_PX, first_line), Anchor::Start, &label);
         let right = canvas.width - EDGE_PX;
-        canvas.text("value", (right, last_line), Anchor::End, &bar.value);
+        canvas.text("value", (right, last_line), Anchor::End, value);
         for mark in &bar.marks {
             paint_mark(canvas, &scale, last_line + 7.0, mark);
         }
@@ -67,7 +73,8 @@ fn paint(canvas: &mut Canvas, axis: &str, bars: &[Bar]) {
 }
 
 fn grid(canvas: &mut Canvas, scale: &Scale, bottom: f64, axis: &str) {
-    let ticks: Vec<(f64, String)> = scale.ticks().collect();
+    let ticks = scale.ticks().map(|(at, label)| (at, canvas.say(&label)));
+    let ticks: Vec<(f64, String)> = ticks.collect();
     for (i, (value, label)) in ticks.iter().enumerate() {
         let x = scale.at(*value);
         canvas.line("grid", (x, 0.0), (x, bottom));
@@ -132,6 +139,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::words::Language;
 
     /// Left and right edge of every text, with its baseline.
     fn extents(body: &str) -> Vec<(f64, f64, f64)> {
@@ -172,7 +180,7 @@ mod tests {
                 })
                 .collect();
             for width in [720.0, 340.0] {
-                let mut canvas = Canvas { width, height: 0.0, body: String::new() };
+                let mut canvas = Canvas::new(width, Language::Spanish);
                 paint(&mut canvas, "GB/s (10⁹ bytes per second)", &bars);
                 let extents = extents(&canvas.body);
                 for (i, (left, right, y)) in extents.iter().enumerate() {

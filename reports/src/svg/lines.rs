@@ -34,9 +34,9 @@ fn paint(
     bound: Option<(&str, f64)>,
 ) {
     canvas.height = HEIGHT_PX;
-    let widest = lines
-        .iter()
-        .map(|line| text_width(&line.label))
+    let labels: Vec<String> = lines.iter().map(|line| canvas.say(&line.label)).collect();
+    let widest = (labels.iter())
+        .map(|label| text_width(label))
         .fold(0.0, f64::max);
     let labels_px = widest.min(canvas.width * 0.4) + 14.0;
     let measured = lines
@@ -47,7 +47,8 @@ fn paint(
         .chain(bound.map(|bound| bound.1))
         .fold(0.0, f64::max);
     let y = Scale::new(max, 5, HEIGHT_PX - BOTTOM_PX, TOP_PX);
-    let ticks: Vec<(f64, String)> = y.ticks().collect();
+    let ticks = y.ticks().map(|(at, label)| (at, canvas.say(&label)));
+    let ticks: Vec<(f64, String)> = ticks.collect();
     let left = ticks
         .iter()
         .map(|tick| text_width(&tick.1))
@@ -58,7 +59,7 @@ fn paint(
         canvas.line("grid", (left, y.at(*value)), (right, y.at(*value)));
         canvas.text("tick", (left - 6.0, y.at(*value) + 4.5), Anchor::End, label);
     }
-    canvas.text("axis", (0.0, 14.0), Anchor::Start, axes.1);
+    canvas.text("axis", (0.0, 14.0), Anchor::Start, &canvas.say(axes.1));
     let step = (right - left) / columns.len().max(1) as f64;
     let x_of = |i: usize| left + (i as f64 + 0.5) * step;
     for (i, column) in columns.iter().enumerate() {
@@ -73,11 +74,11 @@ fn paint(
         "axis",
         ((left + right) / 2.0, HEIGHT_PX - 8.0),
         Anchor::Middle,
-        axes.0,
+        &canvas.say(axes.0),
     );
     if let Some((name, value)) = bound {
         canvas.line("bound", (left, y.at(value)), (right, y.at(value)));
-        let name = shorten(name, right - left - 8.0);
+        let name = shorten(&canvas.say(name), right - left - 8.0);
         canvas.text(
             "tick",
             (left + 4.0, y.at(value) - 6.0),
@@ -99,7 +100,7 @@ fn paint(
         ends.extend(points.last().map(|point| (i, point.1)));
     }
     for (i, at) in spread(ends, TOP_PX, HEIGHT_PX - BOTTOM_PX) {
-        let label = shorten(&lines[i].label, labels_px - 10.0);
+        let label = shorten(&labels[i], labels_px - 10.0);
         canvas.text(
             &format!("end s{}", i % 5),
             (right + 6.0, at + 4.5),

@@ -109,10 +109,16 @@ fn paint(canvas: &mut Canvas, (low, high): (&str, &str), rows: &[RatioRow]) {
     let half = middle - EDGE_PX - MARK_PX;
     let reach = reach(rows);
     let x = |log: f64| middle + (log / reach).clamp(-1.0, 1.0) * half;
-    canvas.text("axis", (EDGE_PX, 12.0), Anchor::Start, low);
-    canvas.text("axis", (canvas.width - EDGE_PX, 12.0), Anchor::End, high);
+    canvas.text("axis", (EDGE_PX, 12.0), Anchor::Start, &canvas.say(low));
+    canvas.text(
+        "axis",
+        (canvas.width - EDGE_PX, 12.0),
+        Anchor::End,
+        &canvas.say(high),
+    );
     let n_most = if canvas.width > 500.0 { 3 } else { 2 };
     for (at, label) in ticks(reach, n_most) {
+        let label = canvas.say(&label);
         let class = if at == 0.0 { "zero" } else { "grid" };
         canvas.line(class, (x(at), top), (x(at), bottom));
         let half_px = text_width(&label) / 2.0;
@@ -121,11 +127,12 @@ fn paint(canvas: &mut Canvas, (low, high): (&str, &str), rows: &[RatioRow]) {
     }
     for (i, row) in rows.iter().enumerate() {
         let y = top + i as f64 * ROW_PX;
-        let room = canvas.width - 2.0 * EDGE_PX - text_width(&row.value) - 12.0;
-        let label = shorten_middle(&row.label, room);
+        let value = canvas.say(&row.value);
+        let room = canvas.width - 2.0 * EDGE_PX - text_width(&value) - 12.0;
+        let label = shorten_middle(&canvas.say(&row.label), room);
         canvas.text("name", (EDGE_PX, y + 14.0), Anchor::Start, &label);
         let right = canvas.width - EDGE_PX;
-        canvas.text("value", (right, y + 14.0), Anchor::End, &row.value);
+        canvas.text("value", (right, y + 14.0), Anchor::End, &value);
         let y = y + 26.0;
         if let Some((low, high)) = row.interval {
             let ends = [low.ln(), high.ln()];

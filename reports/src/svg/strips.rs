@@ -48,29 +48,30 @@ fn paint(canvas: &mut Canvas, axis: &str, reach: f64, strips: &[Strip]) {
         };
         // Half-way labels would touch their neighbours on a phone; their lines stay.
         if canvas.width >= 500.0 || at.abs() != 0.5 {
-            canvas.text("tick", (x, bottom + 15.0), anchor, &label);
+            canvas.text("tick", (x, bottom + 15.0), anchor, &canvas.say(&label));
         }
     }
     canvas.text(
         "axis",
         (middle, bottom + 33.0),
         Anchor::Middle,
-        &shorten(axis, canvas.width - 2.0 * EDGE_PX),
+        &shorten(&canvas.say(axis), canvas.width - 2.0 * EDGE_PX),
     );
     for (i, strip) in strips.iter().enumerate() {
         let top = i as f64 * ROW_PX;
-        let room = canvas.width - 2.0 * EDGE_PX - text_width(&strip.value) - 12.0;
+        let value = canvas.say(&strip.value);
+        let room = canvas.width - 2.0 * EDGE_PX - text_width(&value) - 12.0;
         canvas.text(
             "name",
             (EDGE_PX, top + 15.0),
             Anchor::Start,
-            &shorten(&strip.label, room),
+            &shorten(&canvas.say(&strip.label), room),
         );
         canvas.text(
             "value",
             (canvas.width - EDGE_PX, top + 15.0),
             Anchor::End,
-            &strip.value,
+            &value,
         );
         for sample in &strip.samples {
             let offset = ((sample - 1.0) / reach).clamp(-1.0, 1.0);

@@ -156,6 +156,8 @@ fn paint(canvas: &mut Canvas, chart: &XyChart) {
 
 /// Where the axes are.
 struct Frame {
+    /// Names of the series in the language of the drawing.
+    labels: Vec<String>,
     left: f64,
     right: f64,
     labels_px: f64,
@@ -165,19 +167,17 @@ struct Frame {
 
 impl Frame {
     fn of(canvas: &Canvas, chart: &XyChart) -> Frame {
-        let named = chart
-            .series
-            .iter()
-            .filter(|series| !series.label.is_empty());
-        let widest = named
-            .map(|series| text_width(&series.label))
+        let labels = chart.series.iter().map(|series| canvas.say(&series.label));
+        let labels: Vec<String> = labels.collect();
+        let widest = (labels.iter())
+            .map(|label| text_width(label))
             .fold(0.0, f64::max);
         let labels_px = widest.min(canvas.width * 0.36) + 14.0;
         let points = || chart.series.iter().flat_map(|series| &series.points);
         let ys: Vec<f64> = points().map(|point| point.1).collect();
         let y = Map::new(chart.y.kind, &ys, 5, HEIGHT_PX - BOTTOM_PX, TOP_PX);
         let left = (y.ticks().iter())
-            .map(|tick| text_width(&tick.1))
+            .map(|tick| text_width(&canvas.say(&tick.1)))
             .fold(0.0, f64::max)
             + 8.0;
         let right = canvas.width - labels_px;
@@ -185,6 +185,7 @@ impl Frame {
         let n_ticks = if canvas.width < 500.0 { 4 } else { 8 };
         let x = Map::new(chart.x.kind, &xs, n_ticks, left, right);
         Frame {
+            labels,
             left,
             right,
             labels_px,
@@ -196,6 +197,7 @@ impl Frame {
     fn paint_grid(&self, canvas: &mut Canvas, chart: &XyChart) {
         for (at, label) in self.y.ticks() {
             canvas.line("grid", (self.left, at), (self.right, at));
+            let label = canvas.say(&label);
             canvas.text("tick", (self.left - 6.0, at + 4.5), Anchor::End, &label);
         }
         let room = canvas.width;
@@ -203,10 +205,11 @@ impl Frame {
             "axis",
             (0.0, 14.0),
             Anchor::Start,
-            &shorten(&chart.y.label, room),
+            &shorten(&canvas.say(&chart.y.label), room),
         );
         let mut free_from = f64::NEG_INFINITY;
         for (at, label) in self.x.ticks() {
+            let label = canvas.say(&label);
             let half = text_width(&label) / 2.0;
             if at - half < free_from || at + half > canvas.width {
                 continue;
@@ -222,7 +225,7 @@ impl Frame {
             "axis",
             (middle, HEIGHT_PX - 8.0),
             Anchor::Middle,
-            &shorten(&chart.x.label, room),
+            &shorten(&canvas.say(&chart.x.label), room),
         );
     }
 
@@ -234,7 +237,7 @@ impl Frame {
                 "tick",
                 (at, TOP_PX - 4.0),
                 Anchor::Middle,
-                &shorten(name, 60.0),
+                &shorten(&canvas.say(name), 60.0),
             );
         }
     }
@@ -266,7 +269,7 @@ impl Frame {
                 Style::Bound => "tick".to_owned(),
                 _ => format!("end s{}", i % 5),
             };
-            let label = shorten(&series.label, self.labels_px - 10.0);
+            let label = shorten(&self.labels[i], self.labels_px - 10.0);
             canvas.text(&class, (self.right + 6.0, at + 4.5), Anchor::Start, &label);
         }
     }

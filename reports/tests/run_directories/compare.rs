@@ -13,25 +13,26 @@ use bench_reports::compare::{
     self, Basis, Comparison, Outcome, Pair, State, Subject, before_after, compare,
 };
 use bench_reports::run_dir::{self, RunData};
+use bench_reports::words::Language;
 
 use crate::fixture::{self, Host, Unit};
 
 const ALL: [u32; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
 const FOUR: [u32; 4] = [0, 1, 2, 3];
 
-fn read_run(root: &Path, name: &str, hosts: &[Host]) -> RunData {
+pub(crate) fn read_run(root: &Path, name: &str, hosts: &[Host]) -> RunData {
     let dir = root.join(name);
     fixture::write_run(&dir, hosts);
     run_dir::read(&dir).unwrap()
 }
 
-fn host(facts: Facts, units: &[Unit]) -> Host {
+pub(crate) fn host(facts: Facts, units: &[Unit]) -> Host {
     let record = fixture::record("shelf", Some("rock-5b"), "ssh");
     fixture::measured(record, facts, "neon-dotprod", units)
 }
 
 /// Everything a board with the CPUs given measures when its memory gives `gb_per_s`.
-fn units(all: &[u32], gb_per_s: f64) -> Vec<Unit> {
+pub(crate) fn units(all: &[u32], gb_per_s: f64) -> Vec<Unit> {
     let half = &all[..all.len() / 2];
     vec![
         Unit::stream("read", (1, 0), &all[..1], gb_per_s / 2.0),
@@ -43,7 +44,7 @@ fn units(all: &[u32], gb_per_s: f64) -> Vec<Unit> {
 }
 
 /// Compares the first host of each run, those of `a` with those of `b`.
-fn compared(a: &[&RunData], b: &[&RunData]) -> Result<Comparison, String> {
+pub(crate) fn compared(a: &[&RunData], b: &[&RunData]) -> Result<Comparison, String> {
     let analyses: Vec<_> = a.iter().chain(b).map(|run| analyse(run)).collect();
     let subjects: Vec<Subject> = (analyses.iter())
         .map(|analysis| Subject {
@@ -131,7 +132,10 @@ fn the_same_runs_give_the_same_bytes() {
     let bytes = || {
         let comparison = compared(&[&a], &[&b]).unwrap();
         let document = serde_json::to_string(&comparison).unwrap();
-        (document, compare::page(&comparison).unwrap())
+        (
+            document,
+            compare::page(&comparison, Language::English).unwrap(),
+        )
     };
     assert!(bytes() == bytes());
 }
@@ -275,7 +279,7 @@ fn before_and_after_preparing_is_a_comparison_with_the_settings_as_cause() {
 }
 
 #[test]
-fn hostile_names_stay_text() {
+pub(crate) fn hostile_names_stay_text() {
     let temp = tempfile::tempdir().unwrap();
     let evil = "<script>alert(1)</script>\u{202e}&";
     let mut facts = fixture::rock_facts();
@@ -293,7 +297,7 @@ fn hostile_names_stay_text() {
     );
     let comparison = compared(&[&a], &[&b]).unwrap();
     assert_eq!(comparison.pairs.len(), 4, "by what they do");
-    let page = compare::page(&comparison).unwrap();
+    let page = compare::page(&comparison, Language::English).unwrap();
     assert!(page.contains("&lt;script&gt;"));
     for bad in ["<script>alert", "<img", "\u{202e}"] {
         assert!(!page.contains(bad), "{bad}");

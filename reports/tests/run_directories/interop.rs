@@ -18,16 +18,16 @@ use polars_io::prelude::ParquetReader;
 
 use crate::fixture;
 
-const STREAM: &str = include_str!("../imports/data/stream-2-threads.txt");
-const MBW: &str = include_str!("../imports/data/mbw-quiet.txt");
-const LLAMA_BENCH: &str = include_str!("../imports/data/llama-bench.json");
+pub(crate) const STREAM: &str = include_str!("../imports/data/stream-2-threads.txt");
+pub(crate) const MBW: &str = include_str!("../imports/data/mbw-quiet.txt");
+pub(crate) const LLAMA_BENCH: &str = include_str!("../imports/data/llama-bench.json");
 
 const COLUMNS: &str = "run_id label unit verdict tool tool_version host board file original_name place name kind core threads \
     block_bytes pages gb_per_s convention statistic latency_ns latency_meaning tokens_per_s spread spread_kind n_samples \
     model_filename model_type model_bytes n_params n_prompt n_generate depth type_k type_v backends theory_gb_per_s \
     moved_gb_per_s bound_file_tokens_per_s share_of_theory";
 
-fn file(
+pub(crate) fn file(
     tool: Tool,
     name: &str,
     text: &str,
@@ -47,7 +47,7 @@ fn file(
     (record, text.as_bytes().to_vec())
 }
 
-fn add(dir: &Path, files: Vec<(ImportRecord, Vec<u8>)>) -> usize {
+pub(crate) fn add(dir: &Path, files: Vec<(ImportRecord, Vec<u8>)>) -> usize {
     let addition = Addition::of(dir, files).unwrap();
     addition.write(dir).unwrap();
     addition.n_added()

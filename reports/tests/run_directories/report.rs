@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::fixture;
 use crate::fixture::{Unit, measured, record, rock_facts, write_run};
-use bench_protocol::{Facts, Residency, SmbiosMemoryDevice, UnitStatus};
+use bench_protocol::{Facts, Residency, SmbiosMemoryDevice};
 use bench_reports::run_dir::HostStatus;
 use bench_reports::{analysis, report, run_dir, verdict::Verdict};
 
@@ -180,11 +180,18 @@ fn pages_of_an_earlier_report_do_not_stay() {
 #[test]
 fn empty_run_is_theory_only() {
     let temp = tempfile::tempdir().unwrap();
-    let dir = temp.path().join("run");
-    write_run(&dir, &[]);
-    let html = index(&dir);
+    let html = index(&crate::hostile::empty_run(temp.path()));
     assert!(html.contains("No host was measured in this run"));
     assert!(html.contains("Radxa Rock 5"));
+}
+
+#[test]
+fn one_host_is_spoken_of_by_name() {
+    let temp = tempfile::tempdir().unwrap();
+    let html = index(&crate::hostile::one_board(temp.path()));
+    assert!(html.contains(
+        "<code>rock-desk</code> (Radxa Rock 5 Model B) reaches 71 % of its memory bandwidth"
+    ));
 }
 
 #[test]
@@ -309,7 +316,7 @@ fn chain_names_the_smaller_limit() {
 #[test]
 fn foreign_text_is_text() {
     let temp = tempfile::tempdir().unwrap();
-    let dir = fixture::hostile::run(temp.path());
+    let dir = crate::hostile::run(temp.path());
     for (name, bytes) in rendered(&dir) {
         let text = String::from_utf8(bytes).unwrap();
         if name.ends_with(".html") {
@@ -330,7 +337,7 @@ fn foreign_text_is_text() {
 #[test]
 fn sixty_hosts_render_and_the_first_page_stays_small() {
     let temp = tempfile::tempdir().unwrap();
-    let html = index(&fixture::hostile::sixty_boards(temp.path()));
+    let html = index(&crate::hostile::sixty_boards(temp.path()));
     assert!(html.contains("host-59") && html.contains("host-00"));
     assert!(html.contains("stand on the pages of the models"));
     assert!(html.len() < 1_000_000, "{} bytes", html.len());

@@ -9,6 +9,7 @@ use bench_reports::compare::{
     Basis, Comparison, State, Subject, before_after, compare as compare_sides,
 };
 use bench_reports::run_dir::{self, RunData};
+use bench_reports::words::Language;
 use bench_reports::{compare as words, format};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
@@ -35,6 +36,9 @@ pub struct CompareArgs {
     /// Write a page with a picture to this file
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Language of that page: en or es
+    #[arg(long, value_name = "LANG", default_value = "en", value_parser = Language::from_code)]
+    lang: Language,
     /// Return 7 when a unit is confirmed to be slower by more than this
     #[arg(long, value_name = "PERCENT", value_parser = percent, allow_hyphen_values = true)]
     fail_on_regression: Option<f64>,
@@ -62,7 +66,7 @@ pub fn compare(global: &Global, args: &CompareArgs) -> anyhow::Result<u8> {
         None => of_two_sides(global, args)?,
     };
     if let Some(path) = &args.output {
-        std::fs::write(path, words::page(&comparison)?)
+        std::fs::write(path, words::page(&comparison, args.lang)?)
             .with_context(|| format!("cannot write `{}`", path.display()))?;
     }
     let allowed = args.fail_on_regression.map(|percent| percent / 100.0);

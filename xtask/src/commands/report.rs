@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use bench_reports::words::Language;
 use clap::Args;
 
 use crate::exit::{self, ExitError};
@@ -16,15 +17,18 @@ pub struct ReportArgs {
     /// Open the report in the browser
     #[arg(long)]
     open: bool,
+    /// Language of the page that is printed and opened: en or es; both are written
+    #[arg(long, value_name = "LANG", default_value = "en", value_parser = Language::from_code)]
+    lang: Language,
 }
 
-/// Renders and prints the path of the report.
+/// Renders and prints the path of the report in the language that was asked for.
 ///
 /// # Errors
 /// When there is no such run, or it cannot be read or written.
 pub fn report(global: &Global, args: &ReportArgs) -> anyhow::Result<u8> {
     let dir = find_run(&global.runs_dir(), args.run.as_deref())?;
-    let report = bench_reports::report::write(&dir)?.index;
+    let report = bench_reports::report::write(&dir)?.index_in(args.lang);
     match global.format {
         Format::Json => println!(
             "{}",
@@ -33,7 +37,7 @@ pub fn report(global: &Global, args: &ReportArgs) -> anyhow::Result<u8> {
         Format::Text => println!("{}", report.display()),
     }
     if args.open {
-        open(&dir.join("html").join("index.html"))?;
+        open(&report)?;
     }
     Ok(exit::OK)
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bench_inventory::Host;
 use bench_reports::run_dir::{self, HostRecord, RunManifest};
+use bench_reports::words::Language;
 use clap::Args;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -58,6 +59,9 @@ pub struct RunArgs {
     /// Write what happens as JSON lines to this file; `-` is standard error
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// Language of the report whose path is printed: en or es; both are written
+    #[arg(long, value_name = "LANG", default_value = "en", value_parser = Language::from_code)]
+    lang: Language,
 }
 
 /// Builds, deploys, measures, collects and reports.
@@ -120,6 +124,7 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<u8> {
         max_parallel,
         manifest,
         events,
+        lang: args.lang,
     };
     carry_out(global, run)
 }
@@ -169,6 +174,7 @@ fn resume(global: &Global, args: &RunArgs, run: &str, events: Arc<Events>) -> an
         max_parallel: args.select.max_parallel,
         manifest,
         events,
+        lang: args.lang,
     };
     carry_out(global, run)
 }
@@ -184,6 +190,8 @@ struct Run {
     finished: Vec<HostResult>,
     max_parallel: Option<NonZeroU32>,
     events: Arc<Events>,
+    /// Of the report whose path is told.
+    lang: Language,
 }
 
 /// Measures the hosts and reports the run, the hosts that finished earlier included.
@@ -196,6 +204,7 @@ fn carry_out(global: &Global, run: Run) -> anyhow::Result<u8> {
         finished,
         max_parallel,
         events,
+        lang,
     } = run;
     recorder.write_manifest(&manifest)?;
     events.emit(&Event::RunStarted {
@@ -244,7 +253,8 @@ fn carry_out(global: &Global, run: Run) -> anyhow::Result<u8> {
         Ok(written) => exit_code(written.has_invalid_host, &manifest, &results),
         Err(_) => exit::INTERNAL,
     };
-    let report_path = report.as_ref().ok().map(|written| written.index.as_path());
+    let report_path = report.as_ref().ok().map(|written| written.index_in(lang));
+    let report_path = report_path.as_deref();
     events.emit(&Event::RunFinished {
         exit_code: code,
         report: report_path,

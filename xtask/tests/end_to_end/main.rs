@@ -32,3 +32,6 @@ mod whole_path;
 
 #[path = "../../../reports/tests/run_directories/fixture/mod.rs"]
 mod fixture;
+
+#[path = "../../../reports/tests/run_directories/hostile.rs"]
+mod hostile;

@@ -6,7 +6,7 @@ use std::process::Command;
 use bench_reports::{frames, report};
 
 use crate::browser::Browser;
-use crate::fixture;
+use crate::{fixture, hostile};
 
 /// A phone, a laptop, a desktop, px.
 const WIDTHS: [u64; 3] = [390, 1280, 1920];
@@ -59,10 +59,10 @@ fn hostile_empty_small_and_large_runs_look_right() {
     let temp = tempfile::tempdir().unwrap();
     let root = temp.path();
     let runs = [
-        fixture::hostile::run(root),
-        fixture::hostile::empty_run(root),
-        fixture::hostile::one_board(root),
-        fixture::hostile::sixty_boards(root),
+        hostile::run(root),
+        hostile::empty_run(root),
+        hostile::one_board(root),
+        hostile::sixty_boards(root),
     ];
     for dir in runs {
         report::render(&dir).unwrap();

@@ -1,0 +1,178 @@
+//! The report in Spanish: every word said, nothing foreign touched, every page beside its English one.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, as the test itself would"
+)]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use bench_protocol::{Residency, UnitStatus};
+use bench_reports::analysis::analyse;
+use bench_reports::compare::{before_after, page_in};
+use bench_reports::import::Tool;
+use bench_reports::report;
+use bench_reports::words::{Language, Words, check_catalogue};
+
+use crate::compare::{compared, host, read_run, units};
+use crate::fixture::{self, Unit, measured, record, rock_facts, write_run};
+use crate::interop;
+
+/// A run with every section there is.
+fn rich_run(root: &Path) -> std::path::PathBuf {
+    let dir = fixture::full_run(root, "run");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/imports/data");
+    let latencies = fs::read_to_string(data.join("tinymembench.txt")).unwrap();
+    let files = [
+        (Tool::Stream, "stream.txt", interop::STREAM),
+        (Tool::Mbw, "mbw.txt", interop::MBW),
+        (Tool::LlamaBench, "llama.json", interop::LLAMA_BENCH),
+        (Tool::Tinymembench, "tinymembench.txt", latencies.as_str()),
+    ];
+    let files = files.map(|(tool, name, text)| {
+        interop::file(tool, name, text, Some("rock-desk"), Some("rock-5b"))
+    });
+    interop::add(&dir, files.into());
+    dir
+}
+
+fn untranslated(dir: &Path) -> BTreeSet<String> {
+    report::write(dir).unwrap().untranslated
+}
+
+/// Fails with what is missing, in the form of the catalogue.
+fn check_nothing_missing(missing: &BTreeSet<String>) {
+    let mut list = String::new();
+    for text in missing {
+        let _ = writeln!(list, "> {text}\n< ");
+    }
+    if let Ok(path) = std::env::var("MEMWALL_MISSING_WORDS") {
+        fs::write(
+            Path::new(&path).join(format!("{}.txt", missing.len())),
+            &list,
+        )
+        .unwrap();
+    }
+    assert!(
+        missing.is_empty(),
+        "{} texts have no Spanish; add them to `reports/src/words/es.txt`, or mark what is no text of memwall:\n{list}",
+        missing.len()
+    );
+}
+
+#[test]
+fn every_word_of_a_report_is_said() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut missing = untranslated(&rich_run(temp.path()));
+    let empty = temp.path().join("empty");
+    write_run(&empty, &[]);
+    missing.extend(untranslated(&empty));
+    check_nothing_missing(&missing);
+}
+
+#[test]
+fn every_word_of_a_comparison_is_said() {
+    let temp = tempfile::tempdir().unwrap();
+    let all = [0, 1, 2, 3, 4, 5, 6, 7];
+    let mut of_a = units(&all, 24.0);
+    of_a[0].check.passed = false;
+    of_a[3].n_samples = 4;
+    let mut of_b = units(&all, 27.0);
+    of_b[1].end = Some((UnitStatus::Skipped, Some("no room")));
+    of_b.remove(4);
+    let mut other = rock_facts();
+    other.kernel_release = Some("6.12.0".into());
+    let a = read_run(temp.path(), "a", &[host(rock_facts(), &of_a)]);
+    let b = read_run(temp.path(), "b", &[host(other, &of_b)]);
+    let c = read_run(temp.path(), "c", &[host(rock_facts(), &units(&all, 31.0))]);
+    let prepared = read_run(temp.path(), "p", &[fixture::experiments::prepared_host()]);
+    let analysis = analyse(&prepared);
+    let words = Words::new(Language::Spanish);
+    for comparison in [
+        compared(&[&a], &[&b]).unwrap(),
+        compared(&[&a], &[&c]).unwrap(),
+        compared(&[&c, &b], &[&a, &c]).unwrap(),
+        before_after(&prepared.manifest, &analysis.hosts[0]).unwrap(),
+    ] {
+        let html = page_in(&comparison, &words).unwrap();
+        assert!(html.contains("<html lang=\"es\">"));
+    }
+    check_nothing_missing(&words.missing());
+}
+
+#[test]
+fn the_catalogue_is_sound() {
+    let n_entries = check_catalogue().unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(n_entries > 100, "{n_entries}");
+}
+
+#[test]
+fn every_page_has_its_twin_and_leads_to_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = rich_run(temp.path());
+    report::write(&dir).unwrap();
+    for page in ["index.html", "hosts/rock-desk.html", "boards/rock-5b.html"] {
+        let english = fs::read_to_string(dir.join("html").join(page)).unwrap();
+        let spanish = fs::read_to_string(dir.join("html/es").join(page)).unwrap();
+        let root = if page.contains('/') { "../" } else { "" };
+        assert!(english.contains(&format!("href=\"{root}es/{page}\" hreflang=\"es\"")));
+        assert!(spanish.contains(&format!("href=\"{root}../{page}\" hreflang=\"en\"")));
+        assert!(english.contains("<html lang=\"en\">") && spanish.contains("<html lang=\"es\">"));
+        for html in [english, spanish] {
+            for left in ["<!--", "\u{2068}", "\u{2069}"] {
+                assert!(!html.contains(left), "{page} holds {left:?}");
+            }
+        }
+    }
+    let summary = fs::read_to_string(dir.join("summary.es.md")).unwrap();
+    assert!(summary.contains("24,1 GB/s"), "{summary}");
+}
+
+#[test]
+fn numbers_have_a_comma_and_data_files_have_not() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = rich_run(temp.path());
+    report::write(&dir).unwrap();
+    let page = fs::read_to_string(dir.join("html/es/index.html")).unwrap();
+    assert!(page.contains("24,1 GB/s") && !page.contains("24.1 GB/s"));
+    assert!(page.contains("qwen2.5-1.5b"), "names keep their dots");
+    assert!(
+        !dir.join("html/es/data").exists(),
+        "there is one copy of the data"
+    );
+    let data = fs::read_to_string(dir.join("html/data/units.csv")).unwrap();
+    assert!(data.contains("24.1") || data.contains("24.0"), "{data}");
+}
+
+#[test]
+fn hosts_named_like_words_keep_their_names() {
+    for name in ["threads", "host", "<script>", "In short", "24.1 GB"] {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("run");
+        let unit = Unit::gemv("q4_0", Residency::Dram, &[0], 10.0);
+        let read = Unit::stream("read", (1, 0), &[0], 10.0);
+        let host = measured(
+            record(name, None, "ssh"),
+            rock_facts(),
+            "neon",
+            &[read, unit],
+        );
+        write_run(&dir, &[host]);
+        report::write(&dir).unwrap();
+        let count = |page: &str| {
+            let html = fs::read_to_string(dir.join(page)).unwrap();
+            let escaped = name.replace('<', "&lt;").replace('>', "&gt;");
+            let first = html.matches(&format!("<bdi>{escaped}</bdi>")).count();
+            (first, html.matches(&format!(">{escaped}</text>")).count())
+        };
+        assert_eq!(
+            count("html/index.html"),
+            count("html/es/index.html"),
+            "{name}"
+        );
+        assert!(count("html/es/index.html").0 > 0);
+    }
+}
