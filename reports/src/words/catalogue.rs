@@ -265,6 +265,15 @@ fn take<'a>(
         }
         Part::Hole(kind, hole) => ends(*kind, text, rest).into_iter().find_map(|end| {
             let (taken, after) = text.split_at(end);
+            // A tag that begins or ends in a hole would end up somewhere else.
+            let of_tag = |c: char| {
+                marker_index(c)
+                    .and_then(|i| tags.get(i))
+                    .is_some_and(|tag| !tag.name.is_empty())
+            };
+            if taken.contains(of_tag) {
+                return None;
+            }
             captures.push(Capture {
                 hole,
                 kind: *kind,

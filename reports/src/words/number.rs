@@ -12,8 +12,10 @@ const THIN_SPACE: char = '\u{2009}';
 
 /// Whether a text has words that a catalogue must know; names with digits, unit signs and abbreviations are none.
 pub(super) fn has_words(text: &str) -> bool {
-    text.split(|c: char| c.is_whitespace() || "()[],;:\"'“”«»…–—→←=<>|".contains(c))
-        .any(is_word)
+    text.split(|c: char| {
+        c.is_whitespace() || super::catalogue::is_marker(c) || "()[],;:\"'“”«»…–—→←=<>|".contains(c)
+    })
+    .any(is_word)
 }
 
 fn is_word(token: &str) -> bool {

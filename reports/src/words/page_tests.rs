@@ -42,6 +42,15 @@ fn hostile_names_come_through() {
 }
 
 #[test]
+fn recorded_reasons_stay_whole() {
+    let words = Words::new(Language::Spanish);
+    assert_eq!(
+        words.say("was not reached (stage: connect): gave up after 10 s; check the cable and `ssh 192.0.2.10`."),
+        "no se pudo alcanzar (etapa: conectar): gave up after 10 s; check the cable and `ssh 192.0.2.10`."
+    );
+}
+
+#[test]
 fn what_is_not_known_stays_and_is_remembered() {
     let words = Words::new(Language::Spanish);
     let html = "<p>Zyx &amp; <b>wvu</b> tsr.</p>";

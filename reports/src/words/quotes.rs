@@ -45,10 +45,10 @@ impl Quotes {
                 english.extend(memory.quoted.iter().map(|quoted| quoted.source.as_str()));
             }
             for figure in &board.published {
-                english.extend([figure.test.as_str(), &figure.source]);
+                english.push(&figure.source);
             }
             for latency in &board.latencies {
-                english.extend([latency.test.as_str(), &latency.source]);
+                english.push(&latency.source);
             }
             english.extend(board.prices.iter().map(|price| price.source.as_str()));
         }

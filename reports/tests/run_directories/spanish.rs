@@ -176,3 +176,40 @@ fn hosts_named_like_words_keep_their_names() {
         assert!(count("html/es/index.html").0 > 0);
     }
 }
+
+/// Levels of the headings of a Markdown text, and its blocks of code.
+fn outline(text: &str) -> (Vec<usize>, Vec<String>) {
+    let mut levels = Vec::new();
+    let mut blocks: Vec<String> = Vec::new();
+    let mut in_block = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            in_block = !in_block;
+            if in_block {
+                blocks.push(String::new());
+            }
+        }
+        if in_block {
+            let block = blocks.last_mut().unwrap();
+            block.push_str(line);
+            block.push('\n');
+        } else if line.starts_with('#') {
+            levels.push(line.len() - line.trim_start_matches('#').len());
+        }
+    }
+    (levels, blocks)
+}
+
+#[test]
+fn the_readmes_have_the_same_headings_and_code() {
+    let read = |name: &str| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        fs::read_to_string(root.join(name)).unwrap()
+    };
+    let (english, spanish) = (outline(&read("README.md")), outline(&read("README.es.md")));
+    assert_eq!(english.0, spanish.0, "headings");
+    for (english, spanish) in english.1.iter().zip(&spanish.1) {
+        assert_eq!(english, spanish, "blocks of code");
+    }
+    assert_eq!(english.1.len(), spanish.1.len(), "blocks of code");
+}
