@@ -108,6 +108,10 @@ fn paint(
             );
             canvas.tipped_dot(&format!("dot s{}", i % 5), *point, 3.5, &tip);
         }
+        // The best point of each line, so that nobody has to look for it.
+        if let Some(best) = points.iter().min_by(|a, b| a.1.total_cmp(&b.1)) {
+            canvas.dot(&format!("best s{}", i % 5), *best, 7.0);
+        }
         ends.extend(points.last().map(|point| (i, point.1)));
     }
     for (i, at) in spread(ends, TOP_PX, HEIGHT_PX - BOTTOM_PX) {
