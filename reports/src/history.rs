@@ -124,9 +124,42 @@ pub struct Change {
     pub run_before: usize,
     /// Figures before and after.
     pub found: Found,
-    /// What else changed between the two runs, in short sentences; empty where nothing is known to have changed.
-    pub causes: Vec<String>,
+    /// What else changed between the two runs; empty where nothing is known to have changed.
+    pub causes: Vec<Cause>,
 }
+
+/// Something of a host that changed between two runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// What it is, for instance `Linux`.
+    pub what: String,
+    /// What it was.
+    pub from: String,
+    /// What it is now.
+    pub to: String,
+}
+
+impl Cause {
+    /// `Linux 5.10 → 6.1`.
+    pub fn text(&self) -> String {
+        format!("{} {} → {}", self.what, self.from, self.to)
+    }
+
+    /// The same for a narrow place: a board program by its new name alone.
+    pub fn short(&self) -> String {
+        match self.what == BOARD_PROGRAM {
+            true => format!(
+                "{} {}",
+                self.what,
+                self.to.split(' ').next().unwrap_or_default()
+            ),
+            false => self.text(),
+        }
+    }
+}
+
+/// The word for the program that measures.
+const BOARD_PROGRAM: &str = "board program";
 
 impl Change {
     /// New figure over the old one.

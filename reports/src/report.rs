@@ -14,6 +14,7 @@ use minijinja::{Environment, UndefinedBehavior, context};
 use serde::Serialize;
 
 use crate::analysis::{self, Analysis, HostAnalysis};
+use crate::history::{self, History, StoredRun};
 use crate::sections::{self, Page, Scope, Section};
 use crate::{format, frames, run_dir, stats, svg};
 
@@ -23,7 +24,7 @@ use crate::{format, frames, run_dir, stats, svg};
 /// When `dir` cannot be read or written. Whatever is broken inside it appears in the report instead.
 pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
     let run = run_dir::read(dir)?;
-    render_analysis(dir, &analysis::analyse(&run))
+    render_analysis(dir, &analysis::analyse(&run), None)
 }
 
 /// What a run directory became.
@@ -33,26 +34,65 @@ pub struct Written {
     pub index: PathBuf,
     /// Whether all data of a host are invalid.
     pub has_invalid_host: bool,
+    /// What the history lacks, in plain sentences; the report is complete without it.
+    pub history_problems: Vec<String>,
 }
 
-/// Writes the frames and renders the report; the run is read and analysed once for both.
+/// Whether a run enters the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    InHistory,
+    No,
+}
+
+/// Writes the frames and renders the report; the run is read and analysed once for both. With the folder of a history
+/// the report has its pages, up to this run.
 ///
 /// # Errors
-/// When `dir` cannot be read or written.
-pub fn write(dir: &Path) -> anyhow::Result<Written> {
+/// When `dir` cannot be read or written. What is broken in the history is told in [`Written::history_problems`].
+pub fn write(dir: &Path, history: Option<&Path>) -> anyhow::Result<Written> {
+    write_and_keep(dir, history, Keep::No)
+}
+
+/// The same for a run that has just ended: what it measured enters the history.
+///
+/// # Errors
+/// When `dir` cannot be read or written. A history that cannot be written is told in [`Written::history_problems`].
+pub fn write_new(dir: &Path, history: &Path) -> anyhow::Result<Written> {
+    write_and_keep(dir, Some(history), Keep::InHistory)
+}
+
+fn write_and_keep(dir: &Path, history: Option<&Path>, keep: Keep) -> anyhow::Result<Written> {
     let mut run = run_dir::read(dir)?;
     // They will be there once this is done.
     run.has_frames = true;
     let analysis = analysis::analyse(&run);
     frames::write_analysis(dir, &analysis).context("cannot write the frames")?;
+    let mut history_problems = Vec::new();
+    if let Some(history) = history.filter(|_| keep == Keep::InHistory)
+        && let Err(error) = history::add(history, &analysis)
+    {
+        history_problems.push(format!("{error:#}"));
+    }
+    let known = match history {
+        Some(folder) => Some(history::read(folder, Some(&StoredRun::of(&analysis)?))),
+        None => None,
+    };
+    history_problems.extend(known.iter().flat_map(|known| known.problems.clone()));
     Ok(Written {
-        index: render_analysis(dir, &analysis).context("cannot render the report")?,
+        index: render_analysis(dir, &analysis, known.as_ref())
+            .context("cannot render the report")?,
         has_invalid_host: (analysis.hosts.iter()).any(HostAnalysis::is_all_invalid),
+        history_problems,
     })
 }
 
-fn render_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<PathBuf> {
-    let mut files = pages(analysis)?;
+fn render_analysis(
+    dir: &Path,
+    analysis: &Analysis,
+    history: Option<&History>,
+) -> anyhow::Result<PathBuf> {
+    let mut files = pages(analysis, history)?;
     files.insert(
         "data/samples.csv".into(),
         frames::csv(&mut frames::samples(analysis)?)?,
@@ -126,7 +166,10 @@ struct Rendered {
     html: String,
 }
 
-fn pages(analysis: &Analysis) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+fn pages(
+    analysis: &Analysis,
+    history: Option<&History>,
+) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
     let environment = environment()?;
     let mut pages = BTreeMap::new();
     let mut add =
@@ -135,6 +178,7 @@ fn pages(analysis: &Analysis) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
             let page = Page {
                 analysis,
                 scope,
+                history,
                 root,
             };
             let html = render_page(&environment, &page, title, subtitle, sections)?;
@@ -172,7 +216,35 @@ fn pages(analysis: &Analysis) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
             sections::BOARD,
         )?;
     }
+    for (path, scope, title, sections) in history.map(history_pages).unwrap_or_default() {
+        add(path, scope, &title, "", sections)?;
+    }
     Ok(pages)
+}
+
+/// Path, scope, title and sections of a page.
+type Planned<'a> = (String, Scope<'a>, String, &'static [Section]);
+
+/// The pages of a history, where there is enough of one.
+fn history_pages(history: &History) -> Vec<Planned<'_>> {
+    if !history.is_shown() {
+        return Vec::new();
+    }
+    let mut pages: Vec<Planned> = vec![(
+        "history.html".into(),
+        Scope::History,
+        "History".into(),
+        sections::HISTORY,
+    )];
+    for host in &history.hosts {
+        pages.push((
+            format!("history/{}", page_name(&host.name)),
+            Scope::HostHistory(host),
+            format!("History of {}", format::foreign_short(&host.name, 80)),
+            sections::HOST_HISTORY,
+        ));
+    }
+    pages
 }
 
 fn host_subtitle(host: &HostAnalysis) -> String {
@@ -300,9 +372,15 @@ fn environment() -> anyhow::Result<Environment<'static>> {
     environment.add_template("page.html.j2", include_str!("report/page.html.j2"))?;
     let (name, source) = sections::PUBLISHED;
     environment.add_template(name, source)?;
-    for section in [sections::RUN, sections::HOST, sections::BOARD]
-        .into_iter()
-        .flatten()
+    for section in [
+        sections::RUN,
+        sections::HOST,
+        sections::BOARD,
+        sections::HISTORY,
+        sections::HOST_HISTORY,
+    ]
+    .into_iter()
+    .flatten()
     {
         environment.add_template(section.template, section.source)?;
     }

@@ -8,6 +8,13 @@ mod board_models;
 mod choose;
 mod decision;
 mod files;
+mod history_changes;
+mod history_charts;
+mod history_host;
+mod history_hosts;
+mod history_link;
+mod history_runs;
+mod history_summary;
 mod host_chain;
 mod host_environment;
 mod host_facts;
@@ -44,6 +51,7 @@ use serde::Serialize;
 
 use crate::analysis::{Analysis, HostAnalysis};
 use crate::format;
+use crate::history::{History, HostHistory};
 use crate::verdict::Verdict;
 
 pub(crate) use published::TEMPLATE as PUBLISHED;
@@ -55,6 +63,8 @@ pub(crate) struct Page<'a> {
     pub(crate) analysis: &'a Analysis<'a>,
     /// The part of it this page shows.
     pub(crate) scope: Scope<'a>,
+    /// The history up to this run, where one is kept.
+    pub(crate) history: Option<&'a History>,
     /// Path from the page to the index: empty or `../`.
     pub(crate) root: &'static str,
 }
@@ -67,6 +77,10 @@ pub(crate) enum Scope<'a> {
     Host(&'a HostAnalysis<'a>),
     /// One board of the catalogue.
     Board(&'a Board),
+    /// All hosts over the runs.
+    History,
+    /// One host over the runs.
+    HostHistory(&'a HostHistory),
 }
 
 /// A part of a page.
@@ -99,6 +113,7 @@ macro_rules! section {
 pub(crate) const RUN: &[Section] = &[
     section!(summary, "In short"),
     section!(hosts, "Hosts of this run"),
+    section!(history_link, "Over the nights"),
     section!(overview, "Measured and theoretical bandwidth"),
     section!(inference, "Measured tokens per second"),
     section!(imported, "Results of other programs"),
@@ -111,6 +126,7 @@ pub(crate) const RUN: &[Section] = &[
 /// Sections of a host's page, in order.
 pub(crate) const HOST: &[Section] = &[
     section!(host_summary, "In short"),
+    section!(history_link, "Over the nights"),
     section!(host_chain, "From memory to tokens"),
     section!(decision, "What to run here"),
     section!(host_ladder, "What quantisation buys"),
@@ -138,6 +154,21 @@ pub(crate) const BOARD: &[Section] = &[
     section!(board_memory, "Theoretical bandwidth"),
     section!(decision, "What to run here"),
     section!(board_models, "Models on this board"),
+];
+
+/// Sections of the page of the history, in order.
+pub(crate) const HISTORY: &[Section] = &[
+    section!(history_summary, "In short"),
+    section!(history_hosts, "Hosts over the nights"),
+    section!(history_changes, "What changed"),
+];
+
+/// Sections of a host's page of the history, in order.
+pub(crate) const HOST_HISTORY: &[Section] = &[
+    section!(history_host, "In short"),
+    section!(history_charts, "Lines over the nights"),
+    section!(history_changes, "What changed"),
+    section!(history_runs, "Runs without valid data"),
 ];
 
 /// A view model as a template's value.
@@ -185,7 +216,7 @@ impl<'a> Page<'a> {
     fn host(&self) -> Option<&'a HostAnalysis<'a>> {
         match self.scope {
             Scope::Host(host) => Some(host),
-            Scope::Run | Scope::Board(_) => None,
+            _ => None,
         }
     }
 }

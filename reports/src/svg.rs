@@ -16,7 +16,7 @@ pub(crate) use bars::{Bar, Mark, bar_chart};
 pub(crate) use lines::{Line, line_chart};
 pub(crate) use ratios::{RatioMark, RatioRow, ratio_chart};
 pub(crate) use strips::{Strip, strip_chart};
-pub(crate) use timeline::{Timeline, TimelineLine, TimelinePoint, timeline};
+pub(crate) use timeline::{Timeline, TimelineLine, TimelinePoint, sparkline, timeline};
 pub(crate) use xy::{Axis, AxisKind, Series, Style, XyChart, xy_chart};
 
 /// Widths of the two drawings, in CSS pixels at their natural size.

@@ -54,6 +54,24 @@ pub enum Standing {
     Passed(usize),
 }
 
+impl Standing {
+    /// The words people read.
+    pub fn words(self) -> String {
+        match self {
+            Standing::Confirmed => "confirmed".into(),
+            Standing::Newest(1) => "one night only, the newest".into(),
+            Standing::Newest(n) => format!("{n} nights, not confirmed yet"),
+            Standing::Passed(1) => "one night only".into(),
+            Standing::Passed(n) => format!("{n} nights only"),
+        }
+    }
+
+    /// Whether the line is still there, as far as is known: nights that passed are no change.
+    pub fn is_lasting(self) -> bool {
+        !matches!(self, Standing::Passed(_))
+    }
+}
+
 /// Finds changes in the positive values of a line, oldest first.
 pub fn find(values: &[f64]) -> Vec<Found> {
     let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();

@@ -7,7 +7,7 @@ use polars::prelude::*;
 
 use super::line::{About, Line, Point, Setup, Work, keep_best_threads};
 use super::store::{self, Entry, RunCard, StoredRun};
-use super::{Change, History, HostHistory, Run, Visit, change, date};
+use super::{BOARD_PROGRAM, Cause, Change, History, HostHistory, Run, Visit, change, date};
 use crate::format;
 use crate::verdict::Verdict;
 
@@ -507,13 +507,13 @@ fn changes(host: &HostHistory, runs: &[Run]) -> Vec<Change> {
 }
 
 impl HostHistory {
-    /// What is different between two setups, each with its run: a sentence for each difference.
-    pub fn causes(
+    /// What is different between two setups, each with its run.
+    pub(crate) fn causes(
         &self,
         before: (usize, usize),
         after: (usize, usize),
         runs: &[Run],
-    ) -> Vec<String> {
+    ) -> Vec<Cause> {
         let (a, b) = (&self.setups[before.1], &self.setups[after.1]);
         let mut causes = Vec::new();
         if let (Some(old), Some(new)) = (&a.epoch, &b.epoch)
@@ -522,55 +522,54 @@ impl HostHistory {
             causes.extend(self.facts_changed(old, new));
         }
         if a.artifact != b.artifact {
-            causes.push(program_changed(a, b, &runs[before.0], &runs[after.0]));
+            let (old, new) = (program(a, &runs[before.0]), program(b, &runs[after.0]));
+            causes.push(cause(BOARD_PROGRAM, &old, &new));
         }
-        let mut word = |what: &str, old: &str, new: &str| {
-            if old != new {
-                causes.push(arrow(what, old, new));
-            }
-        };
-        word("variant", &a.variant, &b.variant);
         let state = |environment: &str| environment.replace('_', " ");
-        word("measured", &state(&a.environment), &state(&b.environment));
+        for (what, old, new) in [
+            ("variant", a.variant.clone(), b.variant.clone()),
+            ("measured", state(&a.environment), state(&b.environment)),
+        ] {
+            if old != new {
+                causes.push(cause(what, &old, &new));
+            }
+        }
         causes
     }
 
-    fn facts_changed(&self, old: &str, new: &str) -> Vec<String> {
-        let (Some(old), Some(new)) = (self.epochs.get(old), self.epochs.get(new)) else {
-            return vec![
-                "the state of the host changed, and its facts are not in the history".into(),
-            ];
+    fn facts_changed(&self, old_name: &str, new_name: &str) -> Vec<Cause> {
+        let facts = |name: &str| self.epochs.get(name);
+        let (Some(old), Some(new)) = (facts(old_name), facts(new_name)) else {
+            return vec![cause("state of the host", old_name, new_name)];
         };
         let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-        let value = |of: &BTreeMap<String, String>, key: &str| of.get(key).cloned();
+        let word = |of: &BTreeMap<String, String>, key: &String| match of.get(key) {
+            Some(value) => value.clone(),
+            None => "none".to_owned(),
+        };
         let changed = keys.into_iter().filter_map(|key| {
-            let (old, new) = (value(old, key), value(new, key));
-            let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
-            (old != new).then(|| arrow(key, &word(&old), &word(&new)))
+            let (old, new) = (word(old, key), word(new, key));
+            (old != new).then(|| cause(key, &old, &new))
         });
         changed.collect()
     }
 }
 
-fn program_changed(a: &Setup, b: &Setup, before: &Run, after: &Run) -> String {
-    let name = |setup: &Setup, run: &Run| {
-        let sha: String = (setup.artifact.as_deref().unwrap_or("unknown").chars())
-            .take(8)
-            .collect();
-        let revision: Option<String> =
-            (run.git_revision.as_ref()).map(|revision| revision.chars().take(8).collect());
-        match revision {
-            Some(revision) => format!("{sha} (revision {revision})"),
-            None => sha,
-        }
-    };
-    arrow("board program", &name(a, before), &name(b, after))
+/// The first characters of a program's hash, and the revision of the controller that sent it.
+fn program(setup: &Setup, run: &Run) -> String {
+    let first = |text: &str| text.chars().take(8).collect::<String>();
+    let sha = first(setup.artifact.as_deref().unwrap_or("unknown"));
+    match &run.git_revision {
+        Some(revision) => format!("{sha} (revision {})", first(revision)),
+        None => sha,
+    }
 }
 
-fn arrow(what: &str, old: &str, new: &str) -> String {
-    let (old, new) = (
-        format::foreign_short(old, 60),
-        format::foreign_short(new, 60),
-    );
-    format!("{} {old} → {new}", format::foreign_short(what, 60))
+fn cause(what: &str, from: &str, to: &str) -> Cause {
+    let short = |text: &str| format::foreign_short(text, 60);
+    Cause {
+        what: short(what),
+        from: short(from),
+        to: short(to),
+    }
 }

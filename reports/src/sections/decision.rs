@@ -65,7 +65,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             let processor = memory.processors.first().map_or("cpu", String::as_str);
             of_board(board, memory, processor, &machines)
         }
-        Scope::Host(_) | Scope::Run => return None,
+        _ => return None,
     };
     let wish = Wish {
         min_tokens_per_s: READING_TOKENS_PER_S,
