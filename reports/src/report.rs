@@ -54,12 +54,12 @@ pub fn write(dir: &Path, history: Option<&Path>) -> anyhow::Result<Written> {
     write_and_keep(dir, history, Keep::No)
 }
 
-/// The same for a run that has just ended: what it measured enters the history.
+/// The same for a run that has just ended: what it measured enters the history, where it belongs to one.
 ///
 /// # Errors
 /// When `dir` cannot be read or written. A history that cannot be written is told in [`Written::history_problems`].
-pub fn write_new(dir: &Path, history: &Path) -> anyhow::Result<Written> {
-    write_and_keep(dir, Some(history), Keep::InHistory)
+pub fn write_new(dir: &Path, history: Option<&Path>) -> anyhow::Result<Written> {
+    write_and_keep(dir, history, Keep::InHistory)
 }
 
 fn write_and_keep(dir: &Path, history: Option<&Path>, keep: Keep) -> anyhow::Result<Written> {

@@ -6,7 +6,7 @@
 /// Nights that must agree before a change is confirmed.
 pub const CONFIRM_NIGHTS: usize = 3;
 
-/// Nights whose median is the figure before and after a change.
+/// Nights whose median is the figure after a change; the figure before is that of all nights since the change before.
 pub const LEVEL_NIGHTS: usize = 7;
 
 /// Nights of a line before anything is looked for: fewer say nothing about how its nights scatter.
@@ -37,7 +37,7 @@ pub struct Found {
     pub at: usize,
     /// How sure it is.
     pub standing: Standing,
-    /// Median of up to [`LEVEL_NIGHTS`] values before.
+    /// Median of the values before, back to the change before.
     pub before: f64,
     /// Median of up to [`LEVEL_NIGHTS`] values from there on; of the values that stand out, where it is not confirmed.
     pub after: f64,
@@ -99,7 +99,7 @@ pub fn find(values: &[f64]) -> Vec<Found> {
             found.push(Found {
                 at,
                 standing: Standing::Confirmed,
-                before: median(&logs[at.saturating_sub(LEVEL_NIGHTS).max(from)..at]).exp(),
+                before: median(&logs[from..at]).exp(),
                 // Set once it is known where the level ends.
                 after: f64::NAN,
             });
@@ -116,7 +116,7 @@ pub fn find(values: &[f64]) -> Vec<Found> {
                     true => Standing::Newest(n_agree),
                     false => Standing::Passed(n_agree),
                 },
-                before: median(&logs[i.saturating_sub(LEVEL_NIGHTS).max(from)..i]).exp(),
+                before: level.exp(),
                 after: middle.exp(),
             });
             i += n_agree;
@@ -125,6 +125,8 @@ pub fn find(values: &[f64]) -> Vec<Found> {
         i += 1;
     }
     set_levels_after(&mut found, &logs);
+    // Three nights may lie further away than those that follow.
+    found.retain(|change| (change.after / change.before).ln().abs() >= LEAST);
     found
 }
 

@@ -24,7 +24,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
 pub(super) fn extent(history: &History) -> String {
     let date = |run: Option<&crate::history::Run>| run.map(|run| run.date()).unwrap_or_default();
     format!(
-        "The history holds {} from {} to {} and {} that no emulator ran.",
+        "The history holds {} from {} to {} of {}; emulated ones are left out.",
         format::count(history.runs.len(), "run", "runs"),
         date(history.runs.first()),
         date(history.runs.last()),
