@@ -14,6 +14,8 @@ pub struct Line {
     pub unit: String,
     /// Its suite: units of two suites may have one name.
     pub suite: String,
+    /// What it is without its threads, for people.
+    pub name: String,
     /// What it is, for people.
     pub label: String,
     /// Threads.

@@ -406,6 +406,7 @@ impl<'a> UnitColumns<'a> {
             .or_insert_with_key(|(unit, suite)| Line {
                 unit: unit.clone(),
                 suite: suite.clone(),
+                name: String::new(),
                 label: about.label(),
                 n_threads: about.n_threads,
                 chart,
@@ -450,15 +451,16 @@ impl HostBuilder {
             join(line, visits, runs);
             let values: Vec<f64> = line.usable().map(|(_, value)| value).collect();
             line.found = change::find(&values);
-            let threads = format::count(line.n_threads as usize, "thread", "threads");
-            line.label = format!("{}, {threads}", line.label);
-            if has_suites {
-                line.label = format!(
+            line.name = match has_suites {
+                true => format!(
                     "{} ({})",
                     line.label,
                     format::foreign_short(&line.suite, 20)
-                );
-            }
+                ),
+                false => line.label.clone(),
+            };
+            let threads = format::count(line.n_threads as usize, "thread", "threads");
+            line.label = format!("{}, {threads}", line.name);
         }
         host.changes = changes(&host, runs);
         host

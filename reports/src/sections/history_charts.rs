@@ -15,6 +15,9 @@ const N_LINES: usize = 5;
 /// Rows of a table, the newest; a picture shows all nights.
 const N_ROWS: usize = 400;
 
+/// Figures in all tables of a page, so that it stays small enough for a phone.
+const N_CELLS: usize = 11_000;
+
 #[derive(Serialize)]
 struct View {
     charts: Vec<ChartView>,
@@ -71,8 +74,22 @@ fn chart_view(
         is_usable: point.verdict.is_usable(),
         is_joined: point.is_joined,
     };
+    // Equal thread counts stand at the axis, which leaves room for the picture.
+    let n_threads = lines[0].n_threads;
+    let are_alike = lines.iter().all(|line| line.n_threads == n_threads);
+    let threads = match are_alike {
+        true => format!(
+            ", {}",
+            format::count(n_threads as usize, "thread", "threads")
+        ),
+        false => String::new(),
+    };
+    let name = |line: &Line| match are_alike {
+        true => line.name.clone(),
+        false => line.label.clone(),
+    };
     let line = |line: &&Line| TimelineLine {
-        label: line.label.clone(),
+        label: name(line),
         points: line.points.iter().map(point).collect(),
     };
     let first = host.visits.first().map_or(0, |visit| visit.run);
@@ -83,7 +100,7 @@ fn chart_view(
         false => ", less is better",
     };
     let picture = Timeline {
-        axis: format!("{}{better}", figure.unit()),
+        axis: format!("{}{threads}{better}", figure.unit()),
         lines: lines.iter().map(line).collect(),
         marks: marks
             .iter()
@@ -98,8 +115,9 @@ fn chart_view(
         description: &description(history, lines, &marks),
     };
     let mut rows = rows(history, lines);
-    let n_left_out = rows.len().saturating_sub(N_ROWS);
-    rows.truncate(N_ROWS);
+    let n_rows = (N_CELLS / host.lines.len().max(1)).min(N_ROWS);
+    let n_left_out = rows.len().saturating_sub(n_rows);
+    rows.truncate(n_rows);
     ChartView {
         svg: svg::timeline(&caption, &picture),
         title,

@@ -103,7 +103,7 @@ pub(crate) fn sparkline(label: &str, points: &[(f64, f64, bool)], days: (f64, f6
     for stretch in &stretches {
         match stretch.as_slice() {
             [only] => canvas.dot("dot s0", *only, 4.0),
-            many => canvas.path("series s0", &thin(many)),
+            many => stroke(&mut canvas, "series s0", &thin(many)),
         }
     }
     format!(
@@ -316,7 +316,7 @@ fn paint_line(canvas: &mut Canvas, frame: &Frame, i: usize, line: &TimelineLine)
     let is_dense = finite().count() as f64 > (frame.right - frame.left) / 12.0;
     for stretch in &stretches {
         if stretch.len() > 1 {
-            canvas.path(&format!("series {colour}"), &thin(stretch));
+            stroke(canvas, &format!("series {colour}"), &thin(stretch));
         }
         // A line of few nights shows them, and a night that stands alone has nothing else.
         let dots = if is_dense && stretch.len() > 1 {
@@ -351,37 +351,55 @@ fn paint_line(canvas: &mut Canvas, frame: &Frame, i: usize, line: &TimelineLine)
     }
     let last_usable = stretches.last().and_then(|stretch| stretch.last());
     let last = last_usable.map(|at| at.1);
-    last.or_else(|| finite().last().map(|point| frame.y(point.value)))
+    last.or_else(|| finite().next_back().map(|point| frame.y(point.value)))
 }
 
-/// Of all points within [`BUCKET_PX`] the first, the lowest, the highest and the last, in order.
-fn thin(stretch: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let mut thinned = Vec::new();
-    let bucket = |at: &(f64, f64)| (at.0 / BUCKET_PX).floor();
-    for bucket in stretch.chunk_by(|a, b| bucket(a) == bucket(b)) {
-        let by_y = |a: &usize, b: &usize| bucket[*a].1.total_cmp(&bucket[*b].1);
-        let lowest = (0..bucket.len()).min_by(by_y).unwrap_or(0);
-        let highest = (0..bucket.len()).max_by(by_y).unwrap_or(0);
-        let mut kept = [0, lowest, highest, bucket.len() - 1];
-        kept.sort_unstable();
-        for (i, place) in kept.iter().enumerate() {
-            if i == 0 || kept[i - 1] != *place {
-                thinned.push(bucket[*place]);
-            }
-        }
+/// A line in steps from point to point: half as long as with places, and a history has many points.
+fn stroke(canvas: &mut Canvas, class: &str, points: &[(f64, f64)]) {
+    let tenths = |px: f64| (px * 10.0).round() as i64;
+    let text = |tenths: i64| match tenths % 10 {
+        0 => (tenths / 10).to_string(),
+        _ => format!("{:.1}", tenths as f64 / 10.0),
+    };
+    let mut data = String::new();
+    let mut last = (0, 0);
+    for (i, (x, y)) in points.iter().enumerate() {
+        let at = (tenths(*x), tenths(*y));
+        let start = match i {
+            0 => "M",
+            1 => "l",
+            _ => " ",
+        };
+        // From the rounded place before, so that roundings do not add up.
+        let (right, down) = (text(at.0 - last.0), text(at.1 - last.1));
+        data += &format!("{start}{right} {down}");
+        last = at;
     }
-    thinned
+    canvas.push(format_args!(r#"<path class="{class}" d="{data}"/>"#));
+}
+
+/// The first and the last point, and of all points within [`BUCKET_PX`] the lowest and the highest, in order.
+fn thin(stretch: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut kept = vec![0, stretch.len() - 1];
+    let bucket = |at: &(f64, f64)| (at.0 / BUCKET_PX).floor();
+    let mut start = 0;
+    for part in stretch.chunk_by(|a, b| bucket(a) == bucket(b)) {
+        let by_y = |a: &usize, b: &usize| part[*a].1.total_cmp(&part[*b].1);
+        kept.extend((0..part.len()).min_by(by_y).map(|i| start + i));
+        kept.extend((0..part.len()).max_by(by_y).map(|i| start + i));
+        start += part.len();
+    }
+    kept.sort_unstable();
+    kept.dedup();
+    kept.into_iter().map(|i| stretch[i]).collect()
 }
 
 /// Ticks at days, at the first of months or at the first of years, as many as there is room for.
 fn paint_dates(canvas: &mut Canvas, frame: &Frame) {
     let room = frame.right - frame.left;
-    let n_fit = (room / (text_width("2026-12-31") + 2.0 * GAP_PX))
-        .floor()
-        .max(1.0);
     let days = (frame.days.0.floor() as i64, frame.days.1.floor() as i64);
     let mut free_from = f64::NEG_INFINITY;
-    for (day, label) in date_ticks(days, n_fit as usize) {
+    for (day, label) in date_ticks(days, room) {
         // Noon would be as right as midnight: a tick stands where its day begins, or at the edge.
         let x = frame.x(day as f64);
         let half = text_width(&label) / 2.0;
@@ -395,11 +413,14 @@ fn paint_dates(canvas: &mut Canvas, frame: &Frame) {
     }
 }
 
-/// Days with a tick and their labels: at most about `n_fit`.
-fn date_ticks((first, last): (i64, i64), n_fit: usize) -> Vec<(i64, String)> {
+/// Days with a tick and their labels, as many as find room in so many pixels.
+fn date_ticks((first, last): (i64, i64), room: f64) -> Vec<(i64, String)> {
+    let n_fit = |label: &str| (room / (text_width(label) + 2.0 * GAP_PX)).max(1.0) as i64;
+    let n_days_fit = n_fit("2026-12-31");
+    let n_months_fit = n_fit("2026-12");
     let n_days = last - first;
     for step in [1, 2, 7, 14] {
-        if n_days / step < n_fit as i64 {
+        if n_days / step < n_days_fit {
             let days = (first..=last).step_by(step as usize);
             return days.map(|day| (day, date::date(day))).collect();
         }
@@ -407,7 +428,7 @@ fn date_ticks((first, last): (i64, i64), n_fit: usize) -> Vec<(i64, String)> {
     let n_months = date::month_number(last) - date::month_number(first);
     let step = [1, 2, 3, 6, 12, 24, 60, 120, 600];
     let step = (step.into_iter())
-        .find(|step| n_months / step < n_fit as i64)
+        .find(|step| n_months / step < n_months_fit)
         .unwrap_or(1200);
     // Steps begin with a year, so that six months are January and July.
     let start = -date::month_number(first).rem_euclid(step);
@@ -553,14 +574,13 @@ mod tests {
         };
         let canvas = drawn(340.0, &chart);
         assert_eq!(canvas.body.matches("class=\"hollow\"").count(), 100);
-        let points = canvas.body.matches(['M', 'L']).count();
-        assert!(points < 1_000, "{points}");
+        let points = canvas.body.matches(['M', 'l', ' ']).count();
+        assert!(points < 3_000, "{points}");
         let range = Range::of(&chart.lines);
-        let y = format!(
-            "{:.1}",
-            TOP_PX + PLOT_PX * (range.high - 29.0) / (range.high - range.low)
-        );
-        assert!(canvas.body.contains(&y), "{y}");
+        // From 20 up to 29 in one step.
+        let up = PLOT_PX * 9.0 / (range.high - range.low);
+        let step = format!(" -{up:.1} ");
+        assert!(canvas.body.contains(&step), "{step}");
     }
 
     #[test]
@@ -571,13 +591,13 @@ mod tests {
             ticks.into_iter().map(|tick| tick.1).collect::<Vec<_>>()
         };
         assert_eq!(
-            labels("2026-01-30", "2026-02-02", 6),
+            labels("2026-01-30", "2026-02-02", 480.0),
             ["2026-01-30", "2026-01-31", "2026-02-01", "2026-02-02"]
         );
         assert_eq!(
-            labels("2025-11-20", "2026-11-20", 6),
+            labels("2025-11-20", "2026-11-20", 480.0),
             ["2026-01", "2026-04", "2026-07", "2026-10"]
         );
-        assert_eq!(labels("2026-02-03", "2026-02-03", 6), ["2026-02-03"]);
+        assert_eq!(labels("2026-02-03", "2026-02-03", 480.0), ["2026-02-03"]);
     }
 }

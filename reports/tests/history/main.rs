@@ -1,5 +1,10 @@
 //! From a store of many nights to lines, changes and pages.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, as the test itself would"
+)]
+
 #[path = "../run_directories/fixture/mod.rs"]
 mod fixture;
 mod made_up;
