@@ -287,6 +287,45 @@ mod tests {
         assert_eq!(find(&[12.5; 40]), []);
     }
 
+    /// A night in twenty scatters five times as far: other programs, a warm room.
+    #[test]
+    fn nights_that_stray_are_rarely_called_a_change() {
+        let (n_lines, n_nights) = (1_000, 365);
+        let mut alarms = [0_usize; 2];
+        for seed in 0..n_lines {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let mut night = |_| {
+                let strays = rng.usize(0..20) == 0;
+                around(20.0, if strays { 0.05 } else { 0.01 }, &mut rng)
+            };
+            let values: Vec<f64> = (0..n_nights).map(&mut night).collect();
+            for found in find(&values) {
+                alarms[usize::from(found.standing == Standing::Confirmed)] += 1;
+            }
+        }
+        let [single, confirmed] = alarms;
+        println!(
+            "{n_lines} lines of {n_nights} nights: {confirmed} confirmed, {single} single nights"
+        );
+        assert!(confirmed <= 4, "{confirmed}");
+    }
+
+    /// Also what METHODOLOGY.md states: which steps are found when nights scatter by 1 %.
+    #[test]
+    fn steps_of_five_deviations_are_found() {
+        let n_found = |step: f64| {
+            let is_found = |seed: &u64| {
+                let level = |i| if i < 30 { 20.0 } else { 20.0 * (1.0 - step) };
+                let found = confirmed(&find(&line(60, 0.01, *seed, level)));
+                found.iter().any(|at| (28..=32).contains(at))
+            };
+            (0..200).filter(is_found).count()
+        };
+        let found = [0.03, 0.05, 0.06, 0.08].map(n_found);
+        println!("of 200 steps of 3, 5, 6 and 8 %: {found:?}");
+        assert!(found[1] >= 120 && found[3] >= 195, "{found:?}");
+    }
+
     /// What METHODOLOGY.md states: false alarms on lines of a year that only scatter.
     #[test]
     fn noise_alone_is_rarely_called_a_change() {
