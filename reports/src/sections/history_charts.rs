@@ -16,7 +16,7 @@ const N_LINES: usize = 5;
 const N_ROWS: usize = 400;
 
 /// Figures in all tables of a page, so that it stays small enough for a phone.
-const N_CELLS: usize = 11_000;
+const N_CELLS: usize = 4_000;
 
 #[derive(Serialize)]
 struct View {

@@ -27,7 +27,7 @@ const GAP_PX: f64 = 10.0;
 const BOLD: f64 = 1.12;
 
 /// Points of one stretch that share this many pixels are drawn as their lowest and highest.
-const BUCKET_PX: f64 = 2.0;
+const BUCKET_PX: f64 = 3.0;
 
 /// A usable value this far from another one is still in the picture; a hollow one beyond it stands at the edge.
 const REACH: f64 = 1.5;
