@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
         );
     }
     let started = Instant::now();
-    let written = bench_reports::report::write(&dir)?;
+    let written = bench_reports::report::write(&dir, None)?;
     println!("{}", written.index.display());
     println!("{:.2} s", started.elapsed().as_secs_f64());
     Ok(())

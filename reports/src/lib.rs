@@ -20,6 +20,7 @@ pub mod format;
 pub mod frames;
 pub mod gate;
 pub mod health;
+pub mod history;
 pub mod import;
 pub mod label;
 pub mod predict;

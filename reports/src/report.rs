@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::analysis::{self, Analysis, HostAnalysis};
 use crate::decisions::Decisions;
+use crate::history::{self, History, StoredRun};
 use crate::sections::{self, Page, Scope, Section};
 use crate::words::{self, Language, Place, Quotes, Words};
 use crate::{format, frames, run_dir, stats, svg};
@@ -29,7 +30,7 @@ use crate::{format, frames, run_dir, stats, svg};
 /// When `dir` cannot be read or written. Whatever is broken inside it appears in the report instead.
 pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
     let run = run_dir::read(dir)?;
-    Ok(render_analysis(dir, &analysis::analyse(&run))?.0)
+    Ok(render_analysis(dir, &analysis::analyse(&run), None)?.0)
 }
 
 /// What a run directory became.
@@ -41,24 +42,58 @@ pub struct Written {
     pub untranslated: BTreeSet<String>,
     /// Whether all data of a host are invalid.
     pub has_invalid_host: bool,
+    /// What the history lacks, in plain sentences; the report is complete without it.
+    pub history_problems: Vec<String>,
 }
 
-/// Writes the frames and renders the report; the run is read and analysed once for both.
+/// Whether a run enters the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    InHistory,
+    No,
+}
+
+/// Writes the frames and renders the report; the run is read and analysed once for both. With the folder of a history
+/// the report has its pages, up to this run.
 ///
 /// # Errors
-/// When `dir` cannot be read or written.
-pub fn write(dir: &Path) -> anyhow::Result<Written> {
+/// When `dir` cannot be read or written. What is broken in the history is told in [`Written::history_problems`].
+pub fn write(dir: &Path, history: Option<&Path>) -> anyhow::Result<Written> {
+    write_and_keep(dir, history, Keep::No)
+}
+
+/// The same for a run that has just ended: what it measured enters the history, where it belongs to one.
+///
+/// # Errors
+/// When `dir` cannot be read or written. A history that cannot be written is told in [`Written::history_problems`].
+pub fn write_new(dir: &Path, history: Option<&Path>) -> anyhow::Result<Written> {
+    write_and_keep(dir, history, Keep::InHistory)
+}
+
+fn write_and_keep(dir: &Path, history: Option<&Path>, keep: Keep) -> anyhow::Result<Written> {
     let mut run = run_dir::read(dir)?;
     // They will be there once this is done.
     run.has_frames = true;
     let analysis = analysis::analyse(&run);
     frames::write_analysis(dir, &analysis).context("cannot write the frames")?;
+    let mut history_problems = Vec::new();
+    if let Some(history) = history.filter(|_| keep == Keep::InHistory)
+        && let Err(error) = history::add(history, &analysis)
+    {
+        history_problems.push(format!("{error:#}"));
+    }
+    let known = match history {
+        Some(folder) => Some(history::read(folder, Some(&StoredRun::of(&analysis)?))),
+        None => None,
+    };
+    history_problems.extend(known.iter().flat_map(|known| known.problems.clone()));
     let (index, untranslated) =
-        render_analysis(dir, &analysis).context("cannot render the report")?;
+        render_analysis(dir, &analysis, known.as_ref()).context("cannot render the report")?;
     Ok(Written {
         index,
         untranslated,
         has_invalid_host: (analysis.hosts.iter()).any(HostAnalysis::is_all_invalid),
+        history_problems,
     })
 }
 
@@ -72,9 +107,14 @@ impl Written {
     }
 }
 
-fn render_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<(PathBuf, BTreeSet<String>)> {
+fn render_analysis(
+    dir: &Path,
+    analysis: &Analysis,
+    history: Option<&History>,
+) -> anyhow::Result<(PathBuf, BTreeSet<String>)> {
     let decisions = Decisions::of(analysis);
-    let (mut files, mut untranslated) = in_all_languages(analysis, pages(analysis, &decisions)?);
+    let (mut files, mut untranslated) =
+        in_all_languages(analysis, pages(analysis, &decisions, history)?);
     files.insert(
         "data/samples.csv".into(),
         frames::csv(&mut frames::samples(analysis)?)?,
@@ -196,7 +236,11 @@ struct Rendered {
 }
 
 /// All pages by path, each with the words of all languages in it.
-fn pages(analysis: &Analysis, decisions: &Decisions) -> anyhow::Result<BTreeMap<String, String>> {
+fn pages(
+    analysis: &Analysis,
+    decisions: &Decisions,
+    history: Option<&History>,
+) -> anyhow::Result<BTreeMap<String, String>> {
     let environment = environment()?;
     let mut pages = BTreeMap::new();
     let mut add =
@@ -206,6 +250,7 @@ fn pages(analysis: &Analysis, decisions: &Decisions) -> anyhow::Result<BTreeMap<
                 analysis,
                 decisions,
                 scope,
+                history,
                 root,
             };
             let switch = language_switch(root, &path);
@@ -256,7 +301,35 @@ fn pages(analysis: &Analysis, decisions: &Decisions) -> anyhow::Result<BTreeMap<
             sections::MODEL,
         )?;
     }
+    for (path, scope, title, sections) in history.map(history_pages).unwrap_or_default() {
+        add(path, scope, &title, "", sections)?;
+    }
     Ok(pages)
+}
+
+/// Path, scope, title and sections of a page.
+type Planned<'a> = (String, Scope<'a>, String, &'static [Section]);
+
+/// The pages of a history, where there is enough of one.
+fn history_pages(history: &History) -> Vec<Planned<'_>> {
+    if !history.is_shown() {
+        return Vec::new();
+    }
+    let mut pages: Vec<Planned> = vec![(
+        "history.html".into(),
+        Scope::History,
+        "History".into(),
+        sections::HISTORY,
+    )];
+    for host in &history.hosts {
+        pages.push((
+            format!("history/{}", page_name(&host.name)),
+            Scope::HostHistory(host),
+            format!("History of {}", format::foreign_short(&host.name, 80)),
+            sections::HOST_HISTORY,
+        ));
+    }
+    pages
 }
 
 fn host_subtitle(host: &HostAnalysis) -> String {
@@ -342,6 +415,8 @@ fn source_rows(page: &Page) -> Option<(String, &'static str)> {
         Scope::Run => Some((data("units.csv"), "units.csv")),
         Scope::Board(_) => Some((data("bounds.csv"), "bounds.csv")),
         Scope::Model(_) => Some((data("decisions.csv"), "decisions.csv")),
+        // Their tables stand below them.
+        Scope::History | Scope::HostHistory(_) => None,
     }
 }
 
@@ -423,6 +498,8 @@ fn environment() -> anyhow::Result<Environment<'static>> {
         sections::HOST,
         sections::BOARD,
         sections::MODEL,
+        sections::HISTORY,
+        sections::HOST_HISTORY,
     ]
     .into_iter()
     .flatten()

@@ -10,6 +10,13 @@ mod choose;
 mod decision;
 mod failed;
 mod files;
+mod history_changes;
+mod history_charts;
+mod history_host;
+mod history_hosts;
+mod history_link;
+mod history_runs;
+mod history_summary;
 mod host_chain;
 mod host_environment;
 mod host_facts;
@@ -51,6 +58,7 @@ use serde::Serialize;
 use crate::analysis::{Analysis, HostAnalysis, UnitRow};
 use crate::decisions::Decisions;
 use crate::format;
+use crate::history::{History, HostHistory};
 use crate::stats;
 use crate::verdict::Verdict;
 
@@ -65,6 +73,8 @@ pub(crate) struct Page<'a> {
     pub(crate) decisions: &'a Decisions<'a>,
     /// The part of it this page shows.
     pub(crate) scope: Scope<'a>,
+    /// The history up to this run, where one is kept.
+    pub(crate) history: Option<&'a History>,
     /// Path from the page to the index: empty or `../`.
     pub(crate) root: &'static str,
 }
@@ -79,6 +89,10 @@ pub(crate) enum Scope<'a> {
     Board(&'a Board),
     /// One model of the catalogue.
     Model(&'a Model),
+    /// All hosts over the runs.
+    History,
+    /// One host over the runs.
+    HostHistory(&'a HostHistory),
 }
 
 /// A part of a page.
@@ -112,6 +126,7 @@ pub(crate) const RUN: &[Section] = &[
     section!(summary, "In short"),
     section!(answers, "What to run"),
     section!(failed, "What failed and why"),
+    section!(history_link, "Over the nights"),
     section!(overview, "Measured and theoretical bandwidth"),
     section!(choose, "Which model on which board"),
     section!(inference, "Measured tokens per second"),
@@ -126,6 +141,7 @@ pub(crate) const RUN: &[Section] = &[
 /// Sections of a host's page, in order.
 pub(crate) const HOST: &[Section] = &[
     section!(host_summary, "In short"),
+    section!(history_link, "Over the nights"),
     section!(host_chain, "From memory to tokens"),
     section!(decision, "What to run here"),
     section!(host_ladder, "What quantisation buys"),
@@ -159,6 +175,21 @@ pub(crate) const BOARD: &[Section] = &[
 pub(crate) const MODEL: &[Section] = &[
     section!(model_places, "On every board and host"),
     section!(model_facts, "What it is made of"),
+];
+
+/// Sections of the page of the history, in order.
+pub(crate) const HISTORY: &[Section] = &[
+    section!(history_summary, "In short"),
+    section!(history_hosts, "Hosts over the nights"),
+    section!(history_changes, "What changed"),
+];
+
+/// Sections of a host's page of the history, in order.
+pub(crate) const HOST_HISTORY: &[Section] = &[
+    section!(history_host, "In short"),
+    section!(history_charts, "Lines over the nights"),
+    section!(history_changes, "What changed"),
+    section!(history_runs, "Runs without valid data"),
 ];
 
 /// A view model as a template's value.
@@ -212,7 +243,7 @@ impl<'a> Page<'a> {
     fn host(&self) -> Option<&'a HostAnalysis<'a>> {
         match self.scope {
             Scope::Host(host) => Some(host),
-            Scope::Run | Scope::Board(_) | Scope::Model(_) => None,
+            _ => None,
         }
     }
 }

@@ -8,7 +8,9 @@
 mod bars;
 mod lines;
 mod ratios;
+mod spark;
 mod strips;
+mod timeline;
 mod xy;
 
 use std::fmt::Write as _;
@@ -18,7 +20,9 @@ use crate::words::{self, Language, Words};
 pub(crate) use bars::{Bar, Mark, bar_chart};
 pub(crate) use lines::{Line, line_chart};
 pub(crate) use ratios::{RatioMark, RatioRow, ratio_chart};
+pub(crate) use spark::sparkline;
 pub(crate) use strips::{Strip, strip_chart};
+pub(crate) use timeline::{Timeline, TimelineLine, TimelinePoint, timeline};
 pub(crate) use xy::{Axis, AxisKind, Series, Style, XyChart, xy_chart};
 
 /// Widths of the two drawings, in CSS pixels at their natural size.

@@ -9,6 +9,7 @@ pub mod compare;
 pub mod doctor;
 mod evidence;
 pub mod export;
+pub mod history;
 pub mod import;
 pub mod lab;
 pub mod list;

@@ -21,7 +21,7 @@ mod shard;
 mod transport;
 mod workspace;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -64,6 +64,22 @@ impl Global {
         self.runs_dir
             .clone()
             .unwrap_or_else(workspace::default_runs_dir)
+    }
+
+    /// Where the history of these runs is: beside their folder.
+    pub fn history_dir(&self) -> PathBuf {
+        let runs_dir = self.runs_dir();
+        // A folder without a parent in its name has one all the same.
+        let absolute = std::path::absolute(&runs_dir).unwrap_or(runs_dir);
+        absolute.with_file_name("history")
+    }
+
+    /// The history that a run belongs to: that of the runs it lies among. A run elsewhere belongs to none, so that
+    /// nothing is written into folders that nobody named.
+    pub fn history_of(&self, run_dir: &Path) -> Option<PathBuf> {
+        let parent = std::fs::canonicalize(run_dir.join("..")).ok()?;
+        let runs_dir = std::fs::canonicalize(self.runs_dir()).ok()?;
+        (parent == runs_dir).then(|| self.history_dir())
     }
 }
 
@@ -115,6 +131,8 @@ enum Command {
     Report(commands::report::ReportArgs),
     /// Join run directories of one plan, for instance those of shards
     Merge(commands::merge::MergeArgs),
+    /// List the runs of the history and the last valid run of each host, or add runs to it
+    History(commands::history::HistoryArgs),
     /// Write a run in the format of another benchmark program
     Export(commands::export::ExportArgs),
     /// Keep results of other benchmark programs in a run, beside what memwall measured
@@ -148,6 +166,7 @@ fn main() -> ExitCode {
         Command::Report(args) => commands::report::report(&cli.global, &args),
         Command::Merge(args) => commands::merge::merge(&cli.global, &args),
         Command::Compare(args) => commands::compare::compare(&cli.global, &args),
+        Command::History(args) => commands::history::history(&cli.global, &args),
         Command::Export(args) => commands::export::export(&cli.global, &args),
         Command::Import(args) => commands::import::import(&cli.global, &args),
         Command::Model(args) => commands::model::model(&cli.global, &args),

@@ -55,7 +55,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             let memory = bounds::fastest_memory(board)?;
             of_board(board, memory, first_processor(memory), machines)
         }
-        Scope::Host(_) | Scope::Run | Scope::Model(_) => return None,
+        _ => return None,
     };
     let wish = WISH;
     let answers = recommend::recommend(inventory, &target, wish);

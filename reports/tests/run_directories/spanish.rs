@@ -40,7 +40,7 @@ fn rich_run(root: &Path) -> std::path::PathBuf {
 }
 
 fn untranslated(dir: &Path) -> BTreeSet<String> {
-    report::write(dir).unwrap().untranslated
+    report::write(dir, None).unwrap().untranslated
 }
 
 /// Fails with what is missing, in the form of the catalogue.
@@ -113,7 +113,7 @@ fn the_catalogue_is_sound() {
 fn every_page_has_its_twin_and_leads_to_it() {
     let temp = tempfile::tempdir().unwrap();
     let dir = rich_run(temp.path());
-    report::write(&dir).unwrap();
+    report::write(&dir, None).unwrap();
     for page in ["index.html", "hosts/rock-desk.html", "boards/rock-5b.html"] {
         let english = fs::read_to_string(dir.join("html").join(page)).unwrap();
         let spanish = fs::read_to_string(dir.join("html/es").join(page)).unwrap();
@@ -135,7 +135,7 @@ fn every_page_has_its_twin_and_leads_to_it() {
 fn numbers_have_a_comma_and_data_files_have_not() {
     let temp = tempfile::tempdir().unwrap();
     let dir = rich_run(temp.path());
-    report::write(&dir).unwrap();
+    report::write(&dir, None).unwrap();
     let page = fs::read_to_string(dir.join("html/es/index.html")).unwrap();
     assert!(page.contains("24,1 GB/s") && !page.contains("24.1 GB/s"));
     assert!(page.contains("qwen2.5-1.5b"), "names keep their dots");
@@ -161,7 +161,7 @@ fn hosts_named_like_words_keep_their_names() {
             &[read, unit],
         );
         write_run(&dir, &[host]);
-        report::write(&dir).unwrap();
+        report::write(&dir, None).unwrap();
         let count = |page: &str| {
             let html = fs::read_to_string(dir.join(page)).unwrap();
             let escaped = name.replace('<', "&lt;").replace('>', "&gt;");

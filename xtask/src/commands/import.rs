@@ -73,7 +73,9 @@ pub fn import(global: &Global, args: &ImportArgs) -> anyhow::Result<u8> {
         None => create_run(global)?,
     };
     let n_added = add(&dir, &checked, args.run.is_some())?;
-    let report = bench_reports::report::write(&dir)?.index;
+    let written = bench_reports::report::write(&dir, global.history_of(&dir).as_deref())?;
+    super::history::warn(&written.history_problems);
+    let report = written.index;
     match global.format {
         Format::Json => {
             let files: Vec<_> = checked.iter().map(document).collect();

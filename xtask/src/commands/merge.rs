@@ -47,7 +47,8 @@ pub fn merge(global: &Global, args: &MergeArgs) -> anyhow::Result<u8> {
         ExitError::usage(format!("these runs cannot be merged:{}", problems.concat()))
     })?;
     let dir = write(global, args.output.as_deref(), &merged)?;
-    let written = report::write(&dir)?;
+    let written = report::write_new(&dir, global.history_of(&dir).as_deref())?;
+    super::history::warn(&written.history_problems);
     let data = run_dir::read(&dir)?;
     let plan: Option<PlanRecord> =
         (merged.get("plan.json")).and_then(|bytes| serde_json::from_slice(bytes).ok());

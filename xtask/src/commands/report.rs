@@ -28,7 +28,9 @@ pub struct ReportArgs {
 /// When there is no such run, or it cannot be read or written.
 pub fn report(global: &Global, args: &ReportArgs) -> anyhow::Result<u8> {
     let dir = find_run(&global.runs_dir(), args.run.as_deref())?;
-    let report = bench_reports::report::write(&dir)?.index_in(args.lang);
+    let written = bench_reports::report::write(&dir, global.history_of(&dir).as_deref())?;
+    super::history::warn(&written.history_problems);
+    let report = written.index_in(args.lang);
     match global.format {
         Format::Json => println!(
             "{}",

@@ -247,7 +247,15 @@ fn carry_out(global: &Global, run: Run) -> anyhow::Result<u8> {
     let report = recorder
         .write_manifest(&manifest)
         .and_then(|()| recorder.seal())
-        .and_then(|()| bench_reports::report::write(recorder.dir()));
+        .and_then(|()| {
+            let dir = recorder.dir();
+            // The merged run is the night, not its parts.
+            let history = (manifest.shard.is_none()).then(|| global.history_of(dir));
+            bench_reports::report::write_new(dir, history.flatten().as_deref())
+        });
+    if let Ok(written) = &report {
+        super::history::warn(&written.history_problems);
+    }
     let data = run_dir::read(recorder.dir()).ok();
     let code = match &report {
         Ok(written) => exit_code(written.has_invalid_host, &manifest, &results),

@@ -19,6 +19,7 @@ mod external;
 mod faults;
 mod fleet;
 mod gguf;
+mod history;
 mod interop;
 mod lab;
 mod pages;

@@ -1,0 +1,577 @@
+//! Reads the store: only the columns that lines need, one run at a time.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+use polars::prelude::*;
+
+use super::line::{About, Line, Point, Setup, Work, keep_best_threads};
+use super::store::{self, Entry, RunCard, StoredRun};
+use super::{BOARD_PROGRAM, Cause, Change, History, HostHistory, Run, Visit, change, date};
+use crate::format;
+use crate::verdict::Verdict;
+
+const HOST_COLUMNS: [&str; 10] = [
+    "host",
+    "board",
+    "emulated",
+    "status",
+    "stage",
+    "reason",
+    "epoch",
+    "artifact_sha256",
+    "theory_gb_per_s",
+    "best_read_gb_per_s",
+];
+
+const UNIT_COLUMNS: [&str; 25] = [
+    "host",
+    "unit",
+    "environment",
+    "emulated",
+    "kernel",
+    "kind",
+    "residency",
+    "variant",
+    "threads",
+    "model",
+    "quant",
+    "depth",
+    "n_prompt",
+    "n_generate",
+    "kv_format",
+    "chains",
+    "pages",
+    "background_permille",
+    "compared_only",
+    "read_bytes",
+    "written_bytes",
+    "ops",
+    "tokens",
+    "verdict",
+    "reason",
+];
+
+const SAMPLE_COLUMNS: [&str; 5] = ["host", "unit", "environment", "iterations", "elapsed_ns"];
+
+/// Column of the median time of an iteration, nanoseconds.
+const MEDIAN_NS: &str = "median_of_samples_ns";
+
+/// Reads the history up to `current`, the run that is rendered, which is taken as given and not from the store; all of
+/// the store without one. Whatever cannot be read is told in [`History::problems`].
+pub fn read(dir: &Path, current: Option<&StoredRun>) -> History {
+    let (entries, mut problems) = store::entries(dir);
+    let sources = sources(&entries, current, &mut problems);
+    let mut history = History::default();
+    let mut builder = Builder::default();
+    for (run, source) in sources {
+        let n_runs = history.runs.len();
+        match source
+            .frames()
+            .and_then(|frames| builder.add(n_runs, &run, &frames))
+        {
+            Ok(()) => history.runs.push(run),
+            Err(error) => {
+                // What it left half-way must not look like a run.
+                builder.forget(n_runs);
+                problems.push(store::unreadable(&run.run_id, &error));
+            }
+        }
+    }
+    history.hosts = builder.finish(&history.runs);
+    history.problems = problems;
+    history
+}
+
+/// Where the frames of a run are.
+enum Source<'a> {
+    Store(&'a Entry),
+    Memory(&'a StoredRun),
+}
+
+/// The columns of a run that lines need.
+struct Frames {
+    hosts: DataFrame,
+    units: DataFrame,
+    medians: DataFrame,
+    epochs: DataFrame,
+}
+
+impl Source<'_> {
+    fn frame(&self, name: &str, columns: &[&str]) -> anyhow::Result<DataFrame> {
+        match self {
+            Source::Store(entry) => store::read_frame(&entry.folder, name, columns),
+            Source::Memory(run) => {
+                let frame = match name {
+                    "hosts" => &run.hosts,
+                    "units" => &run.units,
+                    "samples" => &run.samples,
+                    _ => &run.epochs,
+                };
+                Ok(frame.select(columns.iter().copied())?)
+            }
+        }
+    }
+
+    fn frames(&self) -> anyhow::Result<Frames> {
+        // Rates come from the samples themselves.
+        let medians = (self.frame("samples", &SAMPLE_COLUMNS)?.lazy())
+            .filter(col("elapsed_ns").gt(lit(0_u64)))
+            .group_by([col("host"), col("unit"), col("environment")])
+            .agg([(col("elapsed_ns").cast(DataType::Float64)
+                / col("iterations").cast(DataType::Float64))
+            .median()
+            .alias(MEDIAN_NS)])
+            .collect()
+            .map_err(|error| anyhow::anyhow!("`samples.parquet` cannot be summed up: {error}"))?;
+        Ok(Frames {
+            hosts: self.frame("hosts", &HOST_COLUMNS)?,
+            units: self.frame("units", &UNIT_COLUMNS)?,
+            medians,
+            epochs: self.frame("epochs", &["host", "epoch", "key", "value"])?,
+        })
+    }
+}
+
+/// The runs that count, the oldest first: none after the current one, none twice, and none beside a run that was merged
+/// from it. The current run always counts.
+fn sources<'a>(
+    entries: &'a [Entry],
+    current: Option<&'a StoredRun>,
+    problems: &mut Vec<String>,
+) -> Vec<(Run, Source<'a>)> {
+    let key = |run: &Run| (run.started_s, run.run_id.clone());
+    let last = current
+        .and_then(|current| run_of(&current.card))
+        .map(|run| key(&run));
+    let mut sources = Vec::new();
+    for entry in entries {
+        let Some(run) = run_of(&entry.card) else {
+            let error = anyhow::anyhow!("`run.json` has no time of its start");
+            problems.push(store::unreadable(&entry.card.run_id, &error));
+            continue;
+        };
+        let is_after = last.as_ref().is_some_and(|last| key(&run) > *last);
+        let is_current = current.is_some_and(|current| current.card.run_id == run.run_id);
+        // A merged run begins when its first part began, so that a part and its whole are never one after the other.
+        let holds_current =
+            current.is_some_and(|current| entry.card.parts.contains(&current.card.run_id));
+        if !is_after && !is_current && !holds_current {
+            sources.push((run, &entry.card, Source::Store(entry)));
+        }
+    }
+    if let Some(current) = current.filter(|current| current.hosts.height() > 0)
+        && let Some(run) = run_of(&current.card)
+    {
+        sources.push((run, &current.card, Source::Memory(current)));
+    }
+    let parts: BTreeSet<&str> = (sources.iter())
+        .flat_map(|(_, card, _)| card.parts.iter().map(String::as_str))
+        .collect();
+    let mut kept: Vec<(Run, Source)> = (sources.into_iter())
+        .filter(|(run, ..)| !parts.contains(run.run_id.as_str()))
+        .map(|(run, _, source)| (run, source))
+        .collect();
+    kept.sort_by_key(|(run, _)| key(run));
+    kept.dedup_by(|a, b| a.0.run_id == b.0.run_id);
+    kept
+}
+
+fn run_of(card: &RunCard) -> Option<Run> {
+    Some(Run {
+        run_id: card.run_id.clone(),
+        started_at: card.started_at.clone(),
+        started_s: date::seconds(&card.started_at)?,
+        suite: card.suite.clone(),
+        memwall_version: card.memwall_version.clone(),
+        git_revision: card.git_revision.clone(),
+    })
+}
+
+/// Lines under construction.
+#[derive(Default)]
+struct Builder {
+    hosts: BTreeMap<String, HostBuilder>,
+}
+
+#[derive(Default)]
+struct HostBuilder {
+    history: HostHistory,
+    /// By unit and suite.
+    lines: HashMap<(String, String), Line>,
+}
+
+impl Builder {
+    fn add(&mut self, run_idx: usize, run: &Run, frames: &Frames) -> anyhow::Result<()> {
+        self.add_hosts(run_idx, &frames.hosts)?;
+        self.add_epochs(&frames.epochs)?;
+        self.add_units(run_idx, run, frames)
+    }
+
+    fn add_hosts(&mut self, run: usize, hosts: &DataFrame) -> anyhow::Result<()> {
+        let text = |name: &str| hosts.column(name)?.str();
+        let float = |name: &str| hosts.column(name)?.f64();
+        let (name, board, status) = (text("host")?, text("board")?, text("status")?);
+        let (stage, reason, epoch) = (text("stage")?, text("reason")?, text("epoch")?);
+        let artifact = text("artifact_sha256")?;
+        let (theory, best_read) = (float("theory_gb_per_s")?, float("best_read_gb_per_s")?);
+        let emulated = hosts.column("emulated")?.bool()?;
+        for i in 0..hosts.height() {
+            let Some(host) = name.get(i).filter(|_| emulated.get(i) == Some(false)) else {
+                continue;
+            };
+            let owned = |value: Option<&str>| value.map(str::to_owned);
+            let of_host = &mut self.hosts.entry(host.to_owned()).or_default().history;
+            of_host.name = host.to_owned();
+            if let Some(board) = board.get(i) {
+                of_host.board = Some(board.to_owned());
+            }
+            of_host.visits.push(Visit {
+                run,
+                status: status.get(i).unwrap_or("unknown").to_owned(),
+                stage: owned(stage.get(i)),
+                reason: owned(reason.get(i)),
+                epoch: owned(epoch.get(i)),
+                artifact: owned(artifact.get(i)),
+                theory_gb_per_s: theory.get(i),
+                best_read_gb_per_s: best_read.get(i),
+                n_valid: 0,
+                n_invalid: 0,
+            });
+        }
+        Ok(())
+    }
+
+    /// The facts of states that are new; most nights bring none.
+    fn add_epochs(&mut self, epochs: &DataFrame) -> anyhow::Result<()> {
+        let text = |name: &str| epochs.column(name)?.str();
+        let (host, epoch) = (text("host")?, text("epoch")?);
+        let (key, value) = (text("key")?, text("value")?);
+        let mut known: BTreeSet<(&str, &str)> = BTreeSet::new();
+        for i in 0..epochs.height() {
+            let (Some(name), Some(epoch)) = (host.get(i), epoch.get(i)) else {
+                continue;
+            };
+            let Some(of_host) = self.hosts.get_mut(name) else {
+                continue;
+            };
+            let epochs = &mut of_host.history.epochs;
+            if epochs.contains_key(epoch) && !known.contains(&(name, epoch)) {
+                continue;
+            }
+            known.insert((name, epoch));
+            let facts = epochs.entry(epoch.to_owned()).or_default();
+            if let (Some(key), Some(value)) = (key.get(i), value.get(i)) {
+                facts.insert(key.to_owned(), value.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn add_units(&mut self, run_idx: usize, run: &Run, frames: &Frames) -> anyhow::Result<()> {
+        let keys = ["host", "unit", "environment"].map(col);
+        let units = (frames.units.clone().lazy())
+            .left_join_all(frames.medians.clone().lazy(), keys)
+            .collect()?;
+        let columns = UnitColumns::of(&units)?;
+        for i in 0..units.height() {
+            columns.add(i, run_idx, run, self);
+        }
+        Ok(())
+    }
+
+    /// Takes back what a run that cannot be read has left.
+    fn forget(&mut self, run: usize) {
+        for host in self.hosts.values_mut() {
+            host.history.visits.retain(|visit| visit.run != run);
+            for line in host.lines.values_mut() {
+                line.points.retain(|point| point.run != run);
+            }
+        }
+        self.hosts.retain(|_, host| !host.history.visits.is_empty());
+    }
+
+    fn finish(self, runs: &[Run]) -> Vec<HostHistory> {
+        let hosts = self.hosts.into_values();
+        hosts.map(|host| host.finish(runs)).collect()
+    }
+}
+
+/// A join on columns of the same names on both sides.
+trait JoinAll {
+    fn left_join_all(self, other: LazyFrame, keys: [Expr; 3]) -> LazyFrame;
+}
+
+impl JoinAll for LazyFrame {
+    fn left_join_all(self, other: LazyFrame, keys: [Expr; 3]) -> LazyFrame {
+        self.join(other, keys.clone(), keys, JoinArgs::new(JoinType::Left))
+    }
+}
+
+/// The columns of units, by name.
+struct UnitColumns<'a> {
+    text: HashMap<&'static str, &'a StringChunked>,
+    whole: HashMap<&'static str, &'a UInt64Chunked>,
+    small: HashMap<&'static str, &'a UInt32Chunked>,
+    compared_only: &'a BooleanChunked,
+    median_ns: &'a Float64Chunked,
+}
+
+impl<'a> UnitColumns<'a> {
+    fn of(units: &'a DataFrame) -> anyhow::Result<UnitColumns<'a>> {
+        let mut columns = UnitColumns {
+            text: HashMap::new(),
+            whole: HashMap::new(),
+            small: HashMap::new(),
+            compared_only: units.column("compared_only")?.bool()?,
+            median_ns: units.column(MEDIAN_NS)?.f64()?,
+        };
+        for name in UNIT_COLUMNS {
+            let column = units.column(name)?;
+            match name {
+                "emulated" | "compared_only" => {}
+                "threads" | "chains" | "background_permille" => {
+                    columns.small.insert(name, column.u32()?);
+                }
+                "depth" | "n_prompt" | "n_generate" | "read_bytes" | "written_bytes" | "ops"
+                | "tokens" => {
+                    columns.whole.insert(name, column.u64()?);
+                }
+                _ => {
+                    columns.text.insert(name, column.str()?);
+                }
+            }
+        }
+        Ok(columns)
+    }
+
+    fn add(&self, i: usize, run_idx: usize, run: &Run, builder: &mut Builder) {
+        let text = |name: &str| self.text[name].get(i).unwrap_or_default();
+        let whole = |name: &str| self.whole[name].get(i).unwrap_or_default();
+        let small = |name: &str| self.small[name].get(i);
+        let is_compared = self.compared_only.get(i).unwrap_or(false);
+        let Some(host) = builder.hosts.get_mut(text("host")).filter(|_| !is_compared) else {
+            return;
+        };
+        // A host that was emulated in this run has no visit of it.
+        let Some(visit) = (host.history.visits.last_mut()).filter(|visit| visit.run == run_idx)
+        else {
+            return;
+        };
+        let verdict = verdict_of(text("verdict"));
+        match verdict {
+            Verdict::Ok | Verdict::Suspect => visit.n_valid += 1,
+            Verdict::Invalid => visit.n_invalid += 1,
+            Verdict::Emulated | Verdict::NotMeasured => return,
+        }
+        let about = About {
+            kind: text("kind"),
+            kernel: text("kernel"),
+            residency: text("residency"),
+            n_threads: small("threads").unwrap_or(0),
+            model: self.text["model"].get(i),
+            quant: text("quant"),
+            kv_format: text("kv_format"),
+            depth: whole("depth"),
+            n_prompt: whole("n_prompt"),
+            n_generate: whole("n_generate"),
+            n_chains: small("chains"),
+            pages: text("pages"),
+            has_background: small("background_permille").is_some(),
+        };
+        let work = Work {
+            bytes: whole("read_bytes") as f64 + whole("written_bytes") as f64,
+            ops: whole("ops") as f64,
+            tokens: whole("tokens") as f64,
+        };
+        let Some(chart) = about.chart() else { return };
+        let value = (self.median_ns.get(i)).and_then(|ns| about.value(chart, work, ns));
+        let Some(value) = value else { return };
+        let setup = Setup {
+            epoch: visit.epoch.clone(),
+            artifact: visit.artifact.clone(),
+            variant: text("variant").to_owned(),
+            environment: text("environment").to_owned(),
+        };
+        let setups = &mut host.history.setups;
+        let setup_idx = setups.iter().rposition(|known| *known == setup);
+        let setup_idx = setup_idx.unwrap_or_else(|| {
+            setups.push(setup);
+            setups.len() - 1
+        });
+        let key = (text("unit").to_owned(), run.suite.clone());
+        let line = host
+            .lines
+            .entry(key)
+            .or_insert_with_key(|(unit, suite)| Line {
+                unit: unit.clone(),
+                suite: suite.clone(),
+                name: String::new(),
+                label: about.label(),
+                n_threads: about.n_threads,
+                chart,
+                points: Vec::new(),
+                found: Vec::new(),
+            });
+        if line.points.last().is_some_and(|point| point.run == run_idx) {
+            return;
+        }
+        line.points.push(Point {
+            run: run_idx,
+            value,
+            verdict,
+            reason: (!verdict.is_usable()).then(|| text("reason").to_owned()),
+            setup: setup_idx,
+            is_joined: false,
+        });
+    }
+}
+
+fn verdict_of(name: &str) -> Verdict {
+    let verdicts = [
+        Verdict::Ok,
+        Verdict::Suspect,
+        Verdict::Invalid,
+        Verdict::Emulated,
+    ];
+    let mut verdicts = verdicts.into_iter();
+    // A verdict of a newer program is not believed.
+    let found = verdicts.find(|verdict| verdict.name() == name);
+    found.unwrap_or(Verdict::NotMeasured)
+}
+
+impl HostBuilder {
+    fn finish(self, runs: &[Run]) -> HostHistory {
+        let mut host = self.history;
+        host.lines = keep_best_threads(self.lines.into_values().collect());
+        let suites: BTreeSet<&str> = host.lines.iter().map(|line| line.suite.as_str()).collect();
+        let has_suites = suites.len() > 1;
+        let visits = &host.visits;
+        for line in &mut host.lines {
+            join(line, visits, runs);
+            let values: Vec<f64> = line.usable().map(|(_, value)| value).collect();
+            line.found = change::find(&values);
+            line.name = match has_suites {
+                true => format!(
+                    "{} ({})",
+                    line.label,
+                    format::foreign_short(&line.suite, 20)
+                ),
+                false => line.label.clone(),
+            };
+            let threads = format::count(line.n_threads as usize, "thread", "threads");
+            line.label = format!("{}, {threads}", line.name);
+        }
+        host.changes = changes(&host, runs);
+        host
+    }
+}
+
+/// A line goes on from one usable figure to the next where the host was in no run of the suite in between, and both are
+/// of one setup.
+fn join(line: &mut Line, visits: &[Visit], runs: &[Run]) {
+    let of_suite: Vec<usize> = (visits.iter())
+        .map(|visit| visit.run)
+        .filter(|run| runs[*run].suite == line.suite)
+        .collect();
+    let before = |run: usize| {
+        let place = of_suite.binary_search(&run).ok()?;
+        place.checked_sub(1).map(|place| of_suite[place])
+    };
+    for i in 1..line.points.len() {
+        let (earlier, later) = line.points.split_at_mut(i);
+        let (a, b) = (&earlier[i - 1], &mut later[0]);
+        let are_usable = a.verdict.is_usable() && b.verdict.is_usable();
+        b.is_joined = are_usable && a.setup == b.setup && before(b.run) == Some(a.run);
+    }
+}
+
+fn changes(host: &HostHistory, runs: &[Run]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for (line_idx, line) in host.lines.iter().enumerate() {
+        let usable: Vec<usize> = line.usable().map(|(i, _)| i).collect();
+        for found in &line.found {
+            let (before, at) = (
+                &line.points[usable[found.at - 1]],
+                &line.points[usable[found.at]],
+            );
+            changes.push(Change {
+                line: line_idx,
+                run: at.run,
+                run_before: before.run,
+                found: *found,
+                causes: host.causes((before.run, before.setup), (at.run, at.setup), runs),
+            });
+        }
+    }
+    changes.sort_by(|a, b| b.run.cmp(&a.run).then(a.line.cmp(&b.line)));
+    changes
+}
+
+impl HostHistory {
+    /// What is different between two setups, each with its run.
+    pub(crate) fn causes(
+        &self,
+        before: (usize, usize),
+        after: (usize, usize),
+        runs: &[Run],
+    ) -> Vec<Cause> {
+        let (a, b) = (&self.setups[before.1], &self.setups[after.1]);
+        let mut causes = Vec::new();
+        if let (Some(old), Some(new)) = (&a.epoch, &b.epoch)
+            && old != new
+        {
+            causes.extend(self.facts_changed(old, new));
+        }
+        if a.artifact != b.artifact {
+            let (old, new) = (program(a, &runs[before.0]), program(b, &runs[after.0]));
+            causes.push(cause(BOARD_PROGRAM, &old, &new));
+        }
+        let state = |environment: &str| environment.replace('_', " ");
+        for (what, old, new) in [
+            ("variant", a.variant.clone(), b.variant.clone()),
+            ("measured", state(&a.environment), state(&b.environment)),
+        ] {
+            if old != new {
+                causes.push(cause(what, &old, &new));
+            }
+        }
+        causes
+    }
+
+    fn facts_changed(&self, old_name: &str, new_name: &str) -> Vec<Cause> {
+        let facts = |name: &str| self.epochs.get(name);
+        let (Some(old), Some(new)) = (facts(old_name), facts(new_name)) else {
+            return vec![cause("state of the host", old_name, new_name)];
+        };
+        let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        let word = |of: &BTreeMap<String, String>, key: &String| match of.get(key) {
+            Some(value) => value.clone(),
+            None => "none".to_owned(),
+        };
+        let changed = keys.into_iter().filter_map(|key| {
+            let (old, new) = (word(old, key), word(new, key));
+            (old != new).then(|| cause(key, &old, &new))
+        });
+        changed.collect()
+    }
+}
+
+/// The first characters of a program's hash, and the revision of the controller that sent it.
+fn program(setup: &Setup, run: &Run) -> String {
+    let first = |text: &str| text.chars().take(8).collect::<String>();
+    let sha = first(setup.artifact.as_deref().unwrap_or("unknown"));
+    match &run.git_revision {
+        Some(revision) => format!("{sha} (revision {})", first(revision)),
+        None => sha,
+    }
+}
+
+fn cause(what: &str, from: &str, to: &str) -> Cause {
+    let short = |text: &str| format::foreign_short(text, 60);
+    Cause {
+        what: short(what),
+        from: short(from),
+        to: short(to),
+    }
+}

@@ -1,0 +1,212 @@
+//! The lines of a host over the nights, a picture for each kind of figure, with its figures as a table.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Page, Scope, value, verdict_word};
+use crate::format;
+use crate::history::{Cause, Chart, History, HostHistory, Line, date};
+use crate::svg::{self, Caption, Timeline, TimelineLine, TimelinePoint};
+
+/// Lines of one picture: each has a colour of its own.
+const N_LINES: usize = 5;
+
+/// Rows of a table, the newest; a picture shows all nights.
+const N_ROWS: usize = 400;
+
+/// Figures in all tables of a page, so that it stays small enough for a phone.
+const N_CELLS: usize = 4_000;
+
+#[derive(Serialize)]
+struct View {
+    charts: Vec<ChartView>,
+}
+
+#[derive(Serialize)]
+struct ChartView {
+    title: String,
+    svg: String,
+    unit: &'static str,
+    columns: Vec<String>,
+    rows: Vec<(String, Vec<String>)>,
+    n_left_out: usize,
+}
+
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let (history, Scope::HostHistory(host)) = (page.history?, &page.scope) else {
+        return None;
+    };
+    let mut charts = Vec::new();
+    for chart in Chart::ALL {
+        let lines: Vec<&Line> = host
+            .lines
+            .iter()
+            .filter(|line| line.chart == chart)
+            .collect();
+        let parts: Vec<&[&Line]> = lines.chunks(N_LINES).collect();
+        for (i, part) in parts.iter().enumerate() {
+            let title = match parts.len() {
+                1 => chart.title().to_owned(),
+                n => format!("{}, part {} of {n}", chart.title(), i + 1),
+            };
+            let id = format!("line-{}", charts.len());
+            charts.push(chart_view(history, host, (&id, title), part));
+        }
+    }
+    match charts.is_empty() {
+        true => None,
+        false => value(View { charts }),
+    }
+}
+
+fn chart_view(
+    history: &History,
+    host: &HostHistory,
+    (id, title): (&str, String),
+    lines: &[&Line],
+) -> ChartView {
+    let figure = lines[0].chart.figure();
+    let day = |run: usize| history.runs[run].started_s as f64 / date::DAY_S as f64;
+    let point = |point: &crate::history::Point| TimelinePoint {
+        day: day(point.run),
+        value: point.value,
+        is_usable: point.verdict.is_usable(),
+        is_joined: point.is_joined,
+    };
+    // Equal thread counts stand at the axis, which leaves room for the picture.
+    let n_threads = lines[0].n_threads;
+    let are_alike = lines.iter().all(|line| line.n_threads == n_threads);
+    let threads = match are_alike {
+        true => format!(
+            ", {}",
+            format::count(n_threads as usize, "thread", "threads")
+        ),
+        false => String::new(),
+    };
+    let name = |line: &Line| match are_alike {
+        true => line.name.clone(),
+        false => line.label.clone(),
+    };
+    let line = |line: &&Line| TimelineLine {
+        label: name(line),
+        points: line.points.iter().map(point).collect(),
+    };
+    let first = host.visits.first().map_or(0, |visit| visit.run);
+    let (from, to) = (day(first), day(history.runs.len() - 1));
+    let marks = marks(history, host, lines);
+    let better = match figure.more_is_better() {
+        true => "",
+        false => ", less is better",
+    };
+    let picture = Timeline {
+        axis: format!("{}{threads}{better}", figure.unit()),
+        lines: lines.iter().map(line).collect(),
+        marks: marks
+            .iter()
+            .map(|(run, what)| (day(*run), what.clone()))
+            .collect(),
+        // Runs of one day have room, too.
+        days: (from, to.max(from + 1.0)),
+    };
+    let caption = Caption {
+        id,
+        title: &title,
+        description: &description(history, lines, &marks),
+    };
+    let mut rows = rows(history, lines);
+    let n_rows = (N_CELLS / host.lines.len().max(1)).min(N_ROWS);
+    let n_left_out = rows.len().saturating_sub(n_rows);
+    rows.truncate(n_rows);
+    ChartView {
+        svg: svg::timeline(&caption, &picture),
+        title,
+        unit: figure.unit(),
+        columns: lines.iter().map(|line| line.label.clone()).collect(),
+        rows,
+        n_left_out,
+    }
+}
+
+/// Runs from which on the lines were measured with something else, and with what.
+fn marks(history: &History, host: &HostHistory, lines: &[&Line]) -> Vec<(usize, String)> {
+    let mut marks: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for line in lines {
+        for pair in line.points.windows(2) {
+            let (a, b) = (&pair[0], &pair[1]);
+            if a.setup == b.setup {
+                continue;
+            }
+            let causes = host.causes((a.run, a.setup), (b.run, b.setup), &history.runs);
+            let of_run = marks.entry(b.run).or_default();
+            for cause in causes.iter().map(Cause::short) {
+                if !of_run.contains(&cause) {
+                    of_run.push(cause);
+                }
+            }
+        }
+    }
+    let marks = marks.into_iter();
+    marks
+        .map(|(run, causes)| (run, causes.join(", ")))
+        .collect()
+}
+
+/// What the picture shows, for people who cannot see it.
+fn description(history: &History, lines: &[&Line], marks: &[(usize, String)]) -> String {
+    let of_line = |line: &&Line| {
+        let figure = line.chart.figure();
+        let n_hollow = line.points.len() - line.usable().count();
+        let hollow = match n_hollow {
+            0 => String::new(),
+            n => format!(
+                ", {} not to be believed",
+                format::count(n, "figure", "figures")
+            ),
+        };
+        let Some((last, value)) = line.usable().last() else {
+            return format!("{}: no valid figure{hollow}.", line.label);
+        };
+        let values = || line.usable().map(|(_, value)| value);
+        format!(
+            "{}: {} to {}, last {} on {}{hollow}.",
+            line.label,
+            figure.format(values().fold(f64::INFINITY, f64::min)),
+            figure.format(values().fold(0.0, f64::max)),
+            figure.format(value),
+            history.runs[line.points[last].run].date()
+        )
+    };
+    let mut sentences: Vec<String> = lines.iter().map(of_line).collect();
+    sentences.push(match marks.len() {
+        0 => "The environment did not change.".into(),
+        n => format!(
+            "The environment changed {}.",
+            format::count(n, "time", "times")
+        ),
+    });
+    sentences.join(" ")
+}
+
+/// One row for each run with a figure, the newest first.
+fn rows(history: &History, lines: &[&Line]) -> Vec<(String, Vec<String>)> {
+    let mut rows: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for (i, line) in lines.iter().enumerate() {
+        for point in &line.points {
+            let row = rows
+                .entry(point.run)
+                .or_insert_with(|| vec![String::new(); lines.len()]);
+            row[i] = match point.verdict.is_usable() {
+                true => format::number(point.value),
+                false => format!(
+                    "{} ({})",
+                    format::number(point.value),
+                    verdict_word(point.verdict)
+                ),
+            };
+        }
+    }
+    let rows = rows.into_iter().rev();
+    rows.map(|(run, cells)| (history.runs[run].date(), cells))
+        .collect()
+}
