@@ -26,6 +26,14 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// A whole number: `28`, `131 072`.
+pub fn integer(value: f64) -> String {
+    match value.is_finite() {
+        true => group_thousands(&format!("{value:.0}")),
+        false => UNKNOWN.to_owned(),
+    }
+}
+
 /// A bandwidth: `33.8 GB/s` (10^9 bytes per second).
 pub fn gb_per_s(value: f64) -> String {
     with_unit(value, "GB/s")
@@ -47,6 +55,14 @@ pub fn percent(ratio: f64) -> String {
         p if !p.is_finite() => UNKNOWN.to_owned(),
         p if p.abs() < 9.95 => format!("{p:.1} %"),
         p => format!("{p:.0} %"),
+    }
+}
+
+/// A number of parameters: `494 million`, `7.62 billion`.
+pub fn millions(n: u64) -> String {
+    match n as f64 {
+        v if v >= 1e9 => with_unit(v / 1e9, "billion"),
+        v => with_unit(v / 1e6, "million"),
     }
 }
 

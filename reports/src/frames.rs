@@ -3,6 +3,7 @@
 //! Column names are stable: renaming one is a format change. Refuses to compute: every figure comes from
 //! [`crate::analysis`].
 
+mod decisions;
 mod imported;
 
 use std::fs::{self, File};
@@ -19,6 +20,7 @@ use crate::analysis::{self, Analysis, HostAnalysis, SampleRow, UnitRow};
 use crate::label::Label;
 use crate::{bounds, epoch, format, run_dir, theory};
 
+pub use decisions::decisions;
 pub use imported::imported;
 
 /// Reads the run directory and writes `samples`, `units` and `imported` as Parquet and CSV into its folder `frames/`.

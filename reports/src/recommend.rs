@@ -53,6 +53,15 @@ impl Certainty {
             Certainty::No => "no",
         }
     }
+
+    /// CSS class of its mark.
+    pub(crate) fn badge(self) -> &'static str {
+        match self {
+            Certainty::Sure => "ok",
+            Certainty::Likely => "suspect",
+            Certainty::Unlikely | Certainty::No => "invalid",
+        }
+    }
 }
 
 /// One model in the quantisation that suits the wish best.

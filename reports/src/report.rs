@@ -1,7 +1,9 @@
 //! Renders a run directory: pages, data files and the short summary. Same directory in, same bytes out.
 //!
-//! Pages hold no scripts and ask for nothing outside their folder.
+//! Pages ask for nothing outside their folder, and their one script adds comfort only: without it everything is there.
 
+mod document;
+mod script;
 mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +16,7 @@ use minijinja::{Environment, UndefinedBehavior, context};
 use serde::Serialize;
 
 use crate::analysis::{self, Analysis, HostAnalysis};
+use crate::decisions::Decisions;
 use crate::sections::{self, Page, Scope, Section};
 use crate::words::{self, Language, Place, Quotes, Words};
 use crate::{format, frames, run_dir, stats, svg};
@@ -70,7 +73,8 @@ impl Written {
 }
 
 fn render_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<(PathBuf, BTreeSet<String>)> {
-    let (mut files, mut untranslated) = in_all_languages(analysis, pages(analysis)?);
+    let decisions = Decisions::of(analysis);
+    let (mut files, mut untranslated) = in_all_languages(analysis, pages(analysis, &decisions)?);
     files.insert(
         "data/samples.csv".into(),
         frames::csv(&mut frames::samples(analysis)?)?,
@@ -82,6 +86,19 @@ fn render_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<(PathBuf, 
     files.insert(
         "data/bounds.csv".into(),
         frames::csv(&mut frames::catalogue_bounds(analysis)?)?,
+    );
+    files.insert(
+        "data/decisions.csv".into(),
+        frames::csv(&mut frames::decisions(&decisions)?)?,
+    );
+    let document = document::document(analysis, &decisions);
+    files.insert(
+        "data/report.json".into(),
+        serde_json::to_vec(&document).context("cannot write `report.json`")?,
+    );
+    files.insert(
+        "data/report.schema.json".into(),
+        document::schema()?.into_bytes(),
     );
     if analysis.run.has_results_of_others() {
         files.insert(
@@ -96,7 +113,7 @@ fn render_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<(PathBuf, 
     ] {
         let path = dir.join(name);
         let words = Words::new(language);
-        fs::write(&path, summary::markdown(analysis, &words))
+        fs::write(&path, summary::markdown(analysis, &decisions, &words))
             .with_context(|| format!("cannot write `{}`", path.display()))?;
         untranslated.extend(words.missing());
     }
@@ -150,13 +167,15 @@ pub(crate) fn page_name(name: &str) -> String {
 
 /// What the marks of a report mean.
 const FOOTER: &str = "Dashed outlines are theory, solid bars are measured, grey bars ran under an emulator and are compared with \
-    nothing, hollow bars are invalid.";
+    nothing, hollow bars are invalid, hatched bars are predicted.";
 
 /// What the page around the sections needs.
 #[derive(Serialize)]
 struct Frame<'a> {
     footer: &'a str,
     style: &'static str,
+    script: &'static str,
+    script_hash: String,
     title: String,
     subtitle: String,
     run_id: String,
@@ -172,10 +191,12 @@ struct Rendered {
     id: &'static str,
     title: &'static str,
     html: String,
+    /// Where the rows behind its pictures stand: a link and its words; empty where there is no picture.
+    source: Option<(String, &'static str)>,
 }
 
 /// All pages by path, each with the words of all languages in it.
-fn pages(analysis: &Analysis) -> anyhow::Result<BTreeMap<String, String>> {
+fn pages(analysis: &Analysis, decisions: &Decisions) -> anyhow::Result<BTreeMap<String, String>> {
     let environment = environment()?;
     let mut pages = BTreeMap::new();
     let mut add =
@@ -183,6 +204,7 @@ fn pages(analysis: &Analysis) -> anyhow::Result<BTreeMap<String, String>> {
             let root = if path.contains('/') { "../" } else { "" };
             let page = Page {
                 analysis,
+                decisions,
                 scope,
                 root,
             };
@@ -223,6 +245,15 @@ fn pages(analysis: &Analysis) -> anyhow::Result<BTreeMap<String, String>> {
             &title,
             &words::name(&format::foreign(&board.soc)),
             sections::BOARD,
+        )?;
+    }
+    for model in analysis.run.inventory.models.values() {
+        add(
+            format!("models/{}", page_name(&model.id)),
+            Scope::Model(model),
+            &format::foreign_short(&model.name, 80),
+            "",
+            sections::MODEL,
         )?;
     }
     Ok(pages)
@@ -277,12 +308,18 @@ fn render_page(
         rendered.push(Rendered {
             id: section.id,
             title: section.title,
+            source: html
+                .contains("<figure")
+                .then(|| source_rows(page))
+                .flatten(),
             html,
         });
     }
     let frame = Frame {
         footer: FOOTER,
         style: include_str!("report/style.css"),
+        script: script::SOURCE,
+        script_hash: script::hash(),
         title: title.to_owned(),
         subtitle: subtitle.to_owned(),
         run_id: format::foreign(&page.analysis.run.manifest.run_id),
@@ -295,6 +332,17 @@ fn render_page(
     template
         .render(context! { page => Serde(&frame) })
         .context("cannot render the page")
+}
+
+/// The rows behind the pictures of a page.
+fn source_rows(page: &Page) -> Option<(String, &'static str)> {
+    let data = |file: &str| format!("{}data/{file}", page.root);
+    match page.scope {
+        Scope::Host(_) => Some(("#host_units".to_owned(), "all units of this host")),
+        Scope::Run => Some((data("units.csv"), "units.csv")),
+        Scope::Board(_) => Some((data("bounds.csv"), "bounds.csv")),
+        Scope::Model(_) => Some((data("decisions.csv"), "decisions.csv")),
+    }
 }
 
 /// A section of a page that belongs to no run.
@@ -337,11 +385,14 @@ pub(crate) fn standalone(
             id: part.id,
             title: part.title,
             html,
+            source: None,
         });
     }
     let frame = Frame {
         footer,
         style: include_str!("report/style.css"),
+        script: script::SOURCE,
+        script_hash: script::hash(),
         title: title.to_owned(),
         subtitle: subtitle.to_owned(),
         run_id: String::new(),
@@ -367,9 +418,14 @@ fn environment() -> anyhow::Result<Environment<'static>> {
     environment.add_template("page.html.j2", include_str!("report/page.html.j2"))?;
     let (name, source) = sections::PUBLISHED;
     environment.add_template(name, source)?;
-    for section in [sections::RUN, sections::HOST, sections::BOARD]
-        .into_iter()
-        .flatten()
+    for section in [
+        sections::RUN,
+        sections::HOST,
+        sections::BOARD,
+        sections::MODEL,
+    ]
+    .into_iter()
+    .flatten()
     {
         environment.add_template(section.template, section.source)?;
     }

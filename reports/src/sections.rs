@@ -3,10 +3,12 @@
 //! A section gets the analysis and gives a view of texts; it computes no measurement and formats through
 //! [`crate::format`] only.
 
+mod answers;
 mod board_memory;
 mod board_models;
 mod choose;
 mod decision;
+mod failed;
 mod files;
 mod host_chain;
 mod host_environment;
@@ -31,28 +33,36 @@ mod hosts;
 mod imported;
 mod inference;
 mod method;
+mod model_facts;
+mod model_places;
+mod models;
 mod overview;
 mod provenance;
 mod published;
+mod sentences;
 mod summary;
 
-use bench_inventory::Board;
+use bench_inventory::{Board, Model};
 use bench_protocol::{KvFormat, ModelRef};
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use crate::analysis::{Analysis, HostAnalysis};
+use crate::analysis::{Analysis, HostAnalysis, UnitRow};
+use crate::decisions::Decisions;
 use crate::format;
+use crate::stats;
 use crate::verdict::Verdict;
 
 pub(crate) use published::TEMPLATE as PUBLISHED;
-pub(crate) use summary::{Sentence, sentences};
+pub(crate) use sentences::{Sentence, sentences};
 
 /// What a page is about.
 pub(crate) struct Page<'a> {
     /// The whole run.
     pub(crate) analysis: &'a Analysis<'a>,
+    /// Which model runs where, decided once for all pages.
+    pub(crate) decisions: &'a Decisions<'a>,
     /// The part of it this page shows.
     pub(crate) scope: Scope<'a>,
     /// Path from the page to the index: empty or `../`.
@@ -67,6 +77,8 @@ pub(crate) enum Scope<'a> {
     Host(&'a HostAnalysis<'a>),
     /// One board of the catalogue.
     Board(&'a Board),
+    /// One model of the catalogue.
+    Model(&'a Model),
 }
 
 /// A part of a page.
@@ -98,11 +110,14 @@ macro_rules! section {
 /// Sections of the index page, in order.
 pub(crate) const RUN: &[Section] = &[
     section!(summary, "In short"),
-    section!(hosts, "Hosts of this run"),
+    section!(answers, "What to run"),
+    section!(failed, "What failed and why"),
     section!(overview, "Measured and theoretical bandwidth"),
+    section!(choose, "Which model on which board"),
     section!(inference, "Measured tokens per second"),
     section!(imported, "Results of other programs"),
-    section!(choose, "Which model on which board"),
+    section!(hosts, "Every host of this run"),
+    section!(models, "More pages"),
     section!(method, "How to read this"),
     section!(provenance, "Where this run comes from"),
     section!(files, "Data files"),
@@ -140,6 +155,12 @@ pub(crate) const BOARD: &[Section] = &[
     section!(board_models, "Models on this board"),
 ];
 
+/// Sections of a model's page, in order.
+pub(crate) const MODEL: &[Section] = &[
+    section!(model_places, "On every board and host"),
+    section!(model_facts, "What it is made of"),
+];
+
 /// A view model as a template's value.
 fn value(view: impl Serialize) -> Option<Value> {
     Some(Value::from(Serde(view)))
@@ -173,6 +194,12 @@ fn model_label(model: &ModelRef) -> String {
     label
 }
 
+/// Anchor of a unit's row in the table of all units; two states of the environment have a row each.
+fn unit_anchor(unit: &UnitRow) -> String {
+    let key = [unit.unit.as_str(), unit.environment.name()];
+    format!("unit-{:08x}", stats::seed_of(&key) as u32)
+}
+
 /// A verdict as people read it.
 fn verdict_word(verdict: Verdict) -> &'static str {
     match verdict {
@@ -185,7 +212,7 @@ impl<'a> Page<'a> {
     fn host(&self) -> Option<&'a HostAnalysis<'a>> {
         match self.scope {
             Scope::Host(host) => Some(host),
-            Scope::Run | Scope::Board(_) => None,
+            Scope::Run | Scope::Board(_) | Scope::Model(_) => None,
         }
     }
 }

@@ -1,13 +1,15 @@
 //! The run in short as Markdown, for terminals, issues and pull requests.
 
 use crate::analysis::Analysis;
+use crate::decisions::Decisions;
+use crate::findings::findings;
 use crate::format;
 use crate::sections::sentences;
 use crate::verdict::Verdict;
 use crate::words::{Language, Words};
 
-/// `summary.md`: one sentence per host, then a table.
-pub(super) fn markdown(analysis: &Analysis, words: &Words) -> String {
+/// `summary.md`: what was found, one sentence per host, then a table.
+pub(super) fn markdown(analysis: &Analysis, decisions: &Decisions, words: &Words) -> String {
     let mut lines = vec![
         format!(
             "# {} {}",
@@ -23,6 +25,10 @@ pub(super) fn markdown(analysis: &Analysis, words: &Words) -> String {
             .iter()
             .map(|problem| format!("- {}: {}", words.say("incomplete run"), escape(problem))),
     );
+    for finding in findings(analysis, decisions) {
+        lines.push(escape(&words.say(&finding.text)));
+        lines.push(String::new());
+    }
     let sentences = sentences(analysis);
     lines.extend(sentences.iter().map(|sentence| {
         format!(
@@ -31,9 +37,6 @@ pub(super) fn markdown(analysis: &Analysis, words: &Words) -> String {
             escape(&words.say(&sentence.text))
         )
     }));
-    if sentences.is_empty() {
-        lines.push(words.say("No host was measured in this run."));
-    }
     lines.push(String::new());
     let header = [
         "host",

@@ -3,9 +3,8 @@
 use bench_inventory::{KvFormat, Memory, Model, Quant};
 use serde::Serialize;
 
-use super::choose::loads;
-use super::summary::quant_name;
 use super::{Page, Scope, value};
+use crate::decisions::{quant_name, usual_loads};
 use crate::{bounds, format};
 
 /// The deeper of the two depths shown, tokens.
@@ -45,7 +44,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let Scope::Board(board) = page.scope else {
         return None;
     };
-    let loads = loads(&page.analysis.run.inventory);
+    let loads = usual_loads(&page.analysis.run.inventory);
     if loads.is_empty() {
         return None;
     }

@@ -1,183 +1,131 @@
-//! The decision: every model and quantisation on every board, how fast at most and whether it fits.
+//! The decision: every model and quantisation on every board and host, as one flat table that can be sorted and filtered.
 
-use bench_inventory::{Inventory, KvFormat, Memory, Model, Quant};
 use serde::Serialize;
 
-use super::overview::memory_label;
-use super::summary::quant_name;
 use super::{Page, value};
-use crate::decide::{Decision, Load, Target, decide, of_board, of_host};
+use crate::decide::{Decision, Expected, Load};
+use crate::decisions::{Decisions, Place, READING_TOKENS_PER_S, load_quant};
 use crate::report::page_name;
 use crate::{bounds, format, predict};
 
+/// Rows that the first page carries at most; above it only the best quantisation of each model is shown, and all of
+/// them on the models' pages.
+const MAX_ROWS: usize = 1_200;
+
 #[derive(Serialize)]
 struct View {
-    min_context: u64,
+    min_context: String,
+    pace: String,
     level: String,
     calibration: Option<String>,
-    theory: Matrix,
-    measured: Matrix,
-}
-
-/// Rows are models in a quantisation, columns are memories or hosts.
-#[derive(Serialize)]
-struct Matrix {
-    columns: Vec<Column>,
+    is_short: bool,
+    n_all: String,
     rows: Vec<Row>,
 }
 
+/// One place and load. Keys are short: a page has many rows.
 #[derive(Serialize)]
-struct Column {
-    name: String,
+pub(super) struct Row {
+    place: String,
     href: String,
-    bandwidth: String,
-    room: String,
-}
-
-#[derive(Serialize)]
-struct Row {
+    is_host: bool,
     model: String,
+    model_href: String,
     quant: String,
-    starts_group: bool,
-    file: String,
-    cells: Vec<Cell>,
-}
-
-#[derive(Serialize)]
-struct Cell {
     fits: bool,
-    bound_read: String,
-    bound_file: String,
-    /// Tokens per second measured or predicted, and which of both.
+    fit: String,
+    bound: String,
     expected: String,
     label: &'static str,
     limit: &'static str,
-    fit: String,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let inventory = &page.analysis.run.inventory;
-    if inventory.models.is_empty() {
-        return None;
-    }
-    let machines = predict::with_hosts(inventory, page.analysis);
-    let hosts: Vec<(Target, Column)> = (page.analysis.hosts.iter())
-        .filter(|host| host.best_read.is_some())
-        .map(|host| {
-            let target = of_host(host, &machines);
-            let read = target.read.as_ref().map(|read| read.gb_per_s);
-            let column = Column {
-                name: format::foreign_short(host.name(), 40),
-                href: format!("hosts/{}", page_name(host.name())),
-                bandwidth: format::gb_per_s_or_unknown(read),
-                room: target.room.as_ref().map_or_else(
-                    || "free RAM unknown".into(),
-                    |room| format!("{} of RAM free", format::binary_bytes(room.bytes)),
-                ),
-            };
-            (target, column)
-        })
-        .collect();
-    let mut boards: Vec<(Target, Column)> = (inventory.boards.values())
-        .flat_map(|board| board.memories.iter().map(move |memory| (board, memory)))
-        .map(|(board, memory)| {
-            let processor = memory.processors.first().map_or("cpu", String::as_str);
-            let target = of_board(board, memory, processor, &machines);
-            let column = Column {
-                name: memory_label(board, memory),
-                href: format!("boards/{}", page_name(&board.id)),
-                bandwidth: format::gb_per_s(memory.theoretical_gb_per_s()),
-                room: capacities(memory),
-            };
-            (target, column)
-        })
-        .collect();
-    boards.sort_by(|(a, _), (b, _)| {
-        let rate = |target: &Target| target.theory.as_ref().map_or(0.0, |theory| theory.gb_per_s);
-        rate(a).total_cmp(&rate(b))
-    });
-    let (context, kv) = (bounds::MIN_CONTEXT, KvFormat::F16);
-    // Models of real files come first: somebody asked for them.
-    let of_files = (inventory.models.values()).filter_map(|it| Load::of_file(it, 0, context, kv));
-    let of_catalogue = (loads(inventory).into_iter())
-        .filter(|(model, _)| model.file.is_none())
-        .map(|(model, quant)| Load::new(model, quant, 0, context, kv));
-    let loads: Vec<Load> = of_files.chain(of_catalogue).collect();
+    let decisions = page.decisions;
+    let all = all_rows(decisions);
+    (!all.is_empty()).then_some(())?;
+    let n_all = all.len();
+    let is_short = n_all > MAX_ROWS;
+    let rows = match is_short {
+        false => all,
+        true => best_rows(all),
+    };
     value(View {
-        min_context: bounds::MIN_CONTEXT,
+        min_context: format::integer(bounds::MIN_CONTEXT as f64),
+        pace: format::integer(READING_TOKENS_PER_S),
         level: format::percent(predict::LEVEL),
-        calibration: predict::calibration(&machines).map(|calibration| calibration.sentence()),
-        theory: matrix(boards, &loads),
-        measured: matrix(hosts, &loads),
+        calibration: predict::calibration(&decisions.machines)
+            .map(|calibration| calibration.sentence()),
+        is_short,
+        n_all: format::count(n_all, "row", "rows"),
+        rows: (rows.into_iter())
+            .map(|(place, load, decision)| row(place, load, decision))
+            .collect(),
     })
 }
 
-/// Every model in every quantisation, models by rising size.
-pub(super) fn loads(inventory: &Inventory) -> Vec<(&Model, Quant)> {
-    let mut models: Vec<&Model> = inventory.models.values().collect();
-    models.sort_by_key(|model| (model.n_params(), &model.id));
-    models
-        .into_iter()
-        .flat_map(|model| Quant::USUAL.map(|quant| (model, quant)))
+type Cell<'a> = (&'a Place<'a>, &'a Load<'a>, &'a Decision);
+
+fn all_rows<'a>(decisions: &'a Decisions<'a>) -> Vec<Cell<'a>> {
+    decisions.rows().collect()
+}
+
+/// Of every place and model the first quantisation that fits and is fast enough, else the fastest that fits, else the
+/// smallest: loads stand with the largest quantisation first.
+fn best_rows(all: Vec<Cell>) -> Vec<Cell> {
+    let same = |a: &Cell, b: &Cell| std::ptr::eq(a.0, b.0) && a.1.model.id == b.1.model.id;
+    all.chunk_by(same)
+        .filter_map(|cells| {
+            let fitting = || cells.iter().filter(|cell| cell.2.fits != Some(false));
+            fitting()
+                .find(|cell| middle(cell.2) >= READING_TOKENS_PER_S)
+                .or_else(|| fitting().max_by(|a, b| middle(a.2).total_cmp(&middle(b.2))))
+                .or(cells.last())
+                .copied()
+        })
         .collect()
 }
 
-fn matrix(targets: Vec<(Target, Column)>, loads: &[Load]) -> Matrix {
-    let row = |load: &Load| Row {
+/// What is expected, or the bound where nothing is.
+fn middle(decision: &Decision) -> f64 {
+    let expected = decision.expected.as_ref().map(|expected| expected.middle);
+    expected.or(decision.bound_tokens_per_s).unwrap_or(0.0)
+}
+
+pub(super) fn row(place: &Place, load: &Load, decision: &Decision) -> Row {
+    let expected = decision.expected.as_ref();
+    Row {
+        place: place.name.clone(),
+        href: href(place),
+        is_host: place.is_host(),
         model: format::foreign_short(&load.model.name, 40),
-        quant: (load.quant).map_or_else(|| load.quant_id.clone(), quant_name),
-        starts_group: load.quant.as_ref() == Quant::USUAL.first(),
-        file: format::decimal_bytes(load.file_bytes),
-        cells: (targets.iter())
-            .map(|(target, _)| cell(target, load))
-            .collect(),
-    };
-    Matrix {
-        rows: loads.iter().map(row).collect(),
-        columns: targets.into_iter().map(|(_, column)| column).collect(),
+        model_href: format!("models/{}", page_name(&load.model.id)),
+        quant: load_quant(load),
+        fits: decision.fits != Some(false),
+        fit: fit(place, decision),
+        bound: decision
+            .bound_tokens_per_s
+            .map_or_else(|| format::UNKNOWN.into(), format::number),
+        expected: expected.map_or_else(String::new, Expected::words),
+        label: expected.map_or("", |expected| expected.label.name()),
+        limit: decision.limit,
     }
 }
 
-fn cell(target: &Target, load: &Load) -> Cell {
-    let decision = decide(target, load);
-    let by_file = load.token_bytes() / load.file_bytes as f64;
-    let number = |value: Option<f64>| value.map_or_else(|| format::UNKNOWN.into(), format::number);
-    let expected = decision.expected.as_ref();
-    Cell {
-        fits: decision.fits != Some(false),
-        bound_read: number(decision.bound_tokens_per_s),
-        bound_file: number(decision.bound_tokens_per_s.map(|bound| bound * by_file)),
-        expected: expected.map_or_else(String::new, crate::decide::Expected::words),
-        label: expected.map_or("", |expected| expected.label.name()),
-        limit: decision.limit,
-        fit: fit(target, &decision),
+/// Page of a place, relative to the index.
+pub(super) fn href(place: &Place) -> String {
+    match place.board {
+        Some(board) => format!("boards/{}", page_name(&board.id)),
+        None => format!("hosts/{}", page_name(&place.target.name)),
     }
 }
 
 /// `fits`, `fits from 8 GiB`, `does not fit`.
-fn fit(target: &Target, decision: &Decision) -> String {
-    let needed = decision.need.total_bytes();
-    let smallest = target.rooms.iter().find(|room| needed <= room.bytes);
-    let from = smallest.and_then(|room| room.capacity_bytes);
-    match (decision.fits, from) {
-        (Some(true), Some(from)) if target.rooms.len() > 1 => {
-            format!("fits from {}", format::binary_bytes(from))
-        }
-        (Some(true), _) => "fits".into(),
+pub(super) fn fit(place: &Place, decision: &Decision) -> String {
+    match (decision.fits, place.from_capacity_bytes(decision)) {
+        (Some(true), Some(from)) => format!("fits from {}", format::binary_bytes(from)),
+        (Some(true), None) => "fits".into(),
         (Some(false), _) => "does not fit".into(),
         (None, _) => "fit unknown".into(),
-    }
-}
-
-fn capacities(memory: &Memory) -> String {
-    let sizes: Vec<String> = memory
-        .capacities_bytes
-        .value
-        .iter()
-        .map(|bytes| format::binary_bytes(*bytes))
-        .collect();
-    match sizes.len() {
-        0 => "capacity unknown".into(),
-        _ => sizes.join(", "),
     }
 }

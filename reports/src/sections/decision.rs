@@ -1,22 +1,13 @@
 //! The answer for one host or board: which model to run, how sure that is, and what would help.
 
-use bench_inventory::KvFormat;
 use serde::Serialize;
 
-use super::summary::quant_name;
 use super::{Page, Scope, value};
 use crate::decide::{Target, of_board, of_host};
+use crate::decisions::{WISH, first_processor, quant_name};
 use crate::label::Label;
-use crate::recommend::{self, Answer, Remedy, Wish, quality};
-use crate::{bounds, format, predict};
-
-/// The pace at which people read, about: below it text appears more slowly than it is read.
-///
-/// Source: 238 words a minute (Brysbaert 2019, "How many words do we read per minute?") at about 1.3 tokens a word.
-const READING_TOKENS_PER_S: f64 = 5.0;
-
-/// Quantisations that lose more perplexity than this are no answer.
-const MAX_LOSS: f64 = 0.15;
+use crate::recommend::{self, Answer, Remedy, quality};
+use crate::{bounds, format};
 
 #[derive(Serialize)]
 struct View {
@@ -57,26 +48,19 @@ struct RemedyRow {
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let inventory = &page.analysis.run.inventory;
-    let machines = predict::with_hosts(inventory, page.analysis);
+    let machines = &page.decisions.machines;
     let target: Target = match page.scope {
-        Scope::Host(host) if host.best_read.is_some() => of_host(host, &machines),
+        Scope::Host(host) if host.best_read.is_some() => of_host(host, machines),
         Scope::Board(board) => {
             let memory = bounds::fastest_memory(board)?;
-            let processor = memory.processors.first().map_or("cpu", String::as_str);
-            of_board(board, memory, processor, &machines)
+            of_board(board, memory, first_processor(memory), machines)
         }
-        Scope::Host(_) | Scope::Run => return None,
+        Scope::Host(_) | Scope::Run | Scope::Model(_) => return None,
     };
-    let wish = Wish {
-        min_tokens_per_s: READING_TOKENS_PER_S,
-        context: bounds::MIN_CONTEXT,
-        ram_left_bytes: 0,
-        kv_format: KvFormat::F16,
-        max_loss: MAX_LOSS,
-    };
+    let wish = WISH;
     let answers = recommend::recommend(inventory, &target, wish);
     let best = answers.first()?;
-    let remedies = recommend::remedies(inventory, &target, &machines, best, wish);
+    let remedies = recommend::remedies(inventory, &target, machines, best, wish);
     let mut basis: Vec<String> = (answers.iter())
         .filter_map(|answer| answer.decision.expected.as_ref())
         .map(|expected| format!("{}: {}", expected.label.name(), expected.basis))
@@ -135,11 +119,7 @@ fn row(answer: Answer) -> Row {
     let expected = decision.expected.as_ref();
     Row {
         certainty: answer.certainty.name(),
-        badge: match answer.certainty {
-            recommend::Certainty::Sure => "ok",
-            recommend::Certainty::Likely => "suspect",
-            recommend::Certainty::Unlikely | recommend::Certainty::No => "invalid",
-        },
+        badge: answer.certainty.badge(),
         model: format::foreign_short(&decision.model, 40),
         quant: bench_inventory::Quant::from_id(&decision.quant)
             .map_or_else(|_| decision.quant.clone(), quant_name),

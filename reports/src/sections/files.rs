@@ -20,6 +20,15 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             "data/bounds.csv",
             "every model on every board, by theory (CSV)",
         ),
+        (
+            "data/decisions.csv",
+            "every model and quantisation on every board and host (CSV)",
+        ),
+        ("data/report.json", "this report (JSON)"),
+        (
+            "data/report.schema.json",
+            "what the fields of that file mean (JSON Schema)",
+        ),
     ];
     if page.analysis.run.has_results_of_others() {
         files.push((

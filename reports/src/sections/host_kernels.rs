@@ -3,7 +3,7 @@
 use bench_protocol::Residency;
 use serde::Serialize;
 
-use super::{Page, mark_class, value};
+use super::{Page, mark_class, unit_anchor, value, verdict_word};
 use crate::analysis::{HostAnalysis, UnitKind, UnitRow};
 use crate::format;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
@@ -13,6 +13,22 @@ struct View {
     memory: String,
     cache: String,
     emulated: bool,
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    anchor: String,
+    kernel: String,
+    place: &'static str,
+    threads: usize,
+    cpus: String,
+    measured: String,
+    interval: String,
+    bound: String,
+    ratio: String,
+    verdict: &'static str,
+    badge: &'static str,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
@@ -48,16 +64,49 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             &cache,
         ),
         emulated: host.data.record.emulated,
+        rows: [Residency::Dram, Residency::Cache]
+            .into_iter()
+            .flat_map(|residency| units(host, residency))
+            .filter_map(row)
+            .collect(),
     })
 }
 
-fn bars(host: &HostAnalysis, residency: Residency) -> Vec<Bar> {
-    let units = host
-        .units
-        .iter()
+fn units<'a>(host: &'a HostAnalysis, residency: Residency) -> impl Iterator<Item = &'a UnitRow> {
+    (host.units.iter())
         .filter(|unit| matches!(unit.kind, UnitKind::Stream | UnitKind::Gemv))
-        .filter(|unit| unit.residency == Some(residency) && unit.is_quiet());
-    units.filter_map(bar).collect()
+        .filter(move |unit| unit.residency == Some(residency) && unit.is_quiet())
+}
+
+fn bars(host: &HostAnalysis, residency: Residency) -> Vec<Bar> {
+    units(host, residency).filter_map(bar).collect()
+}
+
+fn row(unit: &UnitRow) -> Option<Row> {
+    let gb_per_s = unit.gb_per_s?;
+    let ends = match interval(unit, gb_per_s) {
+        Some(Mark::Interval(low, high)) => {
+            format!("{} to {}", format::number(low), format::number(high))
+        }
+        _ => String::new(),
+    };
+    Some(Row {
+        anchor: unit_anchor(unit),
+        kernel: format::foreign_short(&unit.kernel, 40),
+        place: match unit.residency {
+            Some(Residency::Cache) => "caches",
+            _ => "memory",
+        },
+        threads: unit.cpus.len(),
+        cpus: format::cpu_list(&unit.cpus),
+        measured: format::number(gb_per_s),
+        interval: ends,
+        bound: (unit.bound.as_ref())
+            .map_or_else(String::new, |bound| format::number(bound.gb_per_s)),
+        ratio: unit.efficiency.map(format::percent).unwrap_or_default(),
+        verdict: verdict_word(unit.verdict),
+        badge: unit.verdict.name(),
+    })
 }
 
 fn bar(unit: &UnitRow) -> Option<Bar> {

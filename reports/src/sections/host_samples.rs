@@ -3,7 +3,7 @@
 use bench_protocol::Residency;
 use serde::Serialize;
 
-use super::{Page, mark_class, value};
+use super::{Page, mark_class, unit_anchor, value};
 use crate::analysis::{HostAnalysis, UnitRow};
 use crate::format;
 use crate::svg::{Caption, Strip, strip_chart};
@@ -20,6 +20,19 @@ const MAX_REACH: f64 = 0.5;
 #[derive(Serialize)]
 struct View {
     chart: String,
+    rows: Vec<Row>,
+}
+
+/// Spread of a unit's samples, times per iteration.
+#[derive(Serialize)]
+struct Row {
+    anchor: String,
+    unit: String,
+    n: usize,
+    fastest: String,
+    median: String,
+    slowest: String,
+    spread: String,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
@@ -43,6 +56,20 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             reach(host),
             &strips,
         ),
+        rows: host.units.iter().filter_map(row).collect(),
+    })
+}
+
+fn row(unit: &UnitRow) -> Option<Row> {
+    let summary = unit.summary.as_ref()?;
+    (unit.residency != Some(Residency::Sweep)).then(|| Row {
+        anchor: unit_anchor(unit),
+        unit: format::foreign_short(&unit.unit, 60),
+        n: unit.samples.len(),
+        fastest: format::duration_ns(summary.min),
+        median: format::duration_ns(summary.median),
+        slowest: format::duration_ns(summary.max),
+        spread: format::percent(summary.spread()),
     })
 }
 

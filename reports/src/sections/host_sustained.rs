@@ -19,7 +19,20 @@ struct TimelineView {
     speed: String,
     clock: String,
     temperature: String,
+    rows: Vec<Row>,
 }
+
+/// A span of time.
+#[derive(Serialize)]
+struct Row {
+    seconds: String,
+    tokens: String,
+    mhz: String,
+    celsius: String,
+}
+
+/// Rows of the table: as many spans of the same length.
+const N_SPANS: usize = 10;
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let timelines = page.host()?.timelines();
@@ -80,8 +93,39 @@ fn timeline_view(i: usize, timeline: &Timeline) -> TimelineView {
         speed: chart("speed", "tokens/s", &timeline.tokens_per_s),
         clock: chart("clock", "MHz, the slowest of its CPUs", &timeline.mhz),
         temperature: chart("temperature", "°C, the hottest zone", &timeline.celsius),
+        rows: rows(timeline),
         title,
     }
+}
+
+/// Medians over spans of time, so that minutes of samples fit a table.
+fn rows(timeline: &Timeline) -> Vec<Row> {
+    let end = timeline.tokens_per_s.last().map_or(0.0, |last| last.0);
+    let span = end / N_SPANS as f64;
+    let median = |points: &[(f64, f64)], i: usize| {
+        let is_last = i + 1 == N_SPANS;
+        let mut values: Vec<f64> = (points.iter())
+            .filter(|(at, _)| *at >= i as f64 * span && (is_last || *at < (i + 1) as f64 * span))
+            .map(|(_, value)| *value)
+            .collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied()
+    };
+    let row = |i: usize| {
+        let text =
+            |points: &[(f64, f64)]| median(points, i).map_or_else(String::new, format::number);
+        Some(Row {
+            seconds: format!(
+                "{} to {}",
+                format::number(i as f64 * span),
+                format::number((i + 1) as f64 * span)
+            ),
+            tokens: format::number(median(&timeline.tokens_per_s, i)?),
+            mhz: text(&timeline.mhz),
+            celsius: text(&timeline.celsius),
+        })
+    };
+    (0..N_SPANS).filter_map(row).collect()
 }
 
 fn sentence(timeline: &Timeline) -> String {

@@ -3,7 +3,7 @@
 use bench_protocol::Residency;
 use serde::Serialize;
 
-use super::{Page, value, verdict_word};
+use super::{Page, unit_anchor, value, verdict_word};
 use crate::analysis::{UnitKind, UnitRow};
 use crate::format;
 use crate::stats::Summary;
@@ -22,6 +22,7 @@ struct Table {
 
 #[derive(Serialize)]
 struct Row {
+    anchor: String,
     unit: String,
     kernel: String,
     variant: String,
@@ -77,6 +78,7 @@ fn row(unit: &UnitRow) -> Row {
         )
     };
     Row {
+        anchor: unit_anchor(unit),
         unit: format::foreign_short(&unit.unit, 80),
         kernel: format::foreign_short(&unit.kernel, 60),
         variant: format::foreign_short(&unit.variant, 30),

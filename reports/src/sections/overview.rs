@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Page, value};
 use crate::analysis::HostAnalysis;
+use crate::decisions::memory_label;
 use crate::format;
 use crate::report::page_name;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
@@ -125,21 +126,9 @@ fn host_bar(host: &HostAnalysis) -> Option<Bar> {
 
 fn board_bar(board: &Board, memory: &Memory) -> Bar {
     Bar {
-        label: memory_label(board, memory),
+        label: words::name(&memory_label(board, memory)),
         value: format!("theory {}", format::gb_per_s(memory.theoretical_gb_per_s())),
         marks: vec![Mark::Theory(memory.theoretical_gb_per_s())],
-    }
-}
-
-/// Name of a board, with the memory's where the board has several.
-pub(super) fn memory_label(board: &Board, memory: &Memory) -> String {
-    match board.memories.len() {
-        0 | 1 => words::name(&format::foreign_short(&board.name, 60)),
-        _ => format!(
-            "{}, {}",
-            words::name(&format::foreign_short(&board.name, 50)),
-            format::memory_name(&memory.name)
-        ),
     }
 }
 

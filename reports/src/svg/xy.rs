@@ -6,7 +6,7 @@ use super::{Anchor, Canvas, Caption, Scale, draw, lines::spread, shorten, text_w
 
 const HEIGHT_PX: f64 = 320.0;
 const TOP_PX: f64 = 30.0;
-const BOTTOM_PX: f64 = 46.0;
+const BOTTOM_PX: f64 = 50.0;
 
 /// Room that a tick label needs beside its neighbour.
 const TICK_GAP_PX: f64 = 10.0;
@@ -217,7 +217,7 @@ impl Frame {
             free_from = at + half + TICK_GAP_PX;
             let bottom = HEIGHT_PX - BOTTOM_PX;
             canvas.line("grid", (at, bottom), (at, bottom + 4.0));
-            canvas.text("tick", (at, bottom + 17.0), Anchor::Middle, &label);
+            canvas.text("tick", (at, bottom + 21.0), Anchor::Middle, &label);
         }
         let middle = (self.left + self.right) / 2.0;
         let room = 2.0 * (middle.min(canvas.width - middle));

@@ -223,7 +223,7 @@ fn what_a_file_says_cannot_become_markup() {
         )],
     );
     let page = rendered(&dir);
-    for markup in ["<script", "<img", "<b>.json", "<q>", "<u>"] {
+    for markup in ["<script>alert", "<img", "<b>.json", "<q>", "<u>"] {
         assert!(!page.contains(markup), "{markup}");
     }
 }

@@ -21,7 +21,7 @@ pub struct TestArgs {
 }
 
 /// A program the tests need and the Debian package that has it.
-const TOOLS: [(&str, &str); 8] = [
+const TOOLS: [(&str, &str); 10] = [
     ("ssh", "openssh-client"),
     ("sshd", "openssh-server"),
     ("ssh-keygen", "openssh-client"),
@@ -30,6 +30,8 @@ const TOOLS: [(&str, &str); 8] = [
     ("chromium", "chromium"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
 ];
 
 /// CPUs the aarch64 program is tried on: no extensions, dot product, everything.
@@ -40,6 +42,9 @@ const CARGO_DENY: &str = "0.20.2";
 
 /// Version of cargo-fuzz, built once into `target/tools`.
 const CARGO_FUZZ: &str = "0.13.2";
+
+/// Packages of the npm registry that tests of pages use: rules of accessibility, and a checker of JSON Schemas.
+const NPM_PACKAGES: [(&str, &str); 2] = [("axe-core", "4.14.1"), ("ajv", "8.20.0")];
 
 /// Fuzz targets and how many inputs each gets here: enough to see that it works and that nothing known is back.
 const FUZZ_TARGETS: [(&str, &str); 5] = [
@@ -57,6 +62,9 @@ const FUZZ_TARGETS: [(&str, &str); 5] = [
 pub fn test(args: &TestArgs) -> anyhow::Result<u8> {
     let sh = workspace::shell()?;
     step("set-up", || set_up(&sh, args.no_install))?;
+    step("packages of the npm registry", || {
+        npm_packages(&sh, args.no_install)
+    })?;
     step("format", || run(cmd!(sh, "cargo fmt --all --check")))?;
     step("lints", || {
         run(cmd!(
@@ -160,6 +168,38 @@ fn set_up(sh: &Shell, no_install: bool) -> anyhow::Result<()> {
     run(cmd!(
         sh,
         "apt-get install -q --yes --no-install-recommends {packages...}"
+    ))
+}
+
+/// Installs what tests of pages need into `target/tools/npm`, at the versions above.
+fn npm_packages(sh: &Shell, no_install: bool) -> anyhow::Result<()> {
+    let prefix = workspace::root().join("target").join("tools").join("npm");
+    let is_there = |(name, version): &(&str, &str)| {
+        let file = prefix.join("node_modules").join(name).join("package.json");
+        let quoted = format!("\"version\": \"{version}\"");
+        std::fs::read_to_string(file).is_ok_and(|text| text.contains(&quoted))
+    };
+    if NPM_PACKAGES.iter().all(is_there) {
+        return Ok(());
+    }
+    let packages: Vec<String> = NPM_PACKAGES
+        .iter()
+        .map(|(name, version)| format!("{name}@{version}"))
+        .collect();
+    if no_install {
+        let message = format!(
+            "packages of npm are missing; run `npm install --prefix {} --no-save {}`",
+            prefix.display(),
+            packages.join(" ")
+        );
+        return Err(ExitError::usage(message).into());
+    }
+    std::fs::create_dir_all(&prefix)
+        .with_context(|| format!("cannot create `{}`", prefix.display()))?;
+    // No script of a package runs, and nothing is written outside the folder of tools.
+    run(cmd!(
+        sh,
+        "npm install --prefix {prefix} --no-save --no-package-lock --ignore-scripts --no-audit --no-fund {packages...}"
     ))
 }
 

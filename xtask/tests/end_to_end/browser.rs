@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket, stream::MaybeTlsStream};
 
@@ -37,7 +38,7 @@ pub struct Look {
 
 const MEASURE: &str = r#"(() => {
   // A chart may have a second form for narrow screens: the one that is not shown has no boxes.
-  const charts = [...document.querySelectorAll('svg')].filter(chart => chart.getClientRects().length > 0);
+  const charts = [...document.querySelectorAll('svg[role=img]')].filter(chart => chart.getClientRects().length > 0);
   const visible = charts.filter(chart => {
     const box = chart.getBoundingClientRect();
     return box.width > 100 && box.height > 20 && getComputedStyle(chart).visibility === 'visible';
@@ -147,6 +148,25 @@ impl Browser {
             scroll_width: value["scroll_width"].as_u64().unwrap(),
             text: value["text"].as_str().unwrap().to_string(),
         }
+    }
+
+    /// Runs an expression on the open page and gives its value, awaited where it is a promise.
+    pub fn evaluate(&mut self, expression: &str) -> Value {
+        let result = self.call(
+            "Runtime.evaluate",
+            json!({ "expression": expression, "returnByValue": true, "awaitPromise": true }),
+        );
+        assert!(result["exceptionDetails"].is_null(), "{result}");
+        result["result"]["value"].clone()
+    }
+
+    /// The open page as a PDF.
+    pub fn print(&mut self) -> Vec<u8> {
+        let result = self.call("Page.printToPDF", json!({ "preferCSSPageSize": true }));
+        let data = result["data"].as_str().unwrap();
+        base64::engine::general_purpose::STANDARD
+            .decode(data)
+            .unwrap()
     }
 
     fn console(&self) -> Vec<String> {

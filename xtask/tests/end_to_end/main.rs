@@ -21,6 +21,7 @@ mod fleet;
 mod gguf;
 mod interop;
 mod lab;
+mod pages;
 mod plan;
 mod replay;
 mod resume;
@@ -28,3 +29,9 @@ mod runner;
 mod shards;
 mod sshd;
 mod whole_path;
+
+#[path = "../../../reports/tests/run_directories/fixture/mod.rs"]
+mod fixture;
+
+#[path = "../../../reports/tests/run_directories/hostile.rs"]
+mod hostile;

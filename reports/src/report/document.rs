@@ -1,0 +1,351 @@
+//! `report.json`: what the pages say, for programs. The same analysis, the same verdicts, numbers without rounding.
+//!
+//! Owns the shape of the document and its version; the schema is made from these types.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::analysis::{Analysis, HostAnalysis, UnitRow};
+use crate::decide::{Decision, Load};
+use crate::decisions::{Decisions, Place, WISH};
+use crate::findings::findings;
+use crate::theory;
+use crate::verdict::Verdict;
+use crate::words::{Language, Words};
+
+/// Version of [`Document`].
+///
+/// Changelog:
+/// - 1: first version.
+pub const VERSION: u32 = 1;
+
+/// A report of one run. Rates are in GB/s (10^9 bytes per second) or tokens per second; a missing figure is null.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Document<'a> {
+    /// Version of this shape.
+    version: u32,
+    /// Name of the run.
+    run_id: &'a str,
+    /// Start of the run, RFC 3339, UTC.
+    started_at: &'a str,
+    /// End of the run, RFC 3339, UTC; null when it did not end.
+    finished_at: Option<&'a str>,
+    /// Suite that was measured.
+    suite: &'a str,
+    /// Version of memwall that measured.
+    memwall_version: &'a str,
+    /// What the run directory lacks or contradicts.
+    problems: &'a [String],
+    /// What the run found, in sentences; names stand between backticks.
+    findings: Vec<Finding>,
+    /// Hosts in fleet order.
+    hosts: Vec<Host<'a>>,
+    /// The best model for every host and board.
+    answers: Vec<Answer>,
+    /// Every model and quantisation on every host and board, with an empty KV cache.
+    decisions: Vec<Row<'a>>,
+}
+
+/// A sentence.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Finding {
+    /// `bandwidth`, `model` or `limit`.
+    about: &'static str,
+    /// The sentence.
+    text: String,
+}
+
+/// A host and what it measured.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Host<'a> {
+    /// Name in the fleet file.
+    host: &'a str,
+    /// Catalogue id of its board.
+    board: Option<&'a str>,
+    /// `local`, `ssh`, `qemu-user`, `replay`.
+    transport: &'a str,
+    /// Whether an emulator ran it: its times mean nothing.
+    emulated: bool,
+    /// `ok`, `failed`, `unreachable`, `skipped` or `interrupted`.
+    status: &'static str,
+    /// Stage in which it failed.
+    stage: Option<&'static str>,
+    /// Cause and remedy.
+    reason: Option<&'a str>,
+    /// Theoretical bandwidth of its memory.
+    theory_gb_per_s: Option<f64>,
+    /// Where the theory comes from, or why it is not known.
+    theory_source: &'a str,
+    /// Best usable read.
+    best_read_gb_per_s: Option<f64>,
+    /// Unit that made it.
+    best_read_unit: Option<&'a str>,
+    /// Read over theory; never clipped.
+    read_efficiency: Option<f64>,
+    /// Units by verdict.
+    units_by_verdict: Counts,
+    /// Every unit.
+    units: Vec<Unit<'a>>,
+}
+
+/// Units by verdict.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Counts {
+    /// Nothing speaks against them.
+    ok: usize,
+    /// Something may have disturbed them.
+    suspect: usize,
+    /// Not to be used.
+    invalid: usize,
+    /// Run by an emulator.
+    emulated: usize,
+    /// Without a figure.
+    not_measured: usize,
+}
+
+/// A unit.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Unit<'a> {
+    /// Identifier, unique on its host.
+    unit: &'a str,
+    /// Kernel that ran.
+    kernel: &'a str,
+    /// Variant of the instruction set that really ran.
+    variant: &'a str,
+    /// Threads, one logical CPU each.
+    threads: usize,
+    /// Bytes walked through.
+    working_set_bytes: u64,
+    /// Model of a decode or prefill unit.
+    model: Option<&'a str>,
+    /// Its quantisation.
+    quant: Option<&'a str>,
+    /// Tokens in the KV cache before.
+    depth: Option<u64>,
+    /// Samples.
+    n: usize,
+    /// Rate of the median sample.
+    gb_per_s: Option<f64>,
+    /// Tokens per second of the median sample.
+    tokens_per_s: Option<f64>,
+    /// Nanoseconds per iteration, median.
+    median_ns: Option<f64>,
+    /// 95 % interval of the median, nanoseconds.
+    interval_ns: Option<[f64; 2]>,
+    /// What it is held against.
+    bound_gb_per_s: Option<f64>,
+    /// Measured over bound; never clipped.
+    efficiency: Option<f64>,
+    /// `ok`, `suspect`, `invalid`, `emulated` or `not_measured`.
+    verdict: &'static str,
+    /// Why.
+    reason: Option<&'a str>,
+}
+
+/// The best model for a host or board.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Answer {
+    /// `host` or `board`.
+    place: &'static str,
+    /// Name of the host, or catalogue id of the board.
+    target: String,
+    /// Processor whose memory is meant.
+    processor: String,
+    /// Catalogue id of the model; null where none is fast enough, fits, or nothing can be predicted.
+    model: Option<String>,
+    /// Its quantisation.
+    quant: Option<String>,
+    /// `sure`, `likely`, `unlikely` or `no` for the pace asked for.
+    certainty: Option<&'static str>,
+    /// Pace asked for, tokens per second.
+    min_tokens_per_s: f64,
+    /// Context asked for, tokens.
+    context: u64,
+    /// What is measured or predicted there.
+    expected: Option<Expected>,
+}
+
+/// Tokens per second with their interval.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Expected {
+    /// `measured` or `predicted`.
+    label: &'static str,
+    /// Lower end.
+    low_tokens_per_s: f64,
+    /// Median, or most likely.
+    tokens_per_s: f64,
+    /// Upper end.
+    high_tokens_per_s: f64,
+}
+
+/// A model in a quantisation on a host or board.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Row<'a> {
+    /// `host` or `board`.
+    place: &'static str,
+    /// Name of the host, or catalogue id of the board.
+    target: &'a str,
+    /// Processor whose memory is meant.
+    processor: &'a str,
+    /// Catalogue id of the model.
+    model: &'a str,
+    /// Quantisation.
+    quant: &'a str,
+    /// Bandwidth that bounds it: measured for a host, theoretical for a board.
+    bandwidth_gb_per_s: Option<f64>,
+    /// Bytes that a token reads.
+    read_bytes_per_token: u64,
+    /// Most that the known limits allow.
+    bound_tokens_per_s: Option<f64>,
+    /// What binds.
+    limit: &'static str,
+    /// What is measured or predicted.
+    expected: Option<Expected>,
+    /// RAM that it needs.
+    needed_bytes: u64,
+    /// Whether that is there; null where the RAM is not known.
+    fits: Option<bool>,
+}
+
+/// The document of a run.
+pub(super) fn document<'a>(analysis: &'a Analysis, decisions: &'a Decisions<'a>) -> Document<'a> {
+    let manifest = &analysis.run.manifest;
+    Document {
+        version: VERSION,
+        run_id: &manifest.run_id,
+        started_at: &manifest.started_at,
+        finished_at: manifest.finished_at.as_deref(),
+        suite: &manifest.suite,
+        memwall_version: &manifest.memwall_version,
+        problems: &analysis.run.problems,
+        findings: (findings(analysis, decisions).into_iter())
+            .map(|finding| Finding {
+                about: finding.about,
+                text: Words::new(Language::English).say(&finding.text),
+            })
+            .collect(),
+        hosts: (analysis.hosts.iter())
+            .map(|it| host(it, analysis))
+            .collect(),
+        answers: (decisions.places.iter())
+            .map(|place| answer(place, analysis))
+            .collect(),
+        decisions: (decisions.rows())
+            .map(|(place, load, decision)| row(place, load, decision))
+            .collect(),
+    }
+}
+
+/// JSON Schema of the document, pretty-printed.
+pub(super) fn schema() -> anyhow::Result<String> {
+    let schema = schemars::schema_for!(Document);
+    Ok(serde_json::to_string_pretty(&schema)? + "\n")
+}
+
+/// What is no number is null: JSON knows no infinity.
+fn finite(value: Option<f64>) -> Option<f64> {
+    value.filter(|value| value.is_finite())
+}
+
+fn host<'a>(host: &'a HostAnalysis, analysis: &'a Analysis) -> Host<'a> {
+    let record = &host.data.record;
+    let read = host.best_read.as_ref();
+    Host {
+        host: &record.host,
+        board: theory::board_id(record, &analysis.run.inventory),
+        transport: &record.transport,
+        emulated: record.emulated,
+        status: record.status.name(),
+        stage: record.stage.map(|stage| stage.name()),
+        reason: record.reason.as_deref(),
+        theory_gb_per_s: finite(host.theory.as_ref().ok().map(|theory| theory.gb_per_s)),
+        theory_source: match &host.theory {
+            Ok(theory) => &theory.source,
+            Err(why) => why,
+        },
+        best_read_gb_per_s: finite(read.map(|read| read.gb_per_s)),
+        best_read_unit: read.map(|read| read.unit.as_str()),
+        read_efficiency: finite(host.read_efficiency()),
+        units_by_verdict: Counts {
+            ok: host.count(Verdict::Ok),
+            suspect: host.count(Verdict::Suspect),
+            invalid: host.count(Verdict::Invalid),
+            emulated: host.count(Verdict::Emulated),
+            not_measured: host.count(Verdict::NotMeasured),
+        },
+        units: host.all_units().map(unit).collect(),
+    }
+}
+
+fn unit(unit: &UnitRow) -> Unit<'_> {
+    let model = unit.model.as_ref();
+    let summary = unit.summary.as_ref();
+    Unit {
+        unit: &unit.unit,
+        kernel: &unit.kernel,
+        variant: &unit.variant,
+        threads: unit.cpus.len(),
+        working_set_bytes: unit.working_set_bytes,
+        model: model.map(|model| model.model.as_str()),
+        quant: model.map(|model| model.quant.as_str()),
+        depth: model.map(|model| model.depth),
+        n: unit.samples.len(),
+        gb_per_s: finite(unit.gb_per_s),
+        tokens_per_s: finite(unit.tokens_per_s),
+        median_ns: finite(summary.map(|summary| summary.median)),
+        interval_ns: summary
+            .map(|summary| [summary.ci_low, summary.ci_high])
+            .filter(|ends| ends.iter().all(|end| end.is_finite())),
+        bound_gb_per_s: finite(unit.bound.as_ref().map(|bound| bound.gb_per_s)),
+        efficiency: finite(unit.efficiency),
+        verdict: unit.verdict.name(),
+        reason: unit.reason.as_deref(),
+    }
+}
+
+fn kind(place: &Place) -> &'static str {
+    if place.is_host() { "host" } else { "board" }
+}
+
+fn expected(decision: &Decision) -> Option<Expected> {
+    let expected = decision.expected.as_ref()?;
+    let all = [expected.low, expected.middle, expected.high];
+    (all.iter().all(|it| it.is_finite())).then(|| Expected {
+        label: expected.label.name(),
+        low_tokens_per_s: expected.low,
+        tokens_per_s: expected.middle,
+        high_tokens_per_s: expected.high,
+    })
+}
+
+fn answer(place: &Place, analysis: &Analysis) -> Answer {
+    let best = place.answers(&analysis.run.inventory).into_iter().next();
+    Answer {
+        place: kind(place),
+        target: place.target.name.clone(),
+        processor: place.target.processor.clone(),
+        model: best.as_ref().map(|best| best.decision.model.clone()),
+        quant: best.as_ref().map(|best| best.decision.quant.clone()),
+        certainty: best.as_ref().map(|best| best.certainty.name()),
+        min_tokens_per_s: WISH.min_tokens_per_s,
+        context: WISH.context,
+        expected: best.as_ref().and_then(|best| expected(&best.decision)),
+    }
+}
+
+fn row<'a>(place: &'a Place, load: &'a Load, decision: &'a Decision) -> Row<'a> {
+    Row {
+        place: kind(place),
+        target: &decision.target,
+        processor: &decision.processor,
+        model: &decision.model,
+        quant: &decision.quant,
+        bandwidth_gb_per_s: finite(place.gb_per_s()),
+        read_bytes_per_token: load.read_bytes_per_token,
+        bound_tokens_per_s: finite(decision.bound_tokens_per_s),
+        limit: decision.limit,
+        expected: expected(decision),
+        needed_bytes: decision.need.total_bytes(),
+        fits: decision.fits,
+    }
+}

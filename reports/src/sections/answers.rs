@@ -1,0 +1,80 @@
+//! The answer for every board and host in one line: which model to run there.
+
+use serde::Serialize;
+
+use super::choose::href;
+use super::{Page, value};
+use crate::decide::Expected;
+use crate::decisions::{READING_TOKENS_PER_S, quant_name};
+use crate::recommend::{Answer, Certainty};
+use crate::{bounds, format};
+
+#[derive(Serialize)]
+struct View {
+    pace: String,
+    context: String,
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    place: String,
+    href: String,
+    bandwidth: String,
+    label: &'static str,
+    model: String,
+    quant: String,
+    expected: String,
+    expected_label: &'static str,
+    certainty: &'static str,
+    badge: &'static str,
+    why_not: &'static str,
+}
+
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let inventory = &page.analysis.run.inventory;
+    let rows: Vec<Row> = (page.decisions.places.iter())
+        .map(|place| {
+            let answers = place.answers(inventory);
+            let best = answers.first();
+            let is_enough = |answer: &&Answer| answer.certainty != Certainty::No;
+            let answer = best.filter(is_enough);
+            let expected = answer.and_then(|answer| answer.decision.expected.as_ref());
+            let model = answer.and_then(|answer| inventory.models.get(&answer.decision.model));
+            Row {
+                place: place.name.clone(),
+                href: href(place),
+                bandwidth: format::gb_per_s_or_unknown(place.gb_per_s()),
+                label: if place.is_host() {
+                    "measured"
+                } else {
+                    "theory"
+                },
+                model: model
+                    .map_or_else(String::new, |model| format::foreign_short(&model.name, 40)),
+                quant: answer.map_or_else(String::new, |answer| {
+                    bench_inventory::Quant::from_id(&answer.decision.quant)
+                        .map_or_else(|_| answer.decision.quant.clone(), quant_name)
+                }),
+                expected: expected.map_or_else(String::new, Expected::words),
+                expected_label: expected.map_or("", |expected| expected.label.name()),
+                certainty: answer.map_or("", |answer| answer.certainty.name()),
+                badge: answer.map_or("", |answer| answer.certainty.badge()),
+                why_not: match (answer, best) {
+                    (Some(_), _) => "",
+                    (None, Some(_)) => "no model reaches that pace",
+                    (None, None) if place.target.prediction.is_none() => {
+                        "nothing can be predicted: no like machine was measured"
+                    }
+                    (None, None) => "no model fits",
+                },
+            }
+        })
+        .collect();
+    (!rows.is_empty() && !inventory.models.is_empty()).then_some(())?;
+    value(View {
+        pace: format::integer(READING_TOKENS_PER_S),
+        context: format::integer(bounds::MIN_CONTEXT as f64),
+        rows,
+    })
+}

@@ -1,0 +1,118 @@
+//! One model on every board and host: a picture for one quantisation, a table for all of them.
+
+use serde::Serialize;
+
+use super::choose::{self, href};
+use super::{Page, Scope, value};
+use crate::decide::{Decision, Load};
+use crate::decisions::{Place, REFERENCE_QUANT, load_quant};
+use crate::label::Label;
+use crate::svg::{Bar, Caption, Mark, bar_chart};
+use crate::{format, words};
+
+#[derive(Serialize)]
+struct View {
+    quant: String,
+    chart: String,
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    place: String,
+    href: String,
+    quant: String,
+    fits: bool,
+    fit: String,
+    bound: String,
+    expected: String,
+    label: &'static str,
+    limit: &'static str,
+    longest: String,
+}
+
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let Scope::Model(model) = page.scope else {
+        return None;
+    };
+    let of_model = || (page.decisions.rows()).filter(|(_, load, _)| load.model.id == model.id);
+    let first = of_model().next()?;
+    // A real file has one quantisation, its own.
+    let drawn = of_model()
+        .find(|(_, load, _)| load.quant == Some(REFERENCE_QUANT))
+        .unwrap_or(first);
+    let quant_id = drawn.1.quant_id.as_str();
+    let mut bars: Vec<(f64, Bar)> = of_model()
+        .filter(|(_, load, _)| load.quant_id == quant_id)
+        .filter_map(|(place, _, decision)| bar(place, decision))
+        .collect();
+    bars.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let bars: Vec<Bar> = bars.into_iter().map(|(_, bar)| bar).collect();
+    let caption = Caption {
+        id: "model",
+        title: "Tokens per second of this model on every board and host",
+        description: "One row per board and host. Dashed outline: the bound. Solid bar: measured. Hatched bar: predicted, with its interval.",
+    };
+    value(View {
+        quant: load_quant(drawn.1),
+        chart: match bars.is_empty() {
+            true => String::new(),
+            false => bar_chart(&caption, "tokens/s", &bars),
+        },
+        rows: of_model()
+            .map(|(place, load, decision)| row(place, load, decision))
+            .collect(),
+    })
+}
+
+fn bar(place: &Place, decision: &Decision) -> Option<(f64, Bar)> {
+    let bound = decision.bound_tokens_per_s?;
+    let mut marks = vec![Mark::Theory(bound)];
+    let expected = decision.expected.as_ref();
+    if let Some(expected) = expected {
+        let kind = match expected.label {
+            Label::Measured => "measured",
+            _ => "predicted",
+        };
+        marks.push(Mark::Bar(kind, expected.middle));
+        marks.push(Mark::Interval(expected.low, expected.high));
+    }
+    let value = match expected {
+        Some(expected) => format!(
+            "{} {} of {}",
+            expected.label.name(),
+            expected.words(),
+            format::tokens_per_s(bound)
+        ),
+        None => format!("bound {}", format::tokens_per_s(bound)),
+    };
+    let fit = match decision.fits {
+        Some(false) => format!(" · {}", choose::fit(place, decision)),
+        _ => String::new(),
+    };
+    Some((
+        bound,
+        Bar {
+            label: format!("{}{fit}", words::name(&place.name)),
+            value,
+            marks,
+        },
+    ))
+}
+
+fn row(place: &Place, load: &Load, decision: &Decision) -> Row {
+    let expected = decision.expected.as_ref();
+    Row {
+        place: place.name.clone(),
+        href: href(place),
+        quant: load_quant(load),
+        fits: decision.fits != Some(false),
+        fit: choose::fit(place, decision),
+        bound: (decision.bound_tokens_per_s).map_or_else(|| format::UNKNOWN.into(), format::number),
+        expected: expected.map_or_else(String::new, crate::decide::Expected::words),
+        label: expected.map_or("", |expected| expected.label.name()),
+        limit: decision.limit,
+        longest: (decision.max_context)
+            .map_or_else(String::new, |tokens| format::integer(tokens as f64)),
+    }
+}
