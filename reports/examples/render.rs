@@ -1,6 +1,7 @@
-//! Renders a run directory; with `--fixture` first writes a made-up one there.
+//! Renders a run directory; with `--fixture` first writes a made-up one there, with `--hosts N` one of N measured hosts.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::Context as _;
 
@@ -13,7 +14,21 @@ fn main() -> anyhow::Result<()> {
     if with_fixture {
         args.remove(0);
     }
-    let dir = PathBuf::from(args.first().context("usage: render [--fixture] DIR")?);
+    let n_hosts = match args.first().map(String::as_str) {
+        Some("--hosts") => {
+            let n_hosts = args.get(1).context("--hosts needs a number")?.parse()?;
+            args.drain(..2);
+            Some(n_hosts)
+        }
+        _ => None,
+    };
+    let dir = PathBuf::from(
+        args.first()
+            .context("usage: render [--fixture | --hosts N] DIR")?,
+    );
+    if let Some(n_hosts) = n_hosts {
+        fixture::many_hosts(&dir, n_hosts);
+    }
     if with_fixture {
         fixture::full_run(
             dir.parent().context("DIR has no parent")?,
@@ -22,7 +37,9 @@ fn main() -> anyhow::Result<()> {
                 .to_string_lossy(),
         );
     }
-    bench_reports::frames::write(&dir)?;
-    println!("{}", bench_reports::report::render(&dir)?.display());
+    let started = Instant::now();
+    let written = bench_reports::report::write(&dir)?;
+    println!("{}", written.index.display());
+    println!("{:.2} s", started.elapsed().as_secs_f64());
     Ok(())
 }

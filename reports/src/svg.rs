@@ -79,6 +79,22 @@ impl Canvas {
         ));
     }
 
+    /// A dot that says what it is when it is pointed at; the table below the picture says the same.
+    fn tipped_dot(&mut self, class: &str, (x, y): (f64, f64), radius: f64, tip: &str) {
+        self.push(format_args!(
+            r#"<circle class="{class}" cx="{x:.1}" cy="{y:.1}" r="{radius}" data-tip="{}"/>"#,
+            escape(tip)
+        ));
+    }
+
+    /// An area that shows nothing and says what it belongs to.
+    fn tipped_area(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), tip: &str) {
+        self.push(format_args!(
+            r#"<rect class="hit" x="{x:.0}" y="{y:.0}" width="{width:.0}" height="{height:.0}" data-tip="{}"/>"#,
+            escape(tip)
+        ));
+    }
+
     fn path(&mut self, class: &str, points: &[(f64, f64)]) {
         let mut data = String::new();
         for (i, (x, y)) in points.iter().enumerate() {

@@ -128,7 +128,7 @@ fn freed_bus(target: &Target) -> Vec<Remedy> {
     let Some(host) = target.host else {
         return vec![unknown(
             "stop services and settle the clocks",
-            "not known: no host of this board was measured",
+            "not known from data sheets: measure a host of this board with `--compare-environment`",
         )];
     };
     let mut remedies = Vec::new();

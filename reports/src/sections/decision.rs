@@ -12,7 +12,7 @@ use crate::{bounds, format};
 #[derive(Serialize)]
 struct View {
     min_tokens_per_s: String,
-    context: u64,
+    context: String,
     processor: String,
     room: String,
     rows: Vec<Row>,
@@ -68,8 +68,8 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     basis.sort();
     basis.dedup();
     value(View {
-        min_tokens_per_s: format::number(wish.min_tokens_per_s),
-        context: wish.context,
+        min_tokens_per_s: format::integer(wish.min_tokens_per_s),
+        context: format::integer(wish.context as f64),
         processor: target.processor.to_uppercase(),
         room: target.room.as_ref().map_or_else(String::new, |room| {
             format!(
@@ -131,8 +131,9 @@ fn row(answer: Answer) -> Row {
         from: (answer.from_capacity_bytes).map_or_else(String::new, |bytes| {
             format!("from {}", format::binary_bytes(bytes))
         }),
-        longest: (decision.max_context)
-            .map_or_else(String::new, |tokens| format!("{tokens} tokens")),
+        longest: (decision.max_context).map_or_else(String::new, |tokens| {
+            format!("{} tokens", format::integer(tokens as f64))
+        }),
         loss: (answer.loss).map_or_else(|| format::UNKNOWN.into(), format::signed_percent),
     }
 }

@@ -62,6 +62,7 @@ fn paint(canvas: &mut Canvas, axis: &str, bars: &[Bar]) {
             1.0 => inner_px - text_width(value) - GAP_PX,
             _ => inner_px,
         };
+        let tip = format!("{label}: {value}");
         let label = shorten(label, room_px);
         canvas.text("name", (EDGE_PX, first_line), Anchor::Start, &label);
         let right = canvas.width - EDGE_PX;
@@ -69,6 +70,8 @@ fn paint(canvas: &mut Canvas, axis: &str, bars: &[Bar]) {
         for mark in &bar.marks {
             paint_mark(canvas, &scale, last_line + 7.0, mark);
         }
+        let top = (0.0, i as f64 * row_px + 2.0);
+        canvas.tipped_area(top, (canvas.width, row_px - 2.0), &tip);
     }
 }
 

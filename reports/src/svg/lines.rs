@@ -94,8 +94,23 @@ fn paint(
             })
             .collect();
         canvas.path(&format!("series s{}", i % 5), &points);
-        for point in &points {
-            canvas.dot(&format!("dot s{}", i % 5), *point, 3.5);
+        let shown = line
+            .points
+            .iter()
+            .filter(|(column, _)| columns.contains(column));
+        for (point, (column, value)) in points.iter().zip(shown) {
+            let tip = format!(
+                "{}, {column} {}: {} {}",
+                labels[i],
+                canvas.say(axes.0),
+                canvas.say(&crate::format::number(*value)),
+                canvas.say(axes.1)
+            );
+            canvas.tipped_dot(&format!("dot s{}", i % 5), *point, 3.5, &tip);
+        }
+        // The best point of each line, so that nobody has to look for it.
+        if let Some(best) = points.iter().min_by(|a, b| a.1.total_cmp(&b.1)) {
+            canvas.dot(&format!("best s{}", i % 5), *best, 7.0);
         }
         ends.extend(points.last().map(|point| (i, point.1)));
     }

@@ -245,8 +245,10 @@ impl Frame {
     fn paint_series(&self, canvas: &mut Canvas, chart: &XyChart) {
         let mut ends: Vec<(usize, f64)> = Vec::new();
         for (i, series) in chart.series.iter().enumerate() {
-            let points: Vec<(f64, f64)> = (series.points.iter())
+            let shown: Vec<&(f64, f64)> = (series.points.iter())
                 .filter(|(x, y)| x.is_finite() && y.is_finite())
+                .collect();
+            let points: Vec<(f64, f64)> = (shown.iter())
                 .map(|(x, y)| (self.x.at(*x), self.y.at(*y)))
                 .collect();
             let colour = format!("s{}", i % 5);
@@ -256,8 +258,15 @@ impl Frame {
                 Style::Dots => {}
             }
             if matches!(series.style, Style::Line | Style::Dots) {
-                for point in &points {
-                    canvas.dot(&format!("dot {colour}"), *point, 3.5);
+                for (point, (x, y)) in points.iter().zip(&shown) {
+                    let tip = format!(
+                        "{} · {} · {} {}",
+                        canvas.say(&series.label),
+                        canvas.say(&value(chart.x.kind, *x)),
+                        canvas.say(&value(chart.y.kind, *y)),
+                        canvas.say(&chart.y.label)
+                    );
+                    canvas.tipped_dot(&format!("dot {colour}"), *point, 3.5, &tip);
                 }
             }
             ends.extend(points.last().map(|point| (i, point.1)));
@@ -272,6 +281,14 @@ impl Frame {
             let label = shorten(&self.labels[i], self.labels_px - 10.0);
             canvas.text(&class, (self.right + 6.0, at + 4.5), Anchor::Start, &label);
         }
+    }
+}
+
+/// A value as the ticks of its axis write it.
+fn value(kind: AxisKind, value: f64) -> String {
+    match kind {
+        AxisKind::Bytes => crate::format::binary_bytes(value.max(0.0) as u64),
+        AxisKind::Linear | AxisKind::Log => crate::format::number(value),
     }
 }
 

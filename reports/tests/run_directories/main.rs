@@ -5,6 +5,7 @@ mod experiments;
 mod external;
 mod fixture;
 mod frames;
+mod golden;
 mod hostile;
 mod interop;
 mod merge;
