@@ -136,7 +136,7 @@ impl Words {
         }
         // Whole sentences are remembered: their parts alone are hard to translate.
         for split in &SPLITS[..N_SENTENCE_SPLITS] {
-            if let Some(parts) = split.parts(text) {
+            if let Some(parts) = split.parts(text, tags) {
                 return join(parts, |part| self.say_segment(part, tags));
             }
         }
@@ -156,7 +156,7 @@ impl Words {
             return said;
         }
         for split in SPLITS {
-            if let Some(parts) = split.parts(text) {
+            if let Some(parts) = split.parts(text, tags) {
                 return join(parts, |part| self.say_parts(part, tags, unknown));
             }
         }
@@ -204,7 +204,7 @@ impl Words {
             return Some(with_first(&found, char::to_lowercase).unwrap_or(found));
         }
         for split in SPLITS {
-            let Some(parts) = split.parts(text) else {
+            let Some(parts) = split.parts(text, tags) else {
                 continue;
             };
             let said = parts.into_iter().map(|part| match part {
@@ -278,8 +278,10 @@ enum Split {
     Edges,
     /// At a separator between parts, or one that ends the text.
     At(&'static str),
-    /// At marker characters.
+    /// At tags.
     Tags,
+    /// At names and all else that stays as it is.
+    Names,
     /// Words before brackets, in them, and after.
     Brackets,
 }
@@ -287,7 +289,7 @@ enum Split {
 /// How many of them leave sentences whole.
 const N_SENTENCE_SPLITS: usize = 2;
 
-const SPLITS: [Split; 9] = [
+const SPLITS: [Split; 10] = [
     Split::Edges,
     Split::At(". "),
     Split::Tags,
@@ -297,6 +299,7 @@ const SPLITS: [Split; 9] = [
     Split::At(", "),
     Split::At(" · "),
     Split::At(" / "),
+    Split::Names,
 ];
 
 enum Piece<'a> {
@@ -305,7 +308,7 @@ enum Piece<'a> {
 }
 
 impl Split {
-    fn parts(self, text: &str) -> Option<Vec<Piece<'_>>> {
+    fn parts<'t>(self, text: &'t str, tags: &[Tag]) -> Option<Vec<Piece<'t>>> {
         match self {
             Split::Edges => {
                 let edge = |c: char| c.is_whitespace() || catalogue::is_marker(c);
@@ -341,6 +344,11 @@ impl Split {
                 (pieces.len() > 1).then_some(pieces)
             }
             Split::Tags => {
+                let of_tag = |c| tag_of(c, tags).is_some_and(|tag| !tag.name.is_empty());
+                let pieces = split_keeping(text, of_tag);
+                (pieces.len() > 1).then_some(pieces)
+            }
+            Split::Names => {
                 let pieces = split_keeping(text, catalogue::is_marker);
                 (pieces.len() > 1).then_some(pieces)
             }
@@ -365,7 +373,7 @@ impl Split {
     }
 }
 
-fn split_keeping(text: &str, is_between: fn(char) -> bool) -> Vec<Piece<'_>> {
+fn split_keeping(text: &str, is_between: impl Fn(char) -> bool) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
