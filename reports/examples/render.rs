@@ -7,6 +7,8 @@ use anyhow::Context as _;
 
 #[path = "../tests/run_directories/fixture/mod.rs"]
 mod fixture;
+#[path = "../tests/run_directories/many.rs"]
+mod many;
 
 fn main() -> anyhow::Result<()> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
@@ -27,7 +29,7 @@ fn main() -> anyhow::Result<()> {
             .context("usage: render [--fixture | --hosts N] DIR")?,
     );
     if let Some(n_hosts) = n_hosts {
-        fixture::many_hosts(&dir, n_hosts);
+        many::many_hosts(&dir, n_hosts);
     }
     if with_fixture {
         fixture::full_run(

@@ -8,6 +8,7 @@ mod frames;
 mod golden;
 mod hostile;
 mod interop;
+mod many;
 mod merge;
 mod report;
 mod spanish;

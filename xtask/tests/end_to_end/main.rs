@@ -36,3 +36,6 @@ mod fixture;
 
 #[path = "../../../reports/tests/run_directories/hostile.rs"]
 mod hostile;
+
+#[path = "../../../reports/tests/run_directories/many.rs"]
+mod many;
