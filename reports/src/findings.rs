@@ -272,6 +272,12 @@ fn closest(chains: &[(&HostAnalysis, &Chain)]) -> Option<String> {
     let (share, host) = (chains.iter())
         .filter_map(|(host, chain)| Some((share(chain)?, host)))
         .max_by(|a, b| a.0.total_cmp(&b.0))?;
+    if chains.len() == 1 {
+        return Some(format!(
+            " It makes {} of the tokens that its measured limits allow.",
+            format::percent(share)
+        ));
+    }
     Some(format!(
         " The best, on {}, makes {} of the tokens that its measured limits allow.",
         code(host.name()),
