@@ -325,7 +325,10 @@ fn history_pages(history: &History) -> Vec<Planned<'_>> {
         pages.push((
             format!("history/{}", page_name(&host.name)),
             Scope::HostHistory(host),
-            format!("History of {}", format::foreign_short(&host.name, 80)),
+            format!(
+                "History of {}",
+                words::name(&format::foreign_short(&host.name, 80))
+            ),
             sections::HOST_HISTORY,
         ));
     }
