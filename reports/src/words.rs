@@ -440,3 +440,7 @@ fn show_names(text: &str, names: &[Tag]) -> String {
 pub fn check_catalogue() -> Result<usize, String> {
     catalogue::check(SPANISH)
 }
+
+#[cfg(test)]
+#[path = "words/sentence_tests.rs"]
+mod sentence_tests;

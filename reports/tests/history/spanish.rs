@@ -128,7 +128,7 @@ fn every_fact_that_may_change_has_a_name() {
     let page = temp.path().join("run-12/html/es/history/rock-desk.html");
     let page = fs::read_to_string(page).unwrap();
     assert!(
-        page.contains("modo de potencia"),
+        page.contains("governors de las CPU"),
         "the marks name what changed"
     );
 }
