@@ -11,6 +11,7 @@ mod unit;
 
 use bench_inventory::Board;
 use bench_protocol::{Check, Environment, Residency};
+use rayon::prelude::*;
 
 pub use chain::{Chain, Limit, kernel_rates, mixed_rate};
 pub use experiments::{Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline};
@@ -124,7 +125,7 @@ impl HostAnalysis<'_> {
 pub fn analyse(run: &RunData) -> Analysis<'_> {
     let hosts = run
         .hosts
-        .iter()
+        .par_iter()
         .map(|host| analyse_host(host, run))
         .collect();
     Analysis { run, hosts }

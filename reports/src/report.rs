@@ -3,6 +3,7 @@
 //! Pages ask for nothing outside their folder, and their one script adds comfort only: without it everything is there.
 
 mod document;
+mod pages;
 mod script;
 mod summary;
 
@@ -19,7 +20,7 @@ use crate::analysis::{self, Analysis, HostAnalysis};
 use crate::decisions::Decisions;
 use crate::history::{self, History, StoredRun};
 use crate::sections::{self, Page, Scope, Section};
-use crate::words::{self, Language, Place, Quotes, Words};
+use crate::words::{Language, Words};
 use crate::{format, frames, run_dir, stats, svg};
 
 /// Renders `html/index.html`, its sub-pages and data files, and `summary.md`; returns the path of the index.
@@ -113,8 +114,7 @@ fn render_analysis(
     history: Option<&History>,
 ) -> anyhow::Result<(PathBuf, BTreeSet<String>)> {
     let decisions = Decisions::of(analysis);
-    let (mut files, mut untranslated) =
-        in_all_languages(analysis, pages(analysis, &decisions, history)?);
+    let (mut files, mut untranslated) = pages::render_all(analysis, &decisions, history)?;
     files.insert(
         "data/samples.csv".into(),
         frames::csv(&mut frames::samples(analysis)?)?,
@@ -160,27 +160,6 @@ fn render_analysis(
     Ok((dir.join("html").join("index.html"), untranslated))
 }
 
-/// Every page in every language: English where it is, the others in a folder of their own. Also what stays English.
-fn in_all_languages(
-    analysis: &Analysis,
-    pages: BTreeMap<String, String>,
-) -> (BTreeMap<String, Vec<u8>>, BTreeSet<String>) {
-    let [english, spanish] = Language::ALL.map(Words::new);
-    let spanish = spanish.quoting(Quotes::of(analysis));
-    let paths: BTreeSet<String> = pages.keys().cloned().collect();
-    let mut files = BTreeMap::new();
-    for (path, html) in pages {
-        let place = Place {
-            path: &path,
-            pages: &paths,
-        };
-        let said = spanish.page(&html, Some(&place));
-        files.insert(format!("es/{path}"), said.into_bytes());
-        files.insert(path.clone(), english.page(&html, None).into_bytes());
-    }
-    (files, spanish.missing())
-}
-
 /// File name of a page about something with a foreign name: safe on every file system and in every URL.
 pub(crate) fn page_name(name: &str) -> String {
     let safe: String = name
@@ -215,7 +194,7 @@ struct Frame<'a> {
     footer: &'a str,
     style: &'static str,
     script: &'static str,
-    script_hash: String,
+    script_hash: &'static str,
     title: String,
     subtitle: String,
     run_id: String,
@@ -233,136 +212,6 @@ struct Rendered {
     html: String,
     /// Where the rows behind its pictures stand: a link and its words; empty where there is no picture.
     source: Option<(String, &'static str)>,
-}
-
-/// All pages by path, each with the words of all languages in it.
-fn pages(
-    analysis: &Analysis,
-    decisions: &Decisions,
-    history: Option<&History>,
-) -> anyhow::Result<BTreeMap<String, String>> {
-    let environment = environment()?;
-    let mut pages = BTreeMap::new();
-    let mut add =
-        |path: String, scope: Scope, title: &str, subtitle: &str, sections: &[Section]| {
-            let root = if path.contains('/') { "../" } else { "" };
-            let page = Page {
-                analysis,
-                decisions,
-                scope,
-                history,
-                root,
-            };
-            let switch = language_switch(root, &path);
-            let html = render_page(&environment, &page, (title, subtitle), switch, sections)?;
-            pages.insert(path, html);
-            anyhow::Ok(())
-        };
-    let run_title = format!(
-        "Memory bandwidth, run {}",
-        words::name(&format::foreign_short(&analysis.run.manifest.run_id, 80))
-    );
-    add(
-        "index.html".into(),
-        Scope::Run,
-        &run_title,
-        "",
-        sections::RUN,
-    )?;
-    for host in &analysis.hosts {
-        let title = format!(
-            "Host {}",
-            words::name(&format::foreign_short(host.name(), 80))
-        );
-        add(
-            format!("hosts/{}", page_name(host.name())),
-            Scope::Host(host),
-            &title,
-            &host_subtitle(host),
-            sections::HOST,
-        )?;
-    }
-    for board in analysis.run.inventory.boards.values() {
-        let title = words::name(&format::foreign_short(&board.name, 80));
-        add(
-            format!("boards/{}", page_name(&board.id)),
-            Scope::Board(board),
-            &title,
-            &words::name(&format::foreign(&board.soc)),
-            sections::BOARD,
-        )?;
-    }
-    for model in analysis.run.inventory.models.values() {
-        add(
-            format!("models/{}", page_name(&model.id)),
-            Scope::Model(model),
-            &format::foreign_short(&model.name, 80),
-            "",
-            sections::MODEL,
-        )?;
-    }
-    for (path, scope, title, sections) in history.map(history_pages).unwrap_or_default() {
-        add(path, scope, &title, "", sections)?;
-    }
-    Ok(pages)
-}
-
-/// Path, scope, title and sections of a page.
-type Planned<'a> = (String, Scope<'a>, String, &'static [Section]);
-
-/// The pages of a history, where there is enough of one.
-fn history_pages(history: &History) -> Vec<Planned<'_>> {
-    if !history.is_shown() {
-        return Vec::new();
-    }
-    let mut pages: Vec<Planned> = vec![(
-        "history.html".into(),
-        Scope::History,
-        "History".into(),
-        sections::HISTORY,
-    )];
-    for host in &history.hosts {
-        pages.push((
-            format!("history/{}", page_name(&host.name)),
-            Scope::HostHistory(host),
-            format!(
-                "History of {}",
-                words::name(&format::foreign_short(&host.name, 80))
-            ),
-            sections::HOST_HISTORY,
-        ));
-    }
-    pages
-}
-
-fn host_subtitle(host: &HostAnalysis) -> String {
-    let facts = host.data.facts.as_ref();
-    let told = facts.and_then(|facts| {
-        facts
-            .device_tree_model
-            .as_ref()
-            .or(facts.cpu_model.as_ref())
-    });
-    let name = host.board.map(|board| &board.name).or(told);
-    let emulated = if host.data.record.emulated {
-        " (emulated: function only)"
-    } else {
-        ""
-    };
-    format!(
-        "{}{emulated}",
-        name.map(|name| words::name(&format::foreign_short(name, 100)))
-            .unwrap_or_default()
-    )
-}
-
-/// A link to the same page in the other language. It knows its way from either place, so it has `hreflang`.
-fn language_switch(root: &str, path: &str) -> String {
-    let path = svg::escape(path);
-    words::choice(
-        &format!(r#"<a href="{root}es/{path}" hreflang="es" lang="es">Español</a>"#),
-        &format!(r#"<a href="{root}../{path}" hreflang="en" lang="en">English</a>"#),
-    )
 }
 
 fn render_page(

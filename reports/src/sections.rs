@@ -81,6 +81,7 @@ pub(crate) struct Page<'a> {
 }
 
 /// The part of a run that a page shows.
+#[derive(Clone, Copy)]
 pub(crate) enum Scope<'a> {
     /// All of it.
     Run,

@@ -10,7 +10,7 @@ mod quotes;
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use catalogue::{Catalogue, Tag};
 pub(crate) use page::{Place, missing_note};
@@ -81,7 +81,7 @@ pub(crate) fn choice(english: &str, spanish: &str) -> String {
 /// Says texts in one language, and remembers what it could not say.
 pub struct Words {
     language: Language,
-    quotes: Quotes,
+    quotes: Arc<Quotes>,
     /// What became of a text without tags; `None` when it is not known as a whole.
     cache: RefCell<HashMap<String, Option<String>>>,
     missing: RefCell<BTreeSet<String>>,
@@ -92,14 +92,14 @@ impl Words {
     pub fn new(language: Language) -> Words {
         Words {
             language,
-            quotes: Quotes::default(),
+            quotes: Arc::default(),
             cache: RefCell::default(),
             missing: RefCell::default(),
         }
     }
 
     /// Words for pages that quote these texts.
-    pub(crate) fn quoting(self, quotes: Quotes) -> Words {
+    pub(crate) fn quoting(self, quotes: Arc<Quotes>) -> Words {
         Words { quotes, ..self }
     }
 

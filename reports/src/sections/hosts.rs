@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Page, value};
 use crate::analysis::HostAnalysis;
 use crate::format;
+use crate::history::History;
 use crate::report::page_name;
 use crate::theory;
 use crate::verdict::Verdict;
@@ -12,6 +13,8 @@ use crate::verdict::Verdict;
 #[derive(Serialize)]
 struct View {
     hosts: Vec<Row>,
+    /// Whether a history tells when hosts were last measured well.
+    has_history: bool,
 }
 
 #[derive(Serialize)]
@@ -28,10 +31,13 @@ struct Row {
     read: String,
     share: String,
     units: String,
+    last_valid: String,
+    history_href: String,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let inventory = &page.analysis.run.inventory;
+    let history = page.history.filter(|history| history.is_shown());
     let row = |host: &HostAnalysis| {
         let record = &host.data.record;
         Row {
@@ -60,11 +66,30 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
                 .map(format::percent)
                 .unwrap_or_default(),
             units: units(host),
+            last_valid: history.map_or_else(String::new, |history| last_valid(history, host)),
+            history_href: format!("history/{}", page_name(host.name())),
         }
     };
     value(View {
         hosts: page.analysis.hosts.iter().map(row).collect(),
+        has_history: history.is_some(),
     })
+}
+
+/// How long ago the host last gave usable figures, counted from this run.
+fn last_valid(history: &History, host: &HostAnalysis) -> String {
+    if host.data.record.emulated {
+        return String::new();
+    }
+    match history.last_valid(host.name()) {
+        None => "no valid run".to_owned(),
+        Some(last) if last.n_runs == 0 => "this run".to_owned(),
+        Some(last) => format!(
+            "{} and {} ago",
+            format::count(last.days.max(0) as usize, "day", "days"),
+            format::count(last.n_runs, "run", "runs")
+        ),
+    }
 }
 
 /// The recorded cause and everything that contradicts it.

@@ -9,7 +9,7 @@ use crate::history::date;
 
 const PLOT_PX: f64 = 230.0;
 const TOP_PX: f64 = 24.0;
-const BOTTOM_PX: f64 = 26.0;
+const BOTTOM_PX: f64 = 30.0;
 
 /// Height of a row of labels of marks.
 const ROW_PX: f64 = 17.0;
@@ -373,7 +373,7 @@ fn paint_dates(canvas: &mut Canvas, frame: &Frame) {
         }
         free_from = at + half + GAP_PX;
         canvas.line("grid", (x, frame.bottom), (x, frame.bottom + 4.0));
-        canvas.text("tick", (at, frame.bottom + 17.0), Anchor::Middle, &label);
+        canvas.text("tick", (at, frame.bottom + 21.0), Anchor::Middle, &label);
     }
 }
 

@@ -39,3 +39,6 @@ mod hostile;
 
 #[path = "../../../reports/tests/run_directories/many.rs"]
 mod many;
+
+#[path = "../../../reports/tests/history/made_up.rs"]
+mod made_up;

@@ -6,6 +6,7 @@ use std::process::Command;
 use bench_reports::{frames, report};
 
 use crate::browser::Browser;
+use crate::made_up::Lab;
 use crate::{fixture, hostile};
 
 /// A phone, a laptop, a desktop, px.
@@ -30,6 +31,24 @@ fn whole_report(root: &Path) -> PathBuf {
     dir.join("html")
 }
 
+/// A report after twenty nights in which everything happened that a history shows.
+fn report_with_history(root: &Path) -> PathBuf {
+    let lab = Lab {
+        n_boards: 3,
+        n_nights: 20,
+        n_samples: 5,
+        seed: 7,
+        is_scattered: false,
+    };
+    let history = root.join("history");
+    lab.write(&history).unwrap();
+    let run = root.join("after");
+    std::fs::create_dir_all(&run).unwrap();
+    std::fs::write(run.join("manifest.json"), lab.manifest_after()).unwrap();
+    report::write(&run, Some(&history)).unwrap();
+    run.join("html")
+}
+
 /// One page of every kind.
 fn kinds(html: &Path) -> Vec<PathBuf> {
     let pages = [
@@ -47,11 +66,29 @@ fn kinds(html: &Path) -> Vec<PathBuf> {
     pages.map(|page| html.join(page)).to_vec()
 }
 
+/// The history, and that of one host.
+fn history_pages(html: &Path) -> Vec<PathBuf> {
+    let mut pages = vec![html.join("index.html"), html.join("history.html")];
+    pages.extend(files(&html.join("history")).into_iter().take(1));
+    pages
+}
+
 #[test]
 fn pages_look_right_at_every_width_in_light_and_dark() {
     let temp = tempfile::tempdir().unwrap();
     let html = whole_report(temp.path());
     look_right(&html, &kinds(&html), &WIDTHS, &[false, true]);
+    let html = report_with_history(temp.path());
+    look_right(&html, &history_pages(&html), &WIDTHS, &[false, true]);
+    let spanish = html.join("es");
+    look_right(&spanish, &history_pages(&spanish), &[390, 1280], &[false]);
+}
+
+#[test]
+fn spanish_pages_look_right() {
+    let temp = tempfile::tempdir().unwrap();
+    let html = whole_report(temp.path()).join("es");
+    look_right(&html, &kinds(&html), &[390, 1280], &[false]);
 }
 
 #[test]
@@ -113,13 +150,17 @@ fn pages_keep_the_rules_of_accessibility() {
     let axe = std::fs::read_to_string(node_modules().join("axe-core/axe.min.js")).unwrap();
     let mut browser = Browser::start();
     let mut wrong = Vec::new();
-    for page in kinds(&html) {
+    let mut pages = kinds(&html);
+    pages.push(html.join("es/index.html"));
+    pages.push(html.join("es/hosts/rock-lab.html"));
+    pages.extend(history_pages(&report_with_history(temp.path())));
+    for page in pages {
         for (width, dark) in [(1280, false), (1280, true), (390, false)] {
             browser.open(&page, width, dark);
             browser.evaluate(&axe);
             let found = browser.evaluate(include_str!("pages/axe.js"));
             for sentence in found.as_array().unwrap() {
-                let name = page.strip_prefix(&html).unwrap().display();
+                let name = page.strip_prefix(temp.path()).unwrap().display();
                 let theme = if dark { "dark" } else { "light" };
                 let sentence = sentence.as_str().unwrap();
                 wrong.push(format!("{name} at {width} px, {theme}: {sentence}"));
