@@ -144,22 +144,10 @@ impl Cause {
     pub fn text(&self) -> String {
         format!("{} {} → {}", self.what, self.from, self.to)
     }
-
-    /// The same for a narrow place: a board program by its new name alone.
-    pub fn short(&self) -> String {
-        match self.what == BOARD_PROGRAM {
-            true => format!(
-                "{} {}",
-                self.what,
-                self.to.split(' ').next().unwrap_or_default()
-            ),
-            false => self.text(),
-        }
-    }
 }
 
 /// The word for the program that measures.
-const BOARD_PROGRAM: &str = "board program";
+pub(crate) const BOARD_PROGRAM: &str = "board program";
 
 impl Change {
     /// New figure over the old one.

@@ -17,6 +17,7 @@ mod history_hosts;
 mod history_link;
 mod history_runs;
 mod history_summary;
+mod history_words;
 mod host_chain;
 mod host_environment;
 mod host_facts;

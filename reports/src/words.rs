@@ -353,24 +353,43 @@ impl Split {
                 (pieces.len() > 1).then_some(pieces)
             }
             Split::Brackets => {
-                let open = text.find(['(', '['])?;
-                let closing = if text[open..].starts_with('(') {
-                    ')'
-                } else {
-                    ']'
-                };
-                let close = open + text[open..].rfind(closing)?;
-                let pieces = vec![
-                    Piece::Words(&text[..open]),
-                    Piece::Between(&text[open..=open]),
-                    Piece::Words(&text[open + 1..close]),
-                    Piece::Between(&text[close..=close]),
-                    Piece::Words(&text[close + 1..]),
-                ];
-                Some(pieces)
+                let mut pieces = Vec::new();
+                let mut rest = text;
+                while let Some((open, close)) = bracket(rest) {
+                    pieces.extend([
+                        Piece::Words(&rest[..open]),
+                        Piece::Between(&rest[open..=open]),
+                        Piece::Words(&rest[open + 1..close]),
+                        Piece::Between(&rest[close..=close]),
+                    ]);
+                    rest = &rest[close + 1..];
+                }
+                pieces.push(Piece::Words(rest));
+                (pieces.len() > 1).then_some(pieces)
             }
         }
     }
+}
+
+/// Where the first bracket opens that is closed again, and where it closes.
+fn bracket(text: &str) -> Option<(usize, usize)> {
+    let open = text.find(['(', '['])?;
+    let (opening, closing) = match text[open..].starts_with('(') {
+        true => ('(', ')'),
+        false => ('[', ']'),
+    };
+    let mut depth = 0_usize;
+    for (at, c) in text[open..].char_indices() {
+        if c == opening {
+            depth += 1;
+        } else if c == closing {
+            depth -= 1;
+            if depth == 0 {
+                return Some((open, open + at));
+            }
+        }
+    }
+    None
 }
 
 fn split_keeping(text: &str, is_between: impl Fn(char) -> bool) -> Vec<Piece<'_>> {
@@ -395,7 +414,7 @@ fn tag_of(c: char, tags: &[Tag]) -> Option<&Tag> {
     tags.get(catalogue::marker_index(c)?)
 }
 
-/// Puts a marker in the place of each marked name, and of each character that would be taken for a marker.
+/// Puts a marker in the place of each marked name and of code between backticks, and of each character that would be taken for a marker.
 fn hide_names(text: &str) -> (String, Vec<Tag>) {
     let mut hidden = String::with_capacity(text.len());
     let mut names = Vec::new();
@@ -405,11 +424,13 @@ fn hide_names(text: &str) -> (String, Vec<Tag>) {
             c if c == NAME_MARKS[0] => {
                 (rest.find(NAME_MARKS[1])).map_or(rest.len(), |at| at + NAME_MARKS[1].len_utf8())
             }
+            '`' => rest[1..].find('`').map_or(1, |at| at + 2),
             c => c.len_utf8(),
         };
         let (part, next) = rest.split_at(len);
         rest = next;
-        if c != NAME_MARKS[0] && !catalogue::is_marker(c) {
+        let is_name = c == NAME_MARKS[0] || len > c.len_utf8();
+        if !is_name && !catalogue::is_marker(c) {
             hidden.push(c);
             continue;
         }
@@ -440,3 +461,7 @@ fn show_names(text: &str, names: &[Tag]) -> String {
 pub fn check_catalogue() -> Result<usize, String> {
     catalogue::check(SPANISH)
 }
+
+#[cfg(test)]
+#[path = "words/sentence_tests.rs"]
+mod sentence_tests;

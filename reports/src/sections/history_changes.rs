@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Page, Scope, value};
+use super::{Page, Scope, history_words, value};
 use crate::format;
 use crate::history::{Change, History, HostHistory};
 use crate::report::page_name;
@@ -72,17 +72,13 @@ fn row(history: &History, host: &HostHistory, change: &Change) -> Row {
         date: history.runs[change.run].date(),
         host: format::foreign_short(&host.name, 80),
         href: format!("history/{}", page_name(&host.name)),
-        line: line.label.clone(),
+        line: history_words::line(line, &line.label),
         before: figure.format(change.found.before),
         after: figure.format(change.found.after),
         ratio: ratio(change),
         word: word(host, change),
         standing: change.found.standing.words(),
-        causes: change
-            .causes
-            .iter()
-            .map(crate::history::Cause::text)
-            .collect(),
+        causes: change.causes.iter().map(history_words::cause).collect(),
     }
 }
 
@@ -106,11 +102,7 @@ fn word(host: &HostHistory, change: &Change) -> &'static str {
 pub(super) fn in_short(history: &History, host: &HostHistory, change: &Change) -> String {
     let line = &host.lines[change.line];
     let figure = line.chart.figure();
-    let causes: Vec<String> = change
-        .causes
-        .iter()
-        .map(crate::history::Cause::text)
-        .collect();
+    let causes: Vec<String> = change.causes.iter().map(history_words::cause).collect();
     let causes = match causes.is_empty() {
         true => String::new(),
         false => format!(" ({})", causes.join("; ")),
@@ -118,7 +110,7 @@ pub(super) fn in_short(history: &History, host: &HostHistory, change: &Change) -
     format!(
         "{}, {}: {} to {}, {}{causes}",
         history.runs[change.run].date(),
-        line.label,
+        history_words::line(line, &line.label),
         figure.format(change.found.before),
         figure.format(change.found.after),
         format::signed_percent(change.ratio() - 1.0)

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Page, Scope, value, verdict_word};
+use super::{Page, Scope, history_words, value, verdict_word};
 use crate::format;
-use crate::history::{Cause, Chart, History, HostHistory, Line, date};
+use crate::history::{Chart, History, HostHistory, Line, date};
 use crate::svg::{self, Caption, Timeline, TimelineLine, TimelinePoint};
 
 /// Lines of one picture: each has a colour of its own.
@@ -85,8 +85,8 @@ fn chart_view(
         false => String::new(),
     };
     let name = |line: &Line| match are_alike {
-        true => line.name.clone(),
-        false => line.label.clone(),
+        true => history_words::line(line, &line.name),
+        false => history_words::line(line, &line.label),
     };
     let line = |line: &&Line| TimelineLine {
         label: name(line),
@@ -122,7 +122,9 @@ fn chart_view(
         svg: svg::timeline(&caption, &picture),
         title,
         unit: figure.unit(),
-        columns: lines.iter().map(|line| line.label.clone()).collect(),
+        columns: (lines.iter())
+            .map(|line| history_words::line(line, &line.label))
+            .collect(),
         rows,
         n_left_out,
     }
@@ -139,7 +141,7 @@ fn marks(history: &History, host: &HostHistory, lines: &[&Line]) -> Vec<(usize, 
             }
             let causes = host.causes((a.run, a.setup), (b.run, b.setup), &history.runs);
             let of_run = marks.entry(b.run).or_default();
-            for cause in causes.iter().map(Cause::short) {
+            for cause in causes.iter().map(history_words::short_cause) {
                 if !of_run.contains(&cause) {
                     of_run.push(cause);
                 }
@@ -155,6 +157,7 @@ fn marks(history: &History, host: &HostHistory, lines: &[&Line]) -> Vec<(usize, 
 /// What the picture shows, for people who cannot see it.
 fn description(history: &History, lines: &[&Line], marks: &[(usize, String)]) -> String {
     let of_line = |line: &&Line| {
+        let label = history_words::line(line, &line.label);
         let figure = line.chart.figure();
         let n_hollow = line.points.len() - line.usable().count();
         let hollow = match n_hollow {
@@ -165,12 +168,11 @@ fn description(history: &History, lines: &[&Line], marks: &[(usize, String)]) ->
             ),
         };
         let Some((last, value)) = line.usable().last() else {
-            return format!("{}: no valid figure{hollow}.", line.label);
+            return format!("{label}: no valid figure{hollow}.");
         };
         let values = || line.usable().map(|(_, value)| value);
         format!(
-            "{}: {} to {}, last {} on {}{hollow}.",
-            line.label,
+            "{label}: {} to {}, last {} on {}{hollow}.",
             figure.format(values().fold(f64::INFINITY, f64::min)),
             figure.format(values().fold(0.0, f64::max)),
             figure.format(value),

@@ -6,7 +6,7 @@ use super::{Page, value};
 use crate::format;
 use crate::history::{History, HostHistory, Standing, Visit};
 use crate::report::page_name;
-use crate::svg;
+use crate::{svg, words};
 
 #[derive(Serialize)]
 struct View {
@@ -70,7 +70,7 @@ fn row(history: &History, host: &HostHistory) -> Row {
                     .unwrap_or_default()
                     .to_owned()
             })
-            .unwrap_or_else(|| "never".into()),
+            .unwrap_or_else(|| "no valid run".into()),
         age: last.as_ref().map(age).unwrap_or_default(),
         since: (host.visits.last())
             .filter(|visit| !visit.is_valid())
@@ -106,7 +106,7 @@ pub(super) fn why(visit: &Visit) -> String {
         .map(|reason| format::foreign_short(reason, 300));
     let status = format::foreign_short(&visit.status, 20);
     match (reason, visit.n_invalid) {
-        (Some(reason), _) => format!("{status}: {reason}"),
+        (Some(reason), _) => format!("{status}: {}", words::name(&reason)),
         (None, 0) => format!("{status}, nothing was measured"),
         (None, n) => format!(
             "{status}, but no figure is valid: {} invalid",

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Page, Scope, value};
+use super::{Page, Scope, history_words, value};
 use crate::format;
 use crate::history::{History, Standing};
 use crate::report::page_name;
@@ -26,7 +26,11 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
 
 fn of_run(history: &History) -> Option<View> {
     if !history.is_shown() {
-        let problems = history.problems.clone();
+        let problems: Vec<String> = history
+            .problems
+            .iter()
+            .map(|it| history_words::problem(it))
+            .collect();
         return (!problems.is_empty()).then_some(View {
             sentences: Vec::new(),
             href: String::new(),
@@ -40,7 +44,11 @@ fn of_run(history: &History) -> Option<View> {
     Some(View {
         sentences,
         href: "history.html".into(),
-        problems: history.problems.clone(),
+        problems: history
+            .problems
+            .iter()
+            .map(|it| history_words::problem(it))
+            .collect(),
     })
 }
 

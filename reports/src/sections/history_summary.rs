@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Page, value};
+use super::{Page, history_words, value};
 use crate::format;
 use crate::history::{History, HostHistory, Standing};
 
@@ -16,7 +16,11 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let history = page.history?;
     value(View {
         sentences: vec![extent(history), newest(history), changed(history)],
-        problems: history.problems.clone(),
+        problems: history
+            .problems
+            .iter()
+            .map(|it| history_words::problem(it))
+            .collect(),
     })
 }
 

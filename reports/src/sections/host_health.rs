@@ -36,7 +36,11 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             Weight::Note => "not_measured",
         },
         what: finding.what,
-        remedy: finding.remedy,
+        // A line for a shell is code as a whole.
+        remedy: match finding.remedy.starts_with("echo ") {
+            true => format!("`{}`", finding.remedy),
+            false => finding.remedy,
+        },
     };
     value(View {
         rows: findings.into_iter().map(row).collect(),

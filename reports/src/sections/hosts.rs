@@ -82,7 +82,7 @@ fn last_valid(history: &History, host: &HostAnalysis) -> String {
         return String::new();
     }
     match history.last_valid(host.name()) {
-        None => "never".to_owned(),
+        None => "no valid run".to_owned(),
         Some(last) if last.n_runs == 0 => "this run".to_owned(),
         Some(last) => format!(
             "{} and {} ago",

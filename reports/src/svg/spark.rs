@@ -38,7 +38,9 @@ pub(crate) fn sparkline(label: &str, points: &[(f64, f64, bool)], days: (f64, f6
     }
     let [english, spanish] = Language::ALL.map(|language| {
         let words = Words::new(language);
-        let said = format!(r#"aria-label="{}""#, super::escape(&words.say(label)));
+        // Said already: the pass over the page must leave it alone.
+        let said = words::name(&words.say(label));
+        let said = format!(r#"aria-label="{}""#, super::escape(&said));
         (said, words::missing_note(&words.missing()))
     });
     format!(

@@ -198,6 +198,10 @@ impl Pattern {
             let text = match capture.kind {
                 Kind::Number => number::localise(capture.text),
                 Kind::Text => of_part(capture.text)?,
+                // A sentence of ours that stands where a name might stand.
+                Kind::Quote if is_prose(capture.text) => {
+                    of_part(capture.text).unwrap_or_else(|| capture.text.to_owned())
+                }
                 Kind::Quote | Kind::Word => capture.text.to_owned(),
             };
             said.insert(capture.hole, text);
@@ -309,6 +313,11 @@ fn ends(kind: Kind, text: &str, rest: &[Part]) -> Vec<usize> {
             .collect()
         }
     }
+}
+
+/// Whether a text has several words; names from outside are markers by now, or stand alone.
+fn is_prose(text: &str) -> bool {
+    text.trim().contains(' ') && number::has_words(text)
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

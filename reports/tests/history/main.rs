@@ -8,6 +8,7 @@
 #[path = "../run_directories/fixture/mod.rs"]
 mod fixture;
 mod made_up;
+mod spanish;
 
 use std::fs;
 use std::path::{Path, PathBuf};
