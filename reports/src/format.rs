@@ -34,6 +34,14 @@ pub fn integer(value: f64) -> String {
     }
 }
 
+/// An error of arithmetic: `1.00e-6`.
+pub fn scientific(value: f64) -> String {
+    match value.is_finite() {
+        true => format!("{value:.2e}"),
+        false => UNKNOWN.to_owned(),
+    }
+}
+
 /// A bandwidth: `33.8 GB/s` (10^9 bytes per second).
 pub fn gb_per_s(value: f64) -> String {
     with_unit(value, "GB/s")

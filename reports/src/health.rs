@@ -166,7 +166,10 @@ fn firmware_throttling(facts: &Facts) -> Option<Finding> {
 fn load(facts: &Facts) -> Option<Finding> {
     let load = facts.load_1min.filter(|load| *load > MAX_LOAD)?;
     Some(problem(
-        format!("other programs run: load {load:.2} over the last minute"),
+        format!(
+            "other programs run: load {} over the last minute",
+            format::number(load)
+        ),
         "stop what is not needed (`top` shows what runs), or wait a minute if it has ended",
     ))
 }

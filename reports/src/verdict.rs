@@ -141,8 +141,9 @@ fn wrong_output(evidence: &Evidence) -> Option<String> {
                 .into(),
         ),
         Some(check) if !check.passed => Some(format!(
-            "the kernel's output differs from the reference: error {:.2e}, allowed {:.2e}",
-            check.max_error, check.tolerance
+            "the kernel's output differs from the reference: error {}, allowed {}",
+            format::scientific(check.max_error),
+            format::scientific(check.tolerance)
         )),
         Some(_) => None,
     }
@@ -261,7 +262,10 @@ fn low_causes(evidence: &Evidence) -> Vec<String> {
         causes.push("a virtual machine shares the bus with its neighbours".into());
     }
     if let Some(load) = facts.load_1min.filter(|load| *load > 0.5) {
-        causes.push(format!("other programs ran (load {load:.1})"));
+        causes.push(format!(
+            "other programs ran (load {})",
+            format::number(load)
+        ));
     }
     causes.push("fewer channels are populated than the board has".into());
     causes

@@ -143,17 +143,20 @@ impl UnitRow {
     }
 }
 
-/// Gives every matrix and decode unit the rate at which as many cores eat the same weights from their caches: of its
-/// format, or of its mixture of formats.
+/// Gives every matrix and decode unit the rate at which its cores eat the same weights from their caches: of its
+/// format, or of its mixture of formats. Where exactly these CPUs were not measured so, as many others stand for them:
+/// four small cores must not be held against four large ones that happened to be measured, too.
 pub(super) fn set_kernel_limits(units: &mut [UnitRow]) {
     let cached = kernel_rates(units);
+    let same_cpus = rates_by_cpus(units);
     for unit in units
         .iter_mut()
         .filter(|unit| unit.residency != Some(Residency::Cache))
     {
         let rate = |format: &str| {
-            let key = (format.to_owned(), unit.cpus.len());
-            cached.get(&key).copied()
+            let own = same_cpus.get(&(format.to_owned(), unit.cpus.clone()));
+            let alike = || cached.get(&(format.to_owned(), unit.cpus.len()));
+            own.or_else(alike).copied()
         };
         unit.kernel_gb_per_s = match unit.kind {
             UnitKind::Gemv => unit.kernel.strip_prefix("gemv_").and_then(rate),
@@ -166,19 +169,33 @@ pub(super) fn set_kernel_limits(units: &mut [UnitRow]) {
 /// Rate at which this many cores eat weights of this format from their caches, GB/s, by format and number of threads.
 pub fn kernel_rates(units: &[UnitRow]) -> BTreeMap<(String, usize), f64> {
     let mut cached: BTreeMap<(String, usize), f64> = BTreeMap::new();
-    let measured = units
-        .iter()
-        .filter(|unit| unit.kind == UnitKind::Gemv && unit.residency == Some(Residency::Cache))
-        .filter(|unit| unit.verdict.is_usable() && unit.is_quiet());
-    for unit in measured {
-        if let (Some(format), Some(gb_per_s)) = (unit.kernel.strip_prefix("gemv_"), unit.gb_per_s) {
-            let best = cached
-                .entry((format.to_owned(), unit.cpus.len()))
-                .or_insert(gb_per_s);
-            *best = best.max(gb_per_s);
-        }
+    for (format, unit, gb_per_s) in cached_products(units) {
+        let best = cached
+            .entry((format.to_owned(), unit.cpus.len()))
+            .or_insert(gb_per_s);
+        *best = best.max(gb_per_s);
     }
     cached
+}
+
+/// The same by format and CPUs.
+fn rates_by_cpus(units: &[UnitRow]) -> BTreeMap<(String, Vec<u32>), f64> {
+    let mut rates: BTreeMap<(String, Vec<u32>), f64> = BTreeMap::new();
+    for (format, unit, gb_per_s) in cached_products(units) {
+        let best = rates
+            .entry((format.to_owned(), unit.cpus.clone()))
+            .or_insert(gb_per_s);
+        *best = best.max(gb_per_s);
+    }
+    rates
+}
+
+/// Usable products of a matrix in the caches: format, unit, GB/s.
+fn cached_products(units: &[UnitRow]) -> impl Iterator<Item = (&str, &UnitRow, f64)> {
+    (units.iter())
+        .filter(|unit| unit.kind == UnitKind::Gemv && unit.residency == Some(Residency::Cache))
+        .filter(|unit| unit.verdict.is_usable() && unit.is_quiet())
+        .filter_map(|unit| Some((unit.kernel.strip_prefix("gemv_")?, unit, unit.gb_per_s?)))
 }
 
 /// Rate over weights of several formats, one after the other; `None` while one of them is unknown.

@@ -105,10 +105,7 @@ fn items(facts: &Facts) -> Vec<(&'static str, String)> {
         ("page", format::binary_bytes(facts.page_bytes)),
         (
             "load over one minute",
-            facts
-                .load_1min
-                .map(|load| format!("{load:.2}"))
-                .unwrap_or_default(),
+            facts.load_1min.map(format::number).unwrap_or_default(),
         ),
     ]
 }

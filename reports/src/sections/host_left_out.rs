@@ -21,7 +21,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let left_out = page.host()?.data.left_out.as_ref()?;
     let unit = |unit: &crate::run_dir::LeftOutUnit| Unit {
         unit: format::foreign_short(&unit.unit, 80),
-        estimated_s: format!("{:.1}", unit.estimated_ms as f64 / 1000.0),
+        estimated_s: format::number(unit.estimated_ms as f64 / 1000.0),
     };
     value(View {
         budget_s: left_out.budget_s,

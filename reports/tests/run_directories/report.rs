@@ -314,6 +314,36 @@ fn chain_names_the_smaller_limit() {
 }
 
 #[test]
+fn small_cores_are_held_against_their_own_rate() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("run");
+    let (small, large) = ([0, 1, 2, 3], [4, 5, 6, 7]);
+    let mut units = [
+        Unit::stream("read", (1, 0), &large, 24.0),
+        Unit::gemv("q4_0", Residency::Cache, &large, 31.0),
+        Unit::gemv("q4_0", Residency::Cache, &small, 9.0),
+        Unit::gemv("q4_0", Residency::Dram, &large, 22.0),
+        Unit::gemv("q4_0", Residency::Dram, &small, 8.0),
+    ];
+    for (i, unit) in units.iter_mut().enumerate() {
+        unit.unit = format!("{}/{i}", unit.unit);
+    }
+    let host = measured(
+        record("rock", Some("rock-5b"), "ssh"),
+        rock_facts(),
+        "neon",
+        &units,
+    );
+    write_run(&dir, &[host]);
+    let run = run_dir::read(&dir).unwrap();
+    let analysis = analysis::analyse(&run);
+    let limits: Vec<_> = (analysis.hosts[0].units.iter())
+        .filter_map(|unit| unit.limit())
+        .collect();
+    assert_eq!(limits, [analysis::Limit::Memory, analysis::Limit::Kernel]);
+}
+
+#[test]
 fn foreign_text_is_text() {
     let temp = tempfile::tempdir().unwrap();
     let dir = crate::hostile::run(temp.path());
