@@ -39,6 +39,3 @@ mod hostile;
 
 #[path = "../../../reports/tests/run_directories/many.rs"]
 mod many;
-
-#[path = "../../../reports/tests/history/made_up.rs"]
-mod made_up;

@@ -6,7 +6,6 @@ use std::process::Command;
 use bench_reports::{frames, report};
 
 use crate::browser::Browser;
-use crate::made_up::Lab;
 use crate::{fixture, hostile};
 
 /// A phone, a laptop, a desktop, px.
@@ -33,19 +32,17 @@ fn whole_report(root: &Path) -> PathBuf {
 
 /// A report after twenty nights in which everything happened that a history shows.
 fn report_with_history(root: &Path) -> PathBuf {
-    let lab = Lab {
-        n_boards: 3,
-        n_nights: 20,
-        n_samples: 5,
-        seed: 7,
-        is_scattered: false,
-    };
-    let history = root.join("history");
-    lab.write(&history).unwrap();
     let run = root.join("after");
-    std::fs::create_dir_all(&run).unwrap();
-    std::fs::write(run.join("manifest.json"), lab.manifest_after()).unwrap();
-    report::write(&run, Some(&history)).unwrap();
+    // The example writes Parquet, which only bench-reports may.
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--locked", "--package", "bench-reports"])
+        .args(["--example", "history", "--", "--boards", "3"])
+        .args(["--nights", "20", "--samples", "5", "--render"])
+        .args([&run, &root.join("history")])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
     run.join("html")
 }
 
