@@ -447,14 +447,16 @@ fn text<'a>(rows: &[Row<'a>], pick: impl Fn(&Row<'a>) -> Option<String>) -> Vec<
     rows.iter().map(pick).collect()
 }
 
-fn column<T, Phantom: ?Sized>(name: &str, values: T) -> Column
+/// A column of these values.
+pub(crate) fn column<T, Phantom: ?Sized>(name: &str, values: T) -> Column
 where
     Series: NamedFrom<T, Phantom>,
 {
     Series::new(name.into(), values).into_column()
 }
 
-fn frame(columns: Vec<Column>) -> anyhow::Result<DataFrame> {
+/// A frame of columns of the same length.
+pub(crate) fn frame(columns: Vec<Column>) -> anyhow::Result<DataFrame> {
     let height = columns.first().map_or(0, Column::len);
     Ok(DataFrame::new(height, columns)?)
 }

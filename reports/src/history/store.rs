@@ -21,9 +21,10 @@ use polars_io::prelude::{ParquetReader, ParquetWriter};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, HostAnalysis, UnitKind, UnitRow};
+use crate::frames::{self, column, frame};
 use crate::run_dir::RunManifest;
 use crate::verdict::Verdict;
-use crate::{epoch, frames, stats, theory};
+use crate::{epoch, stats, theory};
 
 /// Version of the layout above and of the columns.
 ///
@@ -396,16 +397,4 @@ pub(super) fn kind_name(kind: UnitKind) -> &'static str {
         UnitKind::Peak => "peak",
         UnitKind::External => "external",
     }
-}
-
-fn column<T, Phantom: ?Sized>(name: &str, values: T) -> Column
-where
-    Series: NamedFrom<T, Phantom>,
-{
-    Series::new(name.into(), values).into_column()
-}
-
-fn frame(columns: Vec<Column>) -> anyhow::Result<DataFrame> {
-    let height = columns.first().map_or(0, Column::len);
-    Ok(DataFrame::new(height, columns)?)
 }

@@ -23,12 +23,11 @@ struct View {
     rows: Vec<Row>,
 }
 
-/// One place and load. Keys are short: a page has many rows.
+/// One place and load.
 #[derive(Serialize)]
 pub(super) struct Row {
     place: String,
     href: String,
-    is_host: bool,
     model: String,
     model_href: String,
     quant: String,
@@ -38,6 +37,7 @@ pub(super) struct Row {
     expected: String,
     label: &'static str,
     limit: &'static str,
+    longest: String,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
@@ -97,7 +97,6 @@ pub(super) fn row(place: &Place, load: &Load, decision: &Decision) -> Row {
     Row {
         place: place.name.clone(),
         href: href(place),
-        is_host: place.is_host(),
         model: format::foreign_short(&load.model.name, 40),
         model_href: format!("models/{}", page_name(&load.model.id)),
         quant: load_quant(load),
@@ -109,6 +108,8 @@ pub(super) fn row(place: &Place, load: &Load, decision: &Decision) -> Row {
         expected: expected.map_or_else(String::new, Expected::words),
         label: expected.map_or("", |expected| expected.label.name()),
         limit: decision.limit,
+        longest: (decision.max_context)
+            .map_or_else(String::new, |tokens| format::integer(tokens as f64)),
     }
 }
 

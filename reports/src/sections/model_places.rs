@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::choose::{self, href};
+use super::choose;
 use super::{Page, Scope, value};
-use crate::decide::{Decision, Load};
+use crate::decide::Decision;
 use crate::decisions::{Place, REFERENCE_QUANT, load_quant};
 use crate::label::Label;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
@@ -14,21 +14,7 @@ use crate::{format, words};
 struct View {
     quant: String,
     chart: String,
-    rows: Vec<Row>,
-}
-
-#[derive(Serialize)]
-struct Row {
-    place: String,
-    href: String,
-    quant: String,
-    fits: bool,
-    fit: String,
-    bound: String,
-    expected: String,
-    label: &'static str,
-    limit: &'static str,
-    longest: String,
+    rows: Vec<choose::Row>,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
@@ -60,7 +46,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             false => bar_chart(&caption, "tokens/s", &bars),
         },
         rows: of_model()
-            .map(|(place, load, decision)| row(place, load, decision))
+            .map(|(place, load, decision)| choose::row(place, load, decision))
             .collect(),
     })
 }
@@ -98,21 +84,4 @@ fn bar(place: &Place, decision: &Decision) -> Option<(f64, Bar)> {
             marks,
         },
     ))
-}
-
-fn row(place: &Place, load: &Load, decision: &Decision) -> Row {
-    let expected = decision.expected.as_ref();
-    Row {
-        place: place.name.clone(),
-        href: href(place),
-        quant: load_quant(load),
-        fits: decision.fits != Some(false),
-        fit: choose::fit(place, decision),
-        bound: (decision.bound_tokens_per_s).map_or_else(|| format::UNKNOWN.into(), format::number),
-        expected: expected.map_or_else(String::new, crate::decide::Expected::words),
-        label: expected.map_or("", |expected| expected.label.name()),
-        limit: decision.limit,
-        longest: (decision.max_context)
-            .map_or_else(String::new, |tokens| format::integer(tokens as f64)),
-    }
 }
