@@ -177,20 +177,39 @@ pub fn enumeration(items: &[String]) -> String {
     }
 }
 
-/// Text from outside, safe to place in a sentence: control characters and direction overrides become `\u{fffd}`.
+/// Text from outside, safe to show to people: in a page, a table of a terminal, a log, Markdown, CSV or JSON. One line.
 ///
-/// Direction overrides would reorder the page around a host's name, and control characters are not allowed in XML.
+/// Line ends and tabs become blanks. Characters that a reader cannot see but that change what is shown become
+/// `\u{fffd}`: control characters begin escape sequences of terminals and are not allowed in XML, direction marks reorder
+/// the text around a name, invisible characters make two names look the same.
 pub fn foreign(text: &str) -> String {
     text.chars()
         .map(|c| match c {
-            '\t' | '\n' => ' ',
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                '\u{fffd}'
-            }
-            c if c.is_control() => '\u{fffd}',
+            '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' => ' ',
+            c if c.is_control() || is_deceptive(c) => char::REPLACEMENT_CHARACTER,
             c => c,
         })
         .collect()
+}
+
+/// Whether a character is invisible and changes how the text around it is shown or compared.
+///
+/// Source: the default ignorable code points of Unicode, without the variation selectors that emoji need and the fillers
+/// of Korean text; interlinear annotations and the noncharacters of the basic plane.
+fn is_deceptive(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' // soft hyphen
+            | '\u{61c}' // Arabic letter mark
+            | '\u{180e}' // Mongolian vowel separator
+            | '\u{200b}'..='\u{200f}' // zero width, left-to-right and right-to-left mark
+            | '\u{202a}'..='\u{202e}' // embeddings and overrides
+            | '\u{2060}'..='\u{206f}' // word joiner, invisible operators, isolates
+            | '\u{feff}' // byte order mark
+            | '\u{fff9}'..='\u{fffb}' // interlinear annotations
+            | '\u{fffe}'..='\u{ffff}' // noncharacters, not allowed in XML
+            | '\u{e0000}'..='\u{e0fff}' // tags, supplementary variation selectors
+    )
 }
 
 /// [`foreign`] text cut to `max_chars` characters, with an ellipsis where something was cut.
@@ -282,6 +301,20 @@ mod tests {
     #[test]
     fn cleans_foreign_text() {
         assert_eq!(foreign("a\u{202e}b\u{7}c\td"), "a\u{fffd}b\u{fffd}c d");
+        assert_eq!(foreign("\u{1b}[31m\r\n::x"), "\u{fffd}[31m  ::x");
+        assert_eq!(foreign("größe 板 🖥\u{fe0f}"), "größe 板 🖥\u{fe0f}");
+        for deceptive in [
+            '\u{9b}',
+            '\u{ad}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200f}',
+            '\u{2066}',
+            '\u{feff}',
+            '\u{e0041}',
+        ] {
+            assert_eq!(foreign(&format!("a{deceptive}b")), "a\u{fffd}b");
+        }
         assert_eq!(foreign_short("abcdef", 4), "abc…");
         assert_eq!(foreign_short("abcd", 4), "abcd");
     }
