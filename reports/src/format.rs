@@ -177,50 +177,7 @@ pub fn enumeration(items: &[String]) -> String {
     }
 }
 
-/// Text from outside, safe to show to people: in a page, a table of a terminal, a log, Markdown, CSV or JSON. One line.
-///
-/// Line ends and tabs become blanks. Characters that a reader cannot see but that change what is shown become
-/// `\u{fffd}`: control characters begin escape sequences of terminals and are not allowed in XML, direction marks reorder
-/// the text around a name, invisible characters make two names look the same.
-pub fn foreign(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' => ' ',
-            c if c.is_control() || is_deceptive(c) => char::REPLACEMENT_CHARACTER,
-            c => c,
-        })
-        .collect()
-}
-
-/// Whether a character is invisible and changes how the text around it is shown or compared.
-///
-/// Source: the default ignorable code points of Unicode, without the variation selectors that emoji need and the fillers
-/// of Korean text; interlinear annotations and the noncharacters of the basic plane.
-fn is_deceptive(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' // soft hyphen
-            | '\u{61c}' // Arabic letter mark
-            | '\u{180e}' // Mongolian vowel separator
-            | '\u{200b}'..='\u{200f}' // zero width, left-to-right and right-to-left mark
-            | '\u{202a}'..='\u{202e}' // embeddings and overrides
-            | '\u{2060}'..='\u{206f}' // word joiner, invisible operators, isolates
-            | '\u{feff}' // byte order mark
-            | '\u{fff9}'..='\u{fffb}' // interlinear annotations
-            | '\u{fffe}'..='\u{ffff}' // noncharacters, not allowed in XML
-            | '\u{e0000}'..='\u{e0fff}' // tags, supplementary variation selectors
-    )
-}
-
-/// [`foreign`] text cut to `max_chars` characters, with an ellipsis where something was cut.
-pub fn foreign_short(text: &str, max_chars: usize) -> String {
-    let clean = foreign(text);
-    if clean.chars().count() <= max_chars {
-        return clean;
-    }
-    let kept: String = clean.chars().take(max_chars.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
-}
+pub use bench_protocol::{foreign, foreign_short};
 
 fn with_unit(value: f64, unit: &str) -> String {
     match value.is_finite() {
@@ -296,27 +253,6 @@ mod tests {
         assert_eq!(cpu_list(&[6, 0, 1, 3, 2]), "0-3,6");
         assert_eq!(cpu_list(&[]), "");
         assert_eq!(cpu_list(&[u32::MAX]), "4294967295");
-    }
-
-    #[test]
-    fn cleans_foreign_text() {
-        assert_eq!(foreign("a\u{202e}b\u{7}c\td"), "a\u{fffd}b\u{fffd}c d");
-        assert_eq!(foreign("\u{1b}[31m\r\n::x"), "\u{fffd}[31m  ::x");
-        assert_eq!(foreign("größe 板 🖥\u{fe0f}"), "größe 板 🖥\u{fe0f}");
-        for deceptive in [
-            '\u{9b}',
-            '\u{ad}',
-            '\u{61c}',
-            '\u{200b}',
-            '\u{200f}',
-            '\u{2066}',
-            '\u{feff}',
-            '\u{e0041}',
-        ] {
-            assert_eq!(foreign(&format!("a{deceptive}b")), "a\u{fffd}b");
-        }
-        assert_eq!(foreign_short("abcdef", 4), "abc…");
-        assert_eq!(foreign_short("abcd", 4), "abcd");
     }
 
     #[test]

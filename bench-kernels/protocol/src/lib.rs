@@ -11,6 +11,7 @@ mod external;
 mod facts;
 mod message;
 mod request;
+mod text;
 
 pub use environment::{
     Environment, EnvironmentAction, EnvironmentStep, Note, Prepare, Reading, UnitState,
@@ -28,6 +29,7 @@ pub use request::{
     Background, DecodeModel, DecodeTensor, Job, KvFormat, MATRIX_FORMATS, Pages, Residency,
     RunRequest, Sampling, TensorRole, UnitSpec,
 };
+pub use text::{MAX_TEXT_CHARS, foreign, foreign_short};
 
 /// Exit status of a board program that measured without a supervisor and ended itself at a deadline.
 pub const EXIT_DEADLINE: i32 = 5;

@@ -6,6 +6,7 @@ use crate::environment::{EnvironmentStep, Note, Reading, UnitState};
 use crate::external::{Output, OutputPart};
 use crate::facts::Facts;
 use crate::request::{KvFormat, Residency};
+use crate::text;
 
 /// One line of the board program's standard output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -246,20 +247,28 @@ pub struct ParseError {
     pub start: String,
 }
 
-/// Parses one line of a board's output.
+/// Parses one line of a board's output and cleans every text in it ([`crate::foreign`]): the one place where a board's
+/// words come in. Only what an external program wrote ([`OutputPart::text`]) stays as it is.
 ///
 /// # Errors
 /// When the line is not one of [`Message`]; the error quotes the start of the line.
 pub fn parse_line(line: &str) -> Result<Message, ParseError> {
-    serde_json::from_str(line.trim_end()).map_err(|error| ParseError {
-        reason: error.to_string(),
-        start: line
-            .chars()
-            .take(60)
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect(),
+    let trimmed = line.trim_end();
+    let parsed = match text::is_harmless(trimmed) {
+        true => serde_json::from_str(trimmed),
+        false => serde_json::from_str(trimmed).and_then(|mut value| {
+            text::clean(&mut value);
+            serde_json::from_value(value)
+        }),
+    };
+    parsed.map_err(|error| ParseError {
+        reason: text::foreign_short(&error.to_string(), MAX_REASON_CHARS),
+        start: text::foreign(&line.chars().take(60).collect::<String>()),
     })
 }
+
+/// The parser quotes unknown names whole.
+const MAX_REASON_CHARS: usize = 400;
 
 #[cfg(test)]
 mod tests {
@@ -281,6 +290,31 @@ mod tests {
             r#"{"type":"sample","unit":"read","sample_idx":3,"elapsed_ns":12345,"iterations":1}"#
         );
         assert_eq!(parse_line(&line).unwrap(), message);
+    }
+
+    #[test]
+    fn every_text_of_a_board_is_cleaned_where_it_comes_in() {
+        let evil = r"\u001b]0;x\u0007\n::error::y\u202e";
+        let line = format!(
+            r#"{{"type":"unit_end","unit":"{evil}","status":"failed","reason":"::error::{evil}{}"}}"#,
+            "z".repeat(100_000)
+        );
+        let Message::UnitEnd(end) = parse_line(&line).unwrap() else {
+            panic!("{line}");
+        };
+        let reason = end.reason.unwrap();
+        assert_eq!(end.unit, "\u{fffd}]0;x\u{fffd} ::error::y\u{fffd}");
+        assert!(reason.starts_with(": :error::"), "{reason}");
+        assert_eq!(reason.chars().count(), crate::MAX_TEXT_CHARS);
+        // What a program wrote is data.
+        let part = r#"{"type":"output_part","unit":"u\n","part_idx":0,"text":"a\n\u001b[1mb"}"#;
+        let Message::OutputPart(part) = parse_line(part).unwrap() else {
+            panic!("{part}");
+        };
+        assert_eq!(
+            (part.unit.as_str(), part.text.as_str()),
+            ("u ", "a\n\u{1b}[1mb")
+        );
     }
 
     #[test]
