@@ -76,6 +76,8 @@ pub struct Recording {
 pub struct SshTarget {
     /// `Host` alias of the SSH configuration, or an address.
     pub destination: String,
+    /// Whether it is an alias: what the configuration puts behind it is private then.
+    pub is_alias: bool,
     /// Port, if not the configured one.
     pub port: Option<u16>,
     /// User, if not the configured one.

@@ -2,6 +2,7 @@
 //! named.
 
 mod ask;
+mod limits;
 mod session;
 mod stream;
 mod talk;
@@ -26,7 +27,7 @@ use crate::resume::Prior;
 use crate::transport::HostError;
 
 pub use ask::{ask, restore};
-pub use stream::{StreamState, plain};
+pub use stream::StreamState;
 
 /// A line longer than this is no message; it is kept in pieces of this size.
 const MAX_LINE_BYTES: u64 = 1 << 20;
@@ -104,7 +105,7 @@ pub async fn measure(
     };
     let counts = session.state.counts();
     let record = session.record(result.err());
-    if let Err(error) = files.write_record(&record) {
+    if let Err(error) = files.write_record(&record).await {
         eprintln!("host `{}`: {error:#}", host.name);
     }
     line.finish(&match &record.reason {

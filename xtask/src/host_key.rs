@@ -15,6 +15,7 @@ use bench_inventory::SshTarget;
 use clap::Args;
 
 use crate::exit::{self, ExitError};
+use crate::transport::Resolved;
 
 /// Folder of the pinned keys, beside the fleet file.
 const FOLDER: &str = "known_hosts";
@@ -159,40 +160,18 @@ pub fn scan(target: &SshTarget) -> anyhow::Result<Vec<HostKey>> {
 
 /// Address and port that ssh itself would connect to.
 fn resolve(target: &SshTarget) -> anyhow::Result<(String, String)> {
-    let mut ssh = Command::new("ssh");
-    ssh.arg("-G");
-    if let Some(file) = &target.config_file {
-        ssh.arg("-F").arg(crate::transport::expand_home(file));
-    }
-    if let Some(port) = target.port {
-        ssh.args(["-p", &port.to_string()]);
-    }
-    let output = ssh
-        .args(["--", &target.destination])
-        .stdin(Stdio::null())
-        .output()
-        .context("`ssh` cannot be started; `apt-get install openssh-client` adds it on Debian")?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(ExitError::usage(format!("ssh's configuration: {}", said.trim())).into());
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let value = |key: &str| {
-        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
-        lines
-            .find(|(name, _)| *name == key)
-            .map(|(_, value)| value.to_owned())
-    };
-    let is_set = |key: &str| value(key).is_some_and(|value| value != "none");
-    if is_set("proxyjump") || is_set("proxycommand") {
+    let resolved = Resolved::of(target)
+        .map_err(|said| ExitError::usage(format!("ssh's configuration: {said}")))?;
+    if resolved.way().is_some() {
         return Err(ExitError::usage(format!(
             "ssh reaches `{}` through another machine, and its key cannot be asked for from here; connect once with ssh, compare the fingerprint, and write the entry of the fleet file by hand",
             target.destination
         ))
         .into());
     }
-    let address = value("hostname").unwrap_or_else(|| target.destination.clone());
-    Ok((address, value("port").unwrap_or_else(|| "22".to_owned())))
+    let address = resolved.get("hostname").unwrap_or(&target.destination);
+    let port = resolved.get("port").unwrap_or("22");
+    Ok((address.to_owned(), port.to_owned()))
 }
 
 /// Lets a person decide which of a machine's keys is right; the first is what ssh would take.

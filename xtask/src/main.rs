@@ -5,6 +5,7 @@
 mod artifact;
 mod budget;
 mod commands;
+mod disk;
 mod environment;
 mod events;
 mod exit;
@@ -190,11 +191,20 @@ fn main() -> ExitCode {
 /// Who runs this controller, for whoever finds a board in use.
 fn owner() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = if host.is_empty() {
-        "unnamed"
-    } else {
-        host.trim()
+    let host = match controller_name() {
+        name if name.is_empty() => "unnamed".to_owned(),
+        name => name,
     };
     format!("{}@{host}", user.as_deref().unwrap_or("somebody"))
+}
+
+/// The name of this machine; empty where it has none.
+fn controller_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
+/// A pause of about this length: between half and one and a half of it, so that many do not come back together.
+fn jitter(pause: std::time::Duration) -> std::time::Duration {
+    pause.mul_f64(0.5 + fastrand::f64())
 }

@@ -1,7 +1,7 @@
 //! Writing a run directory: whatever is known goes to disk at once, so that a killed controller loses nothing.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +12,7 @@ use bench_reports::run_dir::{self, HostRecord, LeftOut, RUN_DIR_VERSION, RunMani
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::disk::Disk;
 use crate::shard::shard_of;
 use crate::{commands, resume, transport, workspace};
 
@@ -51,7 +52,9 @@ impl Recorder {
             version: RUN_DIR_VERSION,
             run_id,
             started_at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            command: std::env::args().skip(1).collect(),
+            command: (std::env::args_os().skip(1))
+                .map(|arg| arg.to_string_lossy().into_owned())
+                .collect(),
             suite: plan.suite.clone(),
             git_revision: git.as_ref().map(|(revision, _)| revision.clone()),
             git_dirty: git.map(|(_, dirty)| dirty),
@@ -114,9 +117,9 @@ impl Recorder {
         if !dir.join("stream.jsonl").exists() {
             self.copy_previous(host, &dir)?;
         }
-        end_last_line(&dir.join("stream.jsonl"))?;
+        drop_half_line(&dir.join("stream.jsonl"))?;
         Ok(HostFiles {
-            stream: open("stream.jsonl")?,
+            stream: Disk::new(open("stream.jsonl")?),
             stderr: StderrLog::new(open("stderr.txt")?),
             dir,
         })
@@ -183,44 +186,44 @@ pub fn inventory_files(suite: &str, fleet: Option<&Path>) -> Vec<(PathBuf, PathB
 /// The files of one host.
 pub struct HostFiles {
     dir: PathBuf,
-    stream: File,
+    stream: Disk,
     stderr: StderrLog,
 }
 
 impl HostFiles {
-    /// Keeps the request as it is sent.
+    /// Keeps the request as it is sent, but for its owner where that is private.
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn write_request(&self, request: &RunRequest) -> anyhow::Result<()> {
-        write_json(&self.dir.join("request.json"), request)
+    pub async fn write_request(&self, request: &RunRequest) -> anyhow::Result<()> {
+        self.write("request.json", request.clone()).await
     }
 
     /// Keeps what the time budget left out, if it left anything out.
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn write_left_out(&self, left_out: Option<&LeftOut>) -> anyhow::Result<()> {
+    pub async fn write_left_out(&self, left_out: Option<LeftOut>) -> anyhow::Result<()> {
         match left_out {
-            Some(left_out) => write_json(&self.dir.join("left_out.json"), left_out),
+            Some(left_out) => self.write("left_out.json", left_out).await,
             None => Ok(()),
         }
     }
 
-    /// Appends one line of the stream, byte for byte.
+    /// Appends one line of the stream.
     ///
     /// # Errors
-    /// When the disk does not take it.
-    pub fn append_stream(&mut self, line: &[u8]) -> std::io::Result<()> {
-        self.stream.write_all(line)
+    /// When the disk did not take an earlier one.
+    pub async fn append_stream(&self, line: Vec<u8>) -> std::io::Result<()> {
+        self.stream.append(line).await
     }
 
     /// Brings the stream to the disk itself: the board may forget what it sent after this.
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn sync_stream(&mut self) -> std::io::Result<()> {
-        self.stream.sync_data()
+    pub async fn sync_stream(&self) -> std::io::Result<()> {
+        self.stream.sync().await
     }
 
     /// Where everything that programs on the host say to people goes.
@@ -228,21 +231,34 @@ impl HostFiles {
         self.stderr.clone()
     }
 
-    /// Writes what became of the host.
+    /// Writes what became of the host, after everything else is written.
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn write_record(&self, record: &HostRecord) -> anyhow::Result<()> {
-        write_json(&self.dir.join("host.json"), record)
+    pub async fn write_record(&self, record: &HostRecord) -> anyhow::Result<()> {
+        let _ = self.stderr.disk.sync().await;
+        self.write("host.json", record.clone()).await
+    }
+
+    async fn write(
+        &self,
+        name: &str,
+        value: impl Serialize + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let path = self.dir.join(name);
+        self.stream.call(move || write_json(&path, &value)).await
     }
 }
 
 /// A host's standard error: the first part in a file, the last lines in memory for the error message.
 #[derive(Clone)]
-pub struct StderrLog(Arc<Mutex<StderrState>>);
+pub struct StderrLog {
+    disk: Disk,
+    state: Arc<Mutex<StderrState>>,
+}
 
+#[derive(Default)]
 struct StderrState {
-    file: File,
     n_written: usize,
     tail: Vec<u8>,
 }
@@ -255,46 +271,55 @@ impl StderrLog {
     const TAIL_BYTES: usize = 4096;
 
     fn new(file: File) -> StderrLog {
-        StderrLog(Arc::new(Mutex::new(StderrState {
-            file,
-            n_written: 0,
-            tail: Vec::new(),
-        })))
+        StderrLog {
+            disk: Disk::new(file),
+            state: Arc::default(),
+        }
     }
 
-    /// Appends a chunk. A full disk costs this text only: results matter more and report the disk themselves.
-    pub fn append(&self, chunk: &[u8]) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.n_written < StderrLog::MAX_BYTES && state.file.write_all(chunk).is_ok() {
-            state.n_written += chunk.len();
+    /// Appends a line. A full disk costs this text only: results matter more and report the disk themselves.
+    pub async fn append(&self, line: &[u8]) {
+        let is_kept = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.tail.extend_from_slice(line);
+            let n_excess = state.tail.len().saturating_sub(StderrLog::TAIL_BYTES);
+            state.tail.drain(..n_excess);
+            state.n_written += line.len();
+            state.n_written <= StderrLog::MAX_BYTES
+        };
+        if is_kept {
+            let _ = self.disk.append(line.to_vec()).await;
         }
-        state.tail.extend_from_slice(chunk);
-        let n_excess = state.tail.len().saturating_sub(StderrLog::TAIL_BYTES);
-        state.tail.drain(..n_excess);
     }
 
     /// The last lines.
     pub fn tail(&self) -> Vec<String> {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         transport::tail(&String::from_utf8_lossy(&state.tail))
     }
 }
 
-/// A stream that was cut off in the middle of a line gets its end, so that the next message has a line of its own.
-fn end_last_line(stream: &Path) -> anyhow::Result<()> {
-    let Ok(mut file) = OpenOptions::new().read(true).append(true).open(stream) else {
+/// Removes the beginning of a line that the controller's own end cut off: the board has the line whole, and what counts
+/// the lines that arrived must not count it.
+fn drop_half_line(stream: &Path) -> anyhow::Result<()> {
+    let Ok(mut file) = OpenOptions::new().read(true).write(true).open(stream) else {
         return Ok(());
     };
-    let mut last = [b'\n'];
-    if file.metadata()?.len() > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        file.read_exact(&mut last)?;
+    let cannot = || format!("cannot mend `{}`", stream.display());
+    let mut end = file.metadata().with_context(cannot)?.len();
+    let mut chunk = vec![0; 1 << 16];
+    while end > 0 {
+        let begin = end.saturating_sub(chunk.len() as u64);
+        let part = &mut chunk[..(end - begin) as usize];
+        file.seek(SeekFrom::Start(begin)).with_context(cannot)?;
+        file.read_exact(part).with_context(cannot)?;
+        if let Some(at) = part.iter().rposition(|byte| *byte == b'\n') {
+            end = begin + at as u64 + 1;
+            break;
+        }
+        end = begin;
     }
-    if last != [b'\n'] {
-        file.write_all(b"\n")
-            .with_context(|| format!("cannot write `{}`", stream.display()))?;
-    }
-    Ok(())
+    file.set_len(end).with_context(cannot)
 }
 
 /// Writes to a temporary file and renames it: a reader sees the old content or the new, never half of it.

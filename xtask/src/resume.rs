@@ -148,7 +148,11 @@ pub fn artifacts(
 
 /// What the stream in `dir` says, by the same rules that took it when it arrived.
 fn prior(dir: &Path, data: HostData) -> Prior {
-    let mut state = StreamState::default();
+    let requested = data
+        .request
+        .iter()
+        .flat_map(|request| request.units.clone());
+    let mut state = StreamState::of(requested.collect());
     let stream = dir
         .join("hosts")
         .join(&data.record.host)
@@ -159,7 +163,9 @@ fn prior(dir: &Path, data: HostData) -> Prior {
     for line in lines.filter(|line| line.ends_with(b"\n")) {
         let text = std::str::from_utf8(line).ok();
         match text.and_then(|text| parse_line(text).ok()) {
-            Some(message) => state.take(&message),
+            Some(message) => {
+                state.take(&message);
+            }
             None => state.take_garbage(),
         }
     }

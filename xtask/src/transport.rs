@@ -2,7 +2,9 @@
 
 mod replay;
 mod script;
+mod shell;
 mod ssh;
+mod ssh_config;
 mod store;
 
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ use crate::artifact::Artifact;
 use replay::Replay;
 use ssh::SshConnection;
 pub use ssh::{expand_home, tail};
+pub use ssh_config::{Mask, Resolved};
 pub use store::LocalFile;
 
 /// Deadline of every step that is not measuring.
@@ -35,6 +38,8 @@ pub struct HostError {
     pub reason: String,
     /// Whether the cause may pass by itself: trying again makes sense.
     pub may_pass: bool,
+    /// Whether it passes once fewer connect at the same time.
+    pub is_crowded: bool,
     /// Last lines of the standard error of what failed.
     pub stderr_tail: Vec<String>,
 }
@@ -47,6 +52,7 @@ impl HostError {
             status: HostStatus::Failed,
             reason: reason.into(),
             may_pass: false,
+            is_crowded: false,
             stderr_tail: Vec::new(),
         }
     }
@@ -58,6 +64,7 @@ impl HostError {
             status: HostStatus::Unreachable,
             reason: reason.into(),
             may_pass: false,
+            is_crowded: false,
             stderr_tail: Vec::new(),
         }
     }
@@ -138,13 +145,10 @@ pub async fn connect(host: &Host) -> Result<Connection, HostError> {
         Transport::Local => Ok(Connection::Local),
         Transport::QemuUser { arch, cpu } => {
             let emulator = find_emulator(arch).ok_or_else(|| HostError {
-                stage: Stage::Connect,
                 status: HostStatus::Skipped,
-                reason: format!(
+                ..HostError::unreachable(format!(
                     "qemu-user for {arch} is not installed; `apt-get install qemu-user-static` adds it on Debian"
-                ),
-                may_pass: false,
-                stderr_tail: Vec::new(),
+                ))
             })?;
             Ok(Connection::Qemu {
                 emulator,
@@ -221,7 +225,10 @@ impl Connection {
                 command.arg(program);
                 start_process(stage, command, args)
             }
-            Connection::Ssh(ssh) => ssh.start(stage, program, args).await,
+            Connection::Ssh(ssh) => {
+                let words = [&[program], args].concat();
+                ssh.start(stage, script::EXEC, &words).await
+            }
             Connection::Replay(replay) => Ok(replay.start(args)),
         }
     }
@@ -237,10 +244,11 @@ impl Connection {
         mode: &str,
         args: &[&str],
     ) -> Result<Running, HostError> {
-        let store = local_store().display().to_string();
         let mut words = vec![mode];
+        let store;
         // On another machine the program's own folder is the store.
         if !matches!(self, Connection::Ssh(_)) {
+            store = local_store(stage)?;
             words.extend(["--store", &store]);
         }
         words.extend(args);
@@ -259,6 +267,14 @@ impl Connection {
         self.start(stage, program, &words).await
     }
 
+    /// Words that must not be kept or shown.
+    pub fn mask(&self) -> Mask {
+        match self {
+            Connection::Ssh(ssh) => ssh.mask().clone(),
+            _ => Mask::default(),
+        }
+    }
+
     /// Ends the connection; failing to say good-bye is no failure of the measurement.
     pub async fn close(self) {
         if let Connection::Ssh(ssh) = self {
@@ -267,13 +283,21 @@ impl Connection {
     }
 }
 
-/// Where programs of this machine keep what the controller has not got yet.
-fn local_store() -> PathBuf {
-    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or(home);
-    cache.unwrap_or_else(std::env::temp_dir).join("memwall")
+/// Where programs of this machine keep what the controller has not got yet: a folder of this user's own, which the
+/// program itself checks.
+fn local_store(stage: Stage) -> Result<String, HostError> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    // Without `HOME` the user database tells.
+    let home = || std::env::home_dir().map(|home| home.join(".cache"));
+    let is_usable = |folder: &PathBuf| folder.is_absolute() && folder.parent().is_some();
+    let cache = (cache.filter(is_usable)).or_else(|| home().filter(is_usable));
+    cache.map(|cache| cache.join("memwall").display().to_string())
+        .ok_or_else(|| {
+            HostError::failed(
+                stage,
+                "this user has no home folder to keep results in; set `XDG_CACHE_HOME` to a folder of its own",
+            )
+        })
 }
 
 /// Identifies this boot of this machine.

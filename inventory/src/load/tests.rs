@@ -45,6 +45,7 @@ fn hosts_keep_the_order_of_the_file_and_every_key() {
             board: Some("rock".into()),
             transport: Transport::Ssh(SshTarget {
                 destination: "192.0.2.10".into(),
+                is_alias: false,
                 port: Some(2222),
                 user: Some("bench".into()),
                 identity_file: Some("~/.ssh/bench".into()),

@@ -318,9 +318,9 @@ impl RawHost {
                 check_ssh_word(word, &place.key(key), key, problems);
             }
         }
-        let destination = match (self.ssh, self.address) {
-            (Some(alias), None) => alias,
-            (None, Some(address)) => address,
+        let (destination, is_alias) = match (self.ssh, self.address) {
+            (Some(alias), None) => (alias, true),
+            (None, Some(address)) => (address, false),
             (Some(_), Some(_)) => {
                 problems.push(
                     Problem::new(
@@ -344,6 +344,7 @@ impl RawHost {
         };
         Some(SshTarget {
             destination,
+            is_alias,
             port: self.port,
             user: self.user,
             identity_file: self.identity_file,

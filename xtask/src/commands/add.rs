@@ -166,6 +166,7 @@ fn target(args: &AddArgs, pin: &Path) -> anyhow::Result<SshTarget> {
     };
     Ok(SshTarget {
         destination: address,
+        is_alias: false,
         port,
         user,
         identity_file,

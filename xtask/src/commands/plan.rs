@@ -11,9 +11,9 @@ use super::own_files;
 use crate::artifact::{self, TARGETS};
 use crate::budget::Budget;
 use crate::exit::{self, ExitError};
-use crate::host::plain;
 use crate::plan_file::{self, Ingredients};
 use crate::{Format, Global};
+use bench_protocol::foreign;
 
 /// Options of `plan`.
 #[derive(Debug, Clone, Args)]
@@ -193,7 +193,7 @@ fn shown(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./=,:+@%".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {
         true => word.to_owned(),
-        false => format!("'{}'", plain(word).replace('\'', r"'\''")),
+        false => format!("'{}'", foreign(word).replace('\'', r"'\''")),
     }
 }
 

@@ -4,6 +4,7 @@
 //! The program's streams and its status pass through. Over SSH the program and the files its arguments name are brought
 //! to the board first, and whatever ends the runner ends the program there.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Component, Path, PathBuf};
@@ -43,7 +44,7 @@ pub struct RunnerArgs {
     binary: PathBuf,
     /// Its arguments; files that they name relative to the current folder go along
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<String>,
+    args: Vec<OsString>,
 }
 
 /// Runs the program; returns its status.
@@ -160,31 +161,35 @@ fn header(bytes: &[u8]) -> object::read::Result<(String, Option<String>)> {
 /// Arguments as the program on the board sees them, and the files that go along.
 #[derive(Debug, PartialEq, Eq)]
 struct Shipment {
-    args: Vec<String>,
+    args: Vec<OsString>,
     /// Path on this machine, and relative name in the folder of the call.
     files: Vec<(PathBuf, String)>,
 }
 
 /// A relative name below the current folder stays as it is; any other gets a name of its own.
-fn shipment(cwd: &Path, args: &[String]) -> Shipment {
+fn shipment(cwd: &Path, args: &[OsString]) -> Shipment {
     let mut files: Vec<(PathBuf, String)> = Vec::new();
-    let mut ship = |arg: &String| {
+    let mut ship = |arg: &OsString| {
         let path = Path::new(arg);
-        if arg.is_empty() || !cwd.join(path).is_file() {
+        // A file whose name is not text stays here: names travel as text.
+        let Some(text) = arg
+            .to_str()
+            .filter(|text| !text.is_empty() && cwd.join(text).is_file())
+        else {
             return arg.clone();
-        }
+        };
         let is_below = path
             .components()
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
         let name = match is_below {
-            true => arg.clone(),
+            true => text.to_owned(),
             false => format!("other-files/{}/{file_name}", files.len()),
         };
         if !files.iter().any(|(_, known)| *known == name) {
             files.push((cwd.join(path), name.clone()));
         }
-        name
+        OsString::from(name)
     };
     let args = args.iter().map(&mut ship).collect();
     Shipment { args, files }
@@ -226,9 +231,9 @@ pub(super) fn host_error(host: &Host, error: HostError) -> anyhow::Error {
     let message = match error.stderr_tail.is_empty() {
         true => format!("host `{}`: {error}", host.name),
         false => format!(
-            "host `{}`: {error}\n{}",
+            "host `{}`: {error}\n  | {}",
             host.name,
-            error.stderr_tail.join("\n")
+            error.stderr_tail.join("\n  | ")
         ),
     };
     ExitError { code, message }.into()
@@ -312,14 +317,19 @@ async fn call(
         call.place(ssh, &files).await?;
     }
     let variables = variables();
-    let mut command: Vec<&str> = Vec::new();
+    let mut command: Vec<&OsStr> = Vec::new();
     if !variables.is_empty() {
-        command.push("env");
-        command.extend(variables.iter().map(String::as_str));
+        command.push(OsStr::new("env"));
+        command.extend(variables.iter().map(OsStr::new));
     }
-    command.push(&stored[0]);
-    command.extend(shipment.args.iter().map(String::as_str));
-    let running = call.run(ssh, program.loader.as_deref(), &command).await?;
+    let name = program.path.file_name().unwrap_or_default();
+    let path = call.program(&name.to_string_lossy());
+    command.push(OsStr::new(&path));
+    command.extend(shipment.args.iter().map(OsString::as_os_str));
+    let file = (stored[0].as_str(), path.as_str());
+    let running = call
+        .run(ssh, program.loader.as_deref(), file, &command)
+        .await?;
     let status = tokio::select! {
         end = forward(running) => end,
         number = asked_to_end() => End::Status(i32::from(SIGNAL_STATUS + number)),
@@ -423,7 +433,7 @@ mod tests {
             "",
             "data/in.txt",
         ];
-        let args = args.map(str::to_owned);
+        let args = args.map(OsString::from);
         let shipment = shipment(dir.path(), &args);
         let other_name = other.path().file_name().unwrap().to_string_lossy();
         let renamed = format!("other-files/1/{other_name}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bench_inventory::Host;
 use bench_protocol::{
@@ -12,9 +12,11 @@ use bench_protocol::{
 use bench_reports::run_dir::{HostRecord, HostStatus, Stage};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::ask::{artifact_for, facts};
-use super::stream::{StreamState, plain};
+use super::limits::{Allowance, MAX_NOTES, Pace};
+use super::stream::{StreamState, Taken};
 use super::talk::{feed, keep_stderr};
 use super::{
     MAX_LINE_BYTES, RunContext, check_protocol, interrupted, is_emulated, is_slow, transport_name,
@@ -22,8 +24,8 @@ use super::{
 use crate::progress::HostProgress;
 use crate::recorder::HostFiles;
 use crate::resume::Prior;
-use crate::transport::{self, Connection, End, HostError, Running, STEP_DEADLINE};
-use crate::{environment, owner, plan};
+use crate::transport::{self, Connection, End, HostError, Mask, Running, STEP_DEADLINE};
+use crate::{environment, jitter, owner, plan};
 
 /// A supervisor that dies is started again this often, and a lost connection opened again.
 const MAX_ATTEMPTS_LOST: u32 = 5;
@@ -40,6 +42,16 @@ const BUSY_WAIT: Duration = Duration::from_secs(600);
 /// Pauses before connecting again, for causes that may pass.
 const CONNECT_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 
+/// Pauses where too many connect at the same time, each made longer or shorter by chance, so that they spread.
+const CROWDED_PAUSES: [Duration; 6] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(8),
+    Duration::from_secs(8),
+];
+
 /// One host while it is measured.
 pub struct HostSession<'a> {
     context: &'a RunContext,
@@ -54,6 +66,11 @@ pub struct HostSession<'a> {
     artifact_sha256: Option<String>,
     /// What broke and was overcome.
     overcome: Vec<String>,
+    /// Words that must not be kept or shown.
+    mask: Mask,
+    /// When the supervisor of the last request has ended at the latest.
+    lease_end: Instant,
+    n_notes: u32,
     /// Whether a supervisor has the board: it has to be told to stop.
     pub is_measuring: Arc<AtomicBool>,
 }
@@ -83,23 +100,19 @@ impl<'a> HostSession<'a> {
         files: &'a mut HostFiles,
         line: &'a HostProgress,
     ) -> HostSession<'a> {
-        let requested = prior
-            .request
-            .iter()
-            .flat_map(|request| request.units.clone());
         HostSession {
             context,
             host,
             line,
             files,
-            state: StreamState {
-                requested: requested.collect(),
-                ..prior.state
-            },
+            state: prior.state,
             request: prior.request,
             stage_s: BTreeMap::new(),
             artifact_sha256: None,
             overcome: Vec::new(),
+            mask: Mask::default(),
+            lease_end: Instant::now(),
+            n_notes: 0,
             is_measuring: Arc::default(),
         }
     }
@@ -135,17 +148,22 @@ impl<'a> HostSession<'a> {
 
     /// Reaches the host, and tries again where the cause may pass: a refused key stays refused.
     async fn reach(&mut self) -> Result<(Reached, String), HostError> {
-        let mut pauses = CONNECT_PAUSES.into_iter();
+        let mut n_failed = 0;
         loop {
             let error = match self.reach_once().await {
                 Err(error) if error.may_pass => error,
                 other => return other,
             };
-            let Some(pause) = pauses.next() else {
+            let pauses: &[Duration] = match error.is_crowded {
+                true => &CROWDED_PAUSES,
+                false => &CONNECT_PAUSES,
+            };
+            let Some(pause) = pauses.get(n_failed) else {
                 return Err(error);
             };
+            n_failed += 1;
             self.line.say(&format!("{error}; trying again"));
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(jitter(*pause)).await;
         }
     }
 
@@ -156,6 +174,7 @@ impl<'a> HostSession<'a> {
         let connection = transport::connect(self.host).await;
         self.spent("connect", started);
         let connection = connection?;
+        self.mask = connection.mask();
         let started = Instant::now();
         let probe = connection.probe().await?;
         let artifact = artifact_for(&probe.arch, &self.context.artifacts)?;
@@ -197,17 +216,19 @@ impl<'a> HostSession<'a> {
                     ..error
                 });
             }
-            tokio::time::sleep(CONNECT_PAUSES[0]).await;
+            tokio::time::sleep(jitter(CONNECT_PAUSES[0])).await;
         }
     }
 
     async fn measure(&mut self, reached: &mut Option<Reached>) -> Result<(), HostError> {
         let first = reached.as_ref().expect("the caller has reached the host");
-        if self.request.is_some() {
+        if let Some(request) = self.request.clone() {
+            // It may have begun just before the controller was killed.
+            self.lease_end = Instant::now() + lease_of(&request);
             // A controller that was killed may have sent one request more than its stream tells.
             let (attempt, n_lines) = (self.state.attempt, self.state.n_lines);
-            self.collect(first, attempt, n_lines).await?;
-            self.collect(first, attempt + 1, 0).await?;
+            self.collect(first, &request, attempt, n_lines).await?;
+            self.collect(first, &request, attempt + 1, 0).await?;
             self.state.attempt = attempt + 1;
             if self.state.complete {
                 return Ok(());
@@ -227,16 +248,27 @@ impl<'a> HostSession<'a> {
         self.spent("facts", started);
         let mut request = match self.request.take() {
             Some(request) => request,
-            None => self.plan(&facts)?,
+            None => self.plan(&facts).await?,
         };
         let started = Instant::now();
-        let result = self.measure_all(reached, &mut request).await;
+        let limit = host_limit(&request, self.context.patience);
+        let measuring = self.measure_all(reached, &mut request);
+        let result = tokio::time::timeout(limit, measuring)
+            .await
+            .unwrap_or_else(|_| {
+                let message = format!(
+                    "no end within {} s, although all units together may take half of that; the board does not keep its own deadlines",
+                    limit.as_secs()
+                );
+                Err(HostError::failed(Stage::Measure, message))
+            });
+        self.is_measuring.store(false, Ordering::Relaxed);
         self.spent("measure", started);
         result
     }
 
     /// What to measure, kept as it is sent.
-    fn plan(&mut self, facts: &Facts) -> Result<RunRequest, HostError> {
+    async fn plan(&mut self, facts: &Facts) -> Result<RunRequest, HostError> {
         let context = self.context;
         let mut request = plan::request(
             &context.run_id,
@@ -255,12 +287,12 @@ impl<'a> HostSession<'a> {
             context.budget,
         );
         request.host.clone_from(&self.host.name);
-        request.owner = owner();
         request.wait_ms = BUSY_WAIT.as_millis() as u64;
-        self.files
-            .write_left_out(left_out.as_ref())
-            .and_then(|()| self.files.write_request(&request))
-            .map_err(|error| HostError::failed(Stage::Collect, format!("{error:#}")))?;
+        let kept = match self.files.write_left_out(left_out).await {
+            Ok(()) => self.files.write_request(&request).await,
+            error => error,
+        };
+        kept.map_err(|error| HostError::failed(Stage::Collect, format!("{error:#}")))?;
         self.state.requested.clone_from(&request.units);
         Ok(request)
     }
@@ -282,6 +314,8 @@ impl<'a> HostSession<'a> {
         loop {
             request.attempt = self.state.attempt + 1;
             request.units = self.state.remaining();
+            // Not kept with the request: it names this machine and its user.
+            request.owner = owner();
             let at = reached
                 .as_ref()
                 .expect("it is reached again after every loss");
@@ -311,7 +345,9 @@ impl<'a> HostSession<'a> {
             let again = self.reach_again(reached.take()).await?;
             let again = reached.insert(again);
             let n_received = self.state.n_lines;
-            let collected = self.collect(again, request.attempt, n_received).await;
+            let collected = self
+                .collect(again, request, request.attempt, n_received)
+                .await;
             // Lost again: the next request finds that out.
             if let Err(error) = collected
                 && !error.may_pass
@@ -325,7 +361,13 @@ impl<'a> HostSession<'a> {
     }
 
     /// Brings results that the board kept, from a line of its answer on, and lets the board forget them.
-    async fn collect(&mut self, at: &Reached, attempt: u32, from: usize) -> Result<(), HostError> {
+    async fn collect(
+        &mut self,
+        at: &Reached,
+        request: &RunRequest,
+        attempt: u32,
+        from: usize,
+    ) -> Result<(), HostError> {
         if attempt == 0 {
             return Ok(());
         }
@@ -343,14 +385,25 @@ impl<'a> HostSession<'a> {
             .start_program(Stage::Collect, &at.program, "collect", &args)
             .await?;
         drop(stdin);
-        let log = self.files.stderr();
-        let (reading, ()) = tokio::join!(self.read_stream(stdout, None), keep_stderr(stderr, &log));
-        reading?;
+        let (log, mask) = (self.files.stderr(), self.mask.clone());
+        let mut limits = Limits {
+            allowance: Allowance::of(request),
+            pace: Some(Pace::new(self.lease_end - Instant::now())),
+        };
+        // What it says to people ends with its results; a board that keeps it open has nothing to say.
+        tokio::select! {
+            reading = self.read_stream(stdout, None, &mut limits) => reading?,
+            () = async {
+                keep_stderr(stderr, &log, &mask).await;
+                std::future::pending().await
+            } => {}
+        }
         // Lost again: the next attempt collects the rest.
-        if end.await != End::Status(0) {
+        let end = tokio::time::timeout(STEP_DEADLINE, end).await;
+        if end != Ok(End::Status(0)) {
             return Ok(());
         }
-        self.sync()?;
+        self.sync().await?;
         let args = [run.as_str(), &host, &attempt];
         let forgetting = at
             .connection
@@ -362,11 +415,8 @@ impl<'a> HostSession<'a> {
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<(), HostError> {
-        self.files.sync_stream().map_err(|error| {
-            let message = format!("the controller's disk takes no more results: {error}");
-            HostError::failed(Stage::Collect, message)
-        })
+    async fn sync(&mut self) -> Result<(), HostError> {
+        self.files.sync_stream().await.map_err(disk_error)
     }
 
     async fn measure_once(
@@ -387,8 +437,13 @@ impl<'a> HostSession<'a> {
             .await?;
         let mut line = serde_json::to_string(request).expect("requests hold no maps with odd keys");
         line.push('\n');
-        let limit = Duration::from_millis(request.deadline_ms + request.wait_ms) + DEADLINE_GRACE;
-        let log = self.files.stderr();
+        let limit = lease_of(request);
+        self.lease_end = Instant::now() + limit;
+        let mut limits = Limits {
+            allowance: Allowance::of(request),
+            pace: None,
+        };
+        let (log, mask) = (self.files.stderr(), self.mask.clone());
         let cancelled = self.context.cancelled.clone();
         let (control, lines) = mpsc::channel(4);
         let talk = async {
@@ -398,7 +453,7 @@ impl<'a> HostSession<'a> {
                 tokio::time::sleep(STOP_GRACE).await;
             };
             let result = tokio::select! {
-                result = self.read_stream(stdout, Some(&control)) => result,
+                result = self.read_stream(stdout, Some(&control), &mut limits) => result,
                 () = stop => Ok(()),
             };
             // Without senders the conversation ends, and with it the board's standard input.
@@ -411,13 +466,15 @@ impl<'a> HostSession<'a> {
                 feed(stdin, line, lines),
                 // It ends with the program, or with the connection.
                 async {
-                    let _ = tokio::time::timeout(limit, keep_stderr(stderr, &log)).await;
+                    let _ = tokio::time::timeout(limit, keep_stderr(stderr, &log, &mask)).await;
                 }
             );
             result
         };
         match tokio::time::timeout(limit, conversation).await {
             Ok(result) => result?,
+            // It said all that it had to say: the controller's own disk held up the end.
+            Err(_) if self.state.complete => return Ok(Answer::Complete),
             Err(_) => {
                 let message = format!("no end within {} s", limit.as_secs());
                 return Err(HostError::failed(Stage::Measure, message));
@@ -442,63 +499,96 @@ impl<'a> HostSession<'a> {
         &mut self,
         stdout: impl AsyncRead + Unpin,
         control: Option<&mpsc::Sender<&'static str>>,
+        limits: &mut Limits,
     ) -> Result<(), HostError> {
         let mut reader = BufReader::new(stdout);
         let mut line = Vec::new();
         loop {
             line.clear();
+            let mut limited = (&mut reader).take(MAX_LINE_BYTES);
             // A read error is the connection's end: what arrived before counts.
-            let n_read = (&mut reader)
-                .take(MAX_LINE_BYTES)
-                .read_until(b'\n', &mut line)
-                .await
+            let n_read = limits
+                .within(limited.read_until(b'\n', &mut line))
+                .await?
                 .unwrap_or(0);
             if n_read == 0 {
                 return Ok(());
             }
-            let text = std::str::from_utf8(&line).ok();
-            let message = text.and_then(|text| parse_line(text).ok());
+            limits.take(&line)?;
+            let (text, message) = self.border(&line);
             if message.is_none() && !line.ends_with(b"\n") && line.len() < MAX_LINE_BYTES as usize {
                 // Cut off with the connection: the board has the whole line.
                 return Ok(());
             }
-            self.files.append_stream(&line).map_err(|error| {
-                HostError::failed(
-                    Stage::Collect,
-                    format!("the controller's disk takes no more results: {error}"),
-                )
-            })?;
+            let kept = text.map_or_else(|| line.clone(), String::into_bytes);
+            self.files.append_stream(kept).await.map_err(disk_error)?;
             match &message {
                 Some(message) => self.note(message)?,
                 None => self.state.take_garbage(),
             }
             if let (Some(Message::Done(_) | Message::Left(_)), Some(control)) = (message, control) {
-                self.sync()?;
+                self.sync().await?;
                 let _ = control.send(CONTROL_ACK).await;
             }
         }
     }
 
+    /// What comes in of a line: its bytes as they are kept, where they are others than those that arrived, and what it
+    /// says. Every text of the message is clean ([`parse_line`]) and without private words.
+    fn border(&self, line: &[u8]) -> (Option<String>, Option<Message>) {
+        let Ok(text) = std::str::from_utf8(line) else {
+            return (None, None);
+        };
+        let message = parse_line(text).ok();
+        // Names and numbers are data; these are what a program or a person said.
+        let is_said = matches!(
+            message,
+            None | Some(
+                Message::Note(_)
+                    | Message::Left(_)
+                    | Message::UnitEnd(_)
+                    | Message::Environment(_)
+                    | Message::Facts(_)
+            )
+        );
+        let masked = is_said.then(|| self.mask.line(text));
+        match masked.filter(|masked| masked != text) {
+            Some(masked) => {
+                let message = parse_line(&masked).ok();
+                (Some(masked), message)
+            }
+            None => (None, message),
+        }
+    }
+
     fn note(&mut self, message: &Message) -> Result<(), HostError> {
         check_protocol(message)?;
+        if self.state.take(message) == Taken::NotAsked {
+            return Ok(());
+        }
         self.line.message(message);
-        self.state.take(message);
+        let n_units = self.state.requested.len();
+        let at = self.state.ended.len() + 1;
         match message {
             Message::UnitReady(ready) => {
-                let n_units = self.state.requested.len();
-                let at = self.state.ended.len() + 1;
                 let (unit, variant) = (&ready.unit, &ready.variant);
                 self.line.say(&format!("{at}/{n_units} {unit} ({variant})"));
             }
             Message::Output(output) => {
-                let n_units = self.state.requested.len();
-                let at = self.state.ended.len() + 1;
                 let seconds = output.elapsed_ns as f64 / 1e9;
-                let unit = plain(&output.unit);
+                let unit = &output.unit;
                 self.line
                     .say(&format!("{at}/{n_units} {unit} ended after {seconds:.1} s"));
             }
-            Message::Note(note) => self.line.say(&plain(&note.text)),
+            Message::Note(note) => {
+                self.n_notes = self.n_notes.saturating_add(1);
+                if self.n_notes < MAX_NOTES {
+                    self.line.say(&note.text);
+                } else if self.n_notes == MAX_NOTES {
+                    self.line
+                        .say("further notes of this host are kept and not shown");
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -543,6 +633,8 @@ impl<'a> HostSession<'a> {
         if stderr_tail.is_empty() && status != HostStatus::Ok {
             stderr_tail = self.files.stderr().tail();
         }
+        let reason = (!reasons.is_empty()).then(|| self.mask.text(&reasons.join(". ")));
+        let stderr_tail = stderr_tail.iter().map(|line| self.mask.text(line));
         HostRecord {
             host: self.host.name.clone(),
             board: self.host.board.clone(),
@@ -550,8 +642,8 @@ impl<'a> HostSession<'a> {
             emulated: is_emulated(self.host),
             status,
             stage,
-            reason: (!reasons.is_empty()).then(|| reasons.join(". ")),
-            stderr_tail,
+            reason,
+            stderr_tail: stderr_tail.collect(),
             n_garbage_lines: self.state.n_garbage_lines,
             complete: self.state.complete,
             artifact_sha256: self.artifact_sha256,
@@ -559,6 +651,59 @@ impl<'a> HostSession<'a> {
             unrestored,
         }
     }
+}
+
+/// What holds while a stream is read.
+struct Limits {
+    allowance: Allowance,
+    /// Where the board only hands over what it has.
+    pace: Option<Pace>,
+}
+
+impl Limits {
+    /// Waits for a line.
+    async fn within<T>(&self, reading: impl Future<Output = T>) -> Result<T, HostError> {
+        let Some(pace) = &self.pace else {
+            return Ok(reading.await);
+        };
+        tokio::time::timeout(pace.patience(), reading)
+            .await
+            .map_err(|_| {
+                HostError::failed(
+                    Stage::Collect,
+                    "the board does not hand over what it kept in time; `cargo xtask run --resume RUN` tries again",
+                )
+            })
+    }
+
+    fn take(&mut self, line: &[u8]) -> Result<(), HostError> {
+        if let Some(pace) = &mut self.pace {
+            pace.take(line);
+        }
+        self.allowance.take(line)
+    }
+}
+
+/// How long the board may be kept by a request, its wait for others included.
+fn lease_of(request: &RunRequest) -> Duration {
+    let ms = request.deadline_ms.saturating_add(request.wait_ms);
+    // A request of a foreign run directory may name any number.
+    Duration::from_millis(ms.min(MAX_LEASE.as_millis() as u64)) + DEADLINE_GRACE
+}
+
+/// No host measures for longer.
+const MAX_LEASE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How long a host may take in all: what its requests may take if each unit is measured twice, and every loss of its
+/// connection.
+fn host_limit(request: &RunRequest, patience: Duration) -> Duration {
+    let losses = (patience + STEP_DEADLINE).saturating_mul(MAX_ATTEMPTS_LOST);
+    lease_of(request).saturating_mul(2).saturating_add(losses)
+}
+
+fn disk_error(error: std::io::Error) -> HostError {
+    let message = format!("the controller's disk takes no more results: {error}");
+    HostError::failed(Stage::Collect, message)
 }
 
 /// A connection that opens no channel any more is lost like one that ends in the middle.

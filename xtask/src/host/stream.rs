@@ -1,10 +1,24 @@
 //! What a host's stream said so far.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use bench_protocol::{EnvironmentAction, EnvironmentStep, Message, UnitSpec, UnitStatus};
+use bench_protocol::{
+    EnvironmentAction, EnvironmentStep, Message, UnitEnd, UnitSpec, UnitStatus, foreign_short,
+};
 
 use super::UnitCounts;
+
+/// Characters of a setting or a problem in a reason.
+const MAX_SHOWN_CHARS: usize = 400;
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It counts.
+    Counts,
+    /// It is about a unit that nobody asked for, and is kept in the file only.
+    NotAsked,
+}
 
 /// Everything that decides how a host is gone on with.
 #[derive(Debug, Default)]
@@ -13,6 +27,8 @@ pub struct StreamState {
     pub requested: Vec<UnitSpec>,
     /// Units that ended, and how.
     pub ended: HashMap<String, UnitStatus>,
+    /// Units that gave at least one sample or output since they were last begun.
+    measured: HashSet<String>,
     /// Units that failed, and why.
     pub failures: Vec<(String, String)>,
     /// Lines that are no messages.
@@ -32,6 +48,14 @@ pub struct StreamState {
 }
 
 impl StreamState {
+    /// Before the first line of an answer about these units.
+    pub fn of(requested: Vec<UnitSpec>) -> StreamState {
+        StreamState {
+            requested,
+            ..StreamState::default()
+        }
+    }
+
     /// Units by how they ended; one without an end failed.
     pub fn counts(&self) -> UnitCounts {
         let count = |status| {
@@ -51,9 +75,16 @@ impl StreamState {
         self.requested.iter().filter(open).cloned().collect()
     }
 
-    /// Takes one message of the board.
-    pub fn take(&mut self, message: &Message) {
+    /// Takes one message of the board. What it says about units that it was not asked for is nobody's business.
+    pub fn take(&mut self, message: &Message) -> Taken {
         self.n_lines += 1;
+        if let Some(unit) = unit_of(message)
+            && !self.measured.contains(unit)
+            && !self.requested.iter().any(|asked| asked.unit == *unit)
+        {
+            self.n_garbage_lines = self.n_garbage_lines.saturating_add(1);
+            return Taken::NotAsked;
+        }
         match message {
             Message::Hello(hello) => {
                 self.attempt = hello.attempt;
@@ -61,38 +92,58 @@ impl StreamState {
                 self.complete = false;
                 self.left = None;
             }
-            Message::UnitEnd(end) => {
-                self.ended.insert(end.unit.clone(), end.status);
-                if end.status == UnitStatus::Failed {
-                    let reason = plain(end.reason.as_deref().unwrap_or_default());
-                    self.failures.push((end.unit.clone(), reason));
-                }
+            Message::UnitReady(ready) => {
+                self.measured.remove(&ready.unit);
             }
+            // Nearly all messages: a name is copied once.
+            Message::Sample(sample) if self.measured.contains(&sample.unit) => {}
+            Message::Sample(sample) => {
+                self.measured.insert(sample.unit.clone());
+            }
+            Message::Output(output) => {
+                self.measured.insert(output.unit.clone());
+            }
+            Message::UnitEnd(end) => self.take_end(end),
             Message::Done(_) => self.complete = true,
-            Message::Left(note) => self.left = Some(plain(&note.text)),
+            Message::Left(note) => self.left = Some(note.text.clone()),
             Message::Environment(step) => self.take_step(step),
             Message::Facts(_)
-            | Message::UnitReady(_)
-            | Message::Sample(_)
             | Message::Reading(_)
             | Message::OutputPart(_)
-            | Message::Output(_)
             | Message::UnitState(_)
             | Message::Note(_) => {}
+        }
+        Taken::Counts
+    }
+
+    /// A unit is measured when its samples are here, whatever it says of itself.
+    fn take_end(&mut self, end: &UnitEnd) {
+        let is_empty = end.status == UnitStatus::Ok && !self.measured.contains(&end.unit);
+        let (status, reason) = match is_empty {
+            true => (
+                UnitStatus::Failed,
+                "says that it is done, without one sample",
+            ),
+            false => (end.status, end.reason.as_deref().unwrap_or_default()),
+        };
+        self.ended.insert(end.unit.clone(), status);
+        if status == UnitStatus::Failed {
+            self.failures.retain(|(unit, _)| *unit != end.unit);
+            self.failures.push((end.unit.clone(), reason.to_owned()));
         }
     }
 
     /// Takes a line that is no message. What a login script prints comes before the answer; what comes within it was said
     /// by the board program, whose spool has it too.
     pub fn take_garbage(&mut self) {
-        self.n_garbage_lines += 1;
+        self.n_garbage_lines = self.n_garbage_lines.saturating_add(1);
         if self.n_lines > 0 {
             self.n_lines += 1;
         }
     }
 
     fn take_step(&mut self, step: &EnvironmentStep) {
-        let setting = plain(&step.setting);
+        let setting = foreign_short(&step.setting, MAX_SHOWN_CHARS);
         match (step.action, &step.problem) {
             (EnvironmentAction::Restore, None) => {
                 self.changed.remove(&setting);
@@ -102,8 +153,8 @@ impl StreamState {
             }
             (EnvironmentAction::Prepare, problem) => {
                 if let Some(problem) = problem {
-                    self.unprepared
-                        .push(format!("{setting}: {}", plain(problem)));
+                    let problem = foreign_short(problem, MAX_SHOWN_CHARS);
+                    self.unprepared.push(format!("{setting}: {problem}"));
                 }
                 // What has no value before cannot be put back: the page cache.
                 if step.before.is_some() && step.after != step.before {
@@ -114,11 +165,23 @@ impl StreamState {
     }
 }
 
-/// What a board says, for a terminal: no control characters, and not without end.
-pub fn plain(text: &str) -> String {
-    const MAX_CHARS: usize = 400;
-    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().take(MAX_CHARS).map(clean).collect()
+/// The unit that a message is about.
+fn unit_of(message: &Message) -> Option<&String> {
+    match message {
+        Message::UnitReady(it) => Some(&it.unit),
+        Message::Sample(it) => Some(&it.unit),
+        Message::OutputPart(it) => Some(&it.unit),
+        Message::Output(it) => Some(&it.unit),
+        Message::UnitEnd(it) => Some(&it.unit),
+        Message::Reading(it) => Some(&it.unit),
+        Message::UnitState(it) => Some(&it.unit),
+        Message::Hello(_)
+        | Message::Facts(_)
+        | Message::Environment(_)
+        | Message::Note(_)
+        | Message::Left(_)
+        | Message::Done(_) => None,
+    }
 }
 
 #[cfg(test)]

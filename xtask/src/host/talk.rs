@@ -4,10 +4,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bench_protocol::CONTROL_BEAT;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 
 use crate::recorder::StderrLog;
+use crate::transport::Mask;
 
 /// How often the board hears from the controller.
 const BEAT_INTERVAL: Duration = Duration::from_secs(10);
@@ -42,11 +43,20 @@ pub async fn feed(
     while lines.recv().await.is_some() {}
 }
 
-/// Keeps what the program says to people as it comes: an error later must not cost it.
-pub async fn keep_stderr(mut stderr: impl AsyncRead + Unpin, log: &StderrLog) {
-    let mut chunk = [0u8; 4096];
-    // Read on beyond what is kept, or the program would block on a full pipe.
-    while let Ok(n @ 1..) = stderr.read(&mut chunk).await {
-        log.append(&chunk[..n]);
+/// Keeps what the program says to people as it comes, without private words: an error later must not cost it.
+pub async fn keep_stderr(stderr: impl AsyncRead + Unpin, log: &StderrLog, mask: &Mask) {
+    /// A longer line is kept in pieces.
+    const MAX_LINE_BYTES: u64 = 4096;
+    let mut stderr = BufReader::new(stderr);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut limited = (&mut stderr).take(MAX_LINE_BYTES);
+        // Read on beyond what is kept, or the program would block on a full pipe.
+        let Ok(1..) = limited.read_until(b'\n', &mut line).await else {
+            return;
+        };
+        log.append(mask.text(&String::from_utf8_lossy(&line)).as_bytes())
+            .await;
     }
 }

@@ -2,17 +2,25 @@
 //!
 //! They need a shell and `cat`, `mkdir`, `chmod`, `mv`, `rm`, `uname`: what every board with an SSH server has. What
 //! keeps the folder tidy or explains a failure also asks `df`, `find`, `ls` and `touch`, and does without where they are
-//! missing. Values travel as positional parameters, quoted by the SSH library, never inside the text.
+//! missing. Values travel as positional parameters ([`super::shell`]), never inside the text.
+
+/// Becomes the program that its arguments name.
+pub const EXEC: &str = r#"exec "$@""#;
 
 /// Prints the architecture, then what identifies this boot.
 pub const PROBE: &str = r#"uname -m; cat /proc/sys/kernel/random/boot_id 2>/dev/null || uname -n"#;
 
 /// Candidate folders for what memwall stores, by number.
-pub const N_FOLDERS: usize = 4;
+///
+/// None of them is emptied when the user's last session ends, as systemd does with `/dev/shm`: results may have to wait.
+pub const N_FOLDERS: usize = 3;
 
 /// Functions that the scripts below share; [`with_store`] puts them in front.
 ///
-/// - `folder N` sets `base` and `dir` to a candidate folder.
+/// - `folder N` sets `base` and `dir` to a candidate folder; `dir` is empty where there is none.
+/// - `is_ours` is true of a `dir` that nobody else can put anything into or in the place of: a folder and not a link, owned
+///   by this user, closed to others, in a folder in which others can replace nothing. The program checks all of its
+///   path again.
 /// - `fail REASON` prints `no FOLDER: REASON` and ends; `tmp` is removed.
 /// - `short KIB` names what the folder has too little of for that much more: room or inodes.
 /// - `enter KIB` makes the folder fit for that much more, or fails.
@@ -25,17 +33,22 @@ uid=$(id -u 2>/dev/null || echo user)
 tmp=
 folder() {
   case $1 in
-    0) base=${XDG_CACHE_HOME:-$HOME/.cache};;
+    0) base=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}};;
     1) base=/var/tmp;;
-    2) base=/tmp;;
-    *) base=/dev/shm;;
+    *) base=/tmp;;
   esac
-  dir=$base/memwall-$uid
+  dir=
+  case $base in /?*) dir=$base/memwall-$uid;; esac
+}
+is_ours() {
+  [ -n "$dir" ] && [ ! -L "$dir" ] && [ -d "$dir" ] && [ -O "$dir" ] || return 1
+  [ -k "$base" ] || [ -O "$base" ] || return 1
+  chmod 700 "$dir" 2>/dev/null || [ ! -w "$dir" ]
 }
 fail() {
   [ -z "$tmp" ] || rm -f "$tmp" 2>/dev/null
   cat >/dev/null
-  echo "no $dir: $1"
+  echo "no ${dir:-a folder in the home, which is not set}: $1"
   exit 0
 }
 is_number() { case $1 in ''|*[!0-9]*) return 1;; esac; }
@@ -82,8 +95,9 @@ tidy() {
   for path in "$dir"/.upload-*; do is_old "$path" +0 && rm -f "$path"; done
 }
 enter() {
+  [ -n "$dir" ] || fail "set HOME"
   message=$( { mkdir -p "$dir"; } 2>&1 ) || fail_write "$message" "$1"
-  [ -O "$dir" ] || fail "it belongs to another user"
+  is_ours || fail "it is a link, belongs to another user, or lies where others can replace it"
   [ -w "$dir" ] || fail "it is read-only"
   tidy
   what=$(short "$1") && fail "No space left on device: $what"
@@ -97,12 +111,13 @@ pub fn with_store(script: &str) -> String {
 
 /// `$1`: SHA-256. Prints the path of a program with exactly that hash, if there is one in any candidate folder.
 ///
-/// Only files of the same user count: anybody may have made a folder of that name in a shared one.
+/// Only folders and files of the same user count: anybody may have made one of that name in a shared folder.
 pub const FIND: &str = r#"
-for number in 0 1 2 3; do
+for number in 0 1 2; do
   folder "$number"
+  is_ours || continue
   path=$dir/$1
-  if [ -f "$path" ] && [ -O "$path" ] && [ "$("$path" self-hash 2>/dev/null)" = "$1" ]; then
+  if [ -f "$path" ] && [ ! -L "$path" ] && [ -O "$path" ] && [ "$("$path" self-hash 2>/dev/null)" = "$1" ]; then
     touch "$path" 2>/dev/null
     echo "$path"
     exit 0
@@ -149,10 +164,10 @@ pub fn with_file_store(script: &str) -> String {
 pub const FIND_FILE: &str = r#"
 sha=$1 size=$2 crc=$3
 answer=none
-for number in 0 1 2 3; do
+for number in 0 1 2; do
   folder "$number"
   file=$dir/file-$sha
-  [ -O "$dir" ] || continue
+  is_ours || continue
   if [ -f "$file" ]; then
     if is_whole "$file"; then touch "$file" 2>/dev/null; echo "have $file"; exit 0; fi
     rm -f "$file"
@@ -169,6 +184,7 @@ pub const APPEND: &str = r#"
 sha=$1 size=$2 crc=$3 offset=$5
 folder "$4"
 file=$dir/file-$sha
+[ "$offset" -eq 0 ] || is_ours || fail "it is no longer this user's own"
 if [ "$offset" -eq 0 ]; then
   enter "$6"
   tmp=$dir/.upload-$$
@@ -225,10 +241,12 @@ done
 echo placed
 "#;
 
-/// `$1`: the call's folder, `$2`: loader that the program asks for, empty for a static one; then the program and its
-/// arguments. Runs it in the folder and returns its status, 128 + n when signal n ended it.
+/// `$1`: the call's folder, `$2`: loader that the program asks for, empty for a static one, `$3`: the stored program, `$4`:
+/// its path in the call's folder; then the words of the command. Runs it in the folder and returns its status, 128 + n
+/// when signal n ended it.
 ///
-/// The shell stays: it turns a death by signal into a status, which the SSH library cannot tell from a lost connection.
+/// The program runs under its own name: some are several programs in one and look which one is asked for. The shell
+/// stays: it turns a death by signal into a status, which the SSH library cannot tell from a lost connection.
 pub const RUN: &str = r#"
 cd "$1/files" || exit 126
 read -r group < /proc/$$/stat
@@ -238,7 +256,8 @@ if [ -n "$2" ] && [ ! -e "$2" ]; then
   echo "memwall: the program asks for the loader $2, which this board does not have; build it for a musl target" >&2
   exit 127
 fi
-shift 2
+mkdir -p "${4%/*}" && ln -s "$3" "$4" || exit 126
+shift 4
 "$@"
 exit $?
 "#;

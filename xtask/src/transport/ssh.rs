@@ -1,35 +1,39 @@
 //! SSH through the system's own client: the user's configuration, jump hosts and agent count.
 //!
 //! The library's defaults do not fit unattended runs (no connect timeout, no keep-alive, masters that stay forever,
-//! unknown host keys accepted), so each is set here.
+//! unknown host keys accepted), so each is set here. The master process is looked after here, too: the library waits for
+//! it without a limit.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bench_inventory::SshTarget;
+use bench_protocol::foreign;
 use bench_reports::run_dir::Stage;
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{End, HostError, Probe, Running, STEP_DEADLINE, script};
+use super::ssh_config::{self, Mask, Resolved};
+use super::{End, HostError, Probe, Running, STEP_DEADLINE, script, shell};
 use crate::artifact::Artifact;
 
 /// Time for the TCP connection; authentication is bounded by the keep-alive.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A dead link shows after three of these.
+/// A dead link shows after three of these, and so does a master that no longer answers.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// A master that nobody uses goes away after this, also when the controller was killed.
 const MASTER_IDLE_S: usize = 30;
 
-/// Bytes of one answer of a script; a board that prints more does not answer our question.
-const MAX_ANSWER_BYTES: u64 = 64 << 10;
-
 /// An open SSH connection.
 pub struct SshConnection {
     session: Arc<Session>,
+    master: Arc<Master>,
+    watch: tokio::task::JoinHandle<()>,
+    destination: String,
+    mask: Mask,
     /// Holds the control socket; removed when the connection goes.
     _control_dir: tempfile::TempDir,
 }
@@ -40,6 +44,10 @@ impl SshConnection {
     /// # Errors
     /// With status unreachable and the cause in plain words.
     pub async fn open(target: &SshTarget) -> Result<SshConnection, HostError> {
+        let resolved = resolve(target).await?;
+        let controller = crate::controller_name();
+        let mask = Mask::new(target, &resolved, &controller);
+        let masked = |error| mask_error(&mask, error);
         // Socket paths are limited to 108 bytes, of which ssh takes about 40: never below a long TMPDIR.
         let control_dir = tempfile::Builder::new()
             .prefix("memwall-")
@@ -49,36 +57,14 @@ impl SshConnection {
                     "cannot make a folder for the control socket: {error}"
                 ))
             })?;
-        refuse_expansion("identity-file", target.identity_file.as_deref())?;
-        refuse_expansion("known-hosts", target.known_hosts.as_deref())?;
-        let mut builder = SessionBuilder::default();
-        builder
-            .known_hosts_check(KnownHosts::Strict)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .server_alive_interval(KEEP_ALIVE)
-            .control_directory(control_dir.path())
-            .control_persist(ControlPersist::IdleFor(
-                MASTER_IDLE_S.try_into().expect("the constant is not zero"),
-            ));
-        if let Some(user) = &target.user {
-            builder.user(user.clone());
-        }
-        if let Some(port) = target.port {
-            builder.port(port);
-        }
-        if let Some(file) = &target.identity_file {
-            builder.keyfile(expand_home(file));
-        }
-        if let Some(file) = &target.known_hosts {
-            builder.user_known_hosts_file(quoted_for_option(&expand_home(file)));
-        }
-        if let Some(file) = &target.config_file {
-            builder.config_file(expand_home(file));
-        }
+        let builder = builder(target, control_dir.path()).map_err(&masked)?;
         let connecting = builder.connect_mux(&target.destination);
         let session = match tokio::time::timeout(STEP_DEADLINE, connecting).await {
             Ok(Ok(session)) => session,
-            Ok(Err(error)) => return Err(explain(&target.destination, &error)),
+            Ok(Err(error)) => {
+                let text = chain(&error);
+                return Err(masked(explain(&target.destination, &text, &resolved)));
+            }
             Err(_) => {
                 let message = format!("no connection within {} s", STEP_DEADLINE.as_secs());
                 return Err(HostError {
@@ -87,10 +73,24 @@ impl SshConnection {
                 });
             }
         };
+        // Detached, a session that is dropped does not wait for its master.
+        let (socket, _) = session.detach();
+        let master = Arc::new(Master::find(socket.clone()).await);
+        let session = Arc::new(Session::resume_mux(socket, None));
+        let watch = tokio::spawn(watch(Arc::clone(&session), Arc::clone(&master)));
         Ok(SshConnection {
-            session: Arc::new(session),
+            session,
+            master,
+            watch,
+            destination: target.destination.clone(),
+            mask,
             _control_dir: control_dir,
         })
+    }
+
+    /// Words that must not be kept or shown.
+    pub fn mask(&self) -> &Mask {
+        &self.mask
     }
 
     /// Asks for the architecture and the boot.
@@ -99,16 +99,15 @@ impl SshConnection {
     /// When the answer does not come in time or is not two lines.
     pub async fn probe(&self) -> Result<Probe, HostError> {
         let answer = self.answer(Stage::Probe, script::PROBE, &[], None).await?;
-        // Whatever a login script prints comes first: the answer is the end.
-        let mut lines = answer.lines().rev();
+        let mut lines = answer.lines();
         match (lines.next(), lines.next()) {
-            (Some(machine), Some(arch)) => Ok(Probe {
+            (Some(arch), Some(machine)) => Ok(Probe {
                 arch: arch.trim().to_string(),
                 machine: machine.trim().to_string(),
             }),
             _ => Err(HostError::failed(
                 Stage::Probe,
-                format!("`uname -m` answered `{}`", answer.trim()),
+                format!("`uname -m` answered `{}`", foreign(answer.trim())),
             )),
         }
     }
@@ -118,19 +117,11 @@ impl SshConnection {
     /// # Errors
     /// When no folder takes it; the reasons of all are given.
     pub async fn deploy(&self, artifact: &Artifact) -> Result<String, HostError> {
+        let find = script::with_store(script::FIND);
         let found = self
-            .answer(
-                Stage::Deploy,
-                &script::with_store(script::FIND),
-                &[&artifact.sha256],
-                None,
-            )
+            .answer(Stage::Deploy, &find, &[&artifact.sha256], None)
             .await?;
-        if let Some(path) = found
-            .lines()
-            .rev()
-            .find(|line| line.ends_with(&artifact.sha256))
-        {
+        if let Some(path) = found.lines().find(|line| line.ends_with(&artifact.sha256)) {
             return Ok(path.to_string());
         }
         let bytes = tokio::fs::read(&artifact.path).await.map_err(|error| {
@@ -162,36 +153,35 @@ impl SshConnection {
         ))
     }
 
-    /// Starts a program.
+    /// Starts a script with positional parameters; returns once it runs.
     ///
     /// # Errors
-    /// When the connection does not open a channel for it.
-    pub async fn start(
+    /// When the connection does not open a channel for it, or its login does not run it.
+    pub async fn start<A: AsRef<OsStr>>(
         &self,
         stage: Stage,
-        program: &str,
-        args: &[&str],
+        script: &str,
+        args: &[A],
     ) -> Result<Running, HostError> {
-        let mut command = Arc::clone(&self.session).arc_command(program);
+        let mut command = Arc::clone(&self.session).arc_raw_command(shell::COMMAND);
         command
-            .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        let cannot = |reason: String| HostError {
+            may_pass: true,
+            ..HostError::failed(stage, reason)
+        };
         let spawning = tokio::time::timeout(STEP_DEADLINE, command.spawn());
         let mut child = match spawning.await {
             Ok(Ok(child)) => child,
             Ok(Err(error)) => {
-                return Err(HostError {
-                    may_pass: true,
-                    ..HostError::failed(stage, format!("cannot start a program: {}", chain(&error)))
-                });
+                return Err(cannot(format!("cannot start a program: {}", chain(&error))));
             }
             Err(_) => {
-                return Err(HostError {
-                    may_pass: true,
-                    ..HostError::failed(stage, "the connection opens no channel for a program")
-                });
+                return Err(cannot(
+                    "the connection opens no channel for a program".to_owned(),
+                ));
             }
         };
         let piped = "all three streams were asked to be pipes";
@@ -205,31 +195,34 @@ impl SshConnection {
                 // 127 has an error of its own in the library.
                 Err(openssh::Error::Remote(_)) => End::Status(127),
                 // A death by signal and a lost link look alike: a living master means it was the program.
-                Err(_) => match tokio::time::timeout(KEEP_ALIVE * 4, session.check()).await {
-                    Ok(Ok(())) => End::Signal("a signal".to_string()),
-                    _ => End::ConnectionLost,
+                Err(_) => match is_alive(&session).await {
+                    true => End::Signal("a signal".to_string()),
+                    false => End::ConnectionLost,
                 },
             }
         };
-        Ok(Running {
+        let running = Running {
             stdin: Box::pin(stdin),
             stdout: Box::pin(stdout),
             stderr: Box::pin(stderr),
             end: Box::pin(end),
-        })
+        };
+        shell::Script::new(script, args)
+            .start(stage, &self.destination, running)
+            .await
     }
 
     /// Whether the connection still carries commands.
     pub async fn is_alive(&self) -> bool {
-        let check = tokio::time::timeout(KEEP_ALIVE * 4, self.session.check());
-        matches!(check.await, Ok(Ok(())))
+        is_alive(&self.session).await
     }
 
     /// Ends the master.
     pub async fn close(self) {
-        if let Ok(session) = Arc::try_unwrap(self.session) {
-            let _ = tokio::time::timeout(KEEP_ALIVE, session.close()).await;
-        }
+        // A master that does not listen any more is ended when this is dropped.
+        let socket = self.session.control_socket().into();
+        let ending = Session::resume_mux(socket, None).close();
+        let _ = tokio::time::timeout(KEEP_ALIVE, ending).await;
     }
 
     /// Runs a script with positional parameters and returns its output.
@@ -240,52 +233,129 @@ impl SshConnection {
         args: &[&str],
         input: Option<&[u8]>,
     ) -> Result<String, HostError> {
-        let mut all_args = vec!["-c", script, "memwall"];
-        all_args.extend(args);
-        let Running {
-            mut stdin,
-            stdout,
-            stderr,
-            end,
-        } = self.start(stage, "sh", &all_args).await?;
-        let talk = async {
-            let feed = async {
-                if let Some(input) = input {
-                    // A board that stops reading says why in its answer.
-                    let _ = stdin.write_all(input).await;
-                }
-                let _ = stdin.shutdown().await;
-                drop(stdin);
-            };
-            let (mut output, mut errors) = (Vec::new(), Vec::new());
-            let (mut stdout, mut stderr) =
-                (stdout.take(MAX_ANSWER_BYTES), stderr.take(MAX_ANSWER_BYTES));
-            let _ = tokio::join!(
-                feed,
-                stdout.read_to_end(&mut output),
-                stderr.read_to_end(&mut errors)
-            );
-            (output, errors, end.await)
-        };
-        let (output, errors, end) =
-            tokio::time::timeout(STEP_DEADLINE, talk)
-                .await
-                .map_err(|_| {
-                    HostError::failed(
-                        stage,
-                        format!("no answer within {} s", STEP_DEADLINE.as_secs()),
-                    )
-                })?;
-        if end == End::Status(0) {
-            return Ok(String::from_utf8_lossy(&output).into_owned());
+        let running = self.start(stage, script, args).await?;
+        shell::answer(stage, running, input).await
+    }
+}
+
+impl Drop for SshConnection {
+    fn drop(&mut self) {
+        self.watch.abort();
+        self.master.kill();
+    }
+}
+
+/// The ssh process that holds the connection.
+struct Master {
+    socket: Box<Path>,
+    pid: Option<u32>,
+}
+
+impl Master {
+    /// Asks the process behind a control socket who it is.
+    async fn find(socket: Box<Path>) -> Master {
+        let mut check = tokio::process::Command::new("ssh");
+        check.args(["-F", "/dev/null", "-O", "check", "-S"]);
+        check.arg(&*socket).arg("master").kill_on_drop(true);
+        let output = tokio::time::timeout(KEEP_ALIVE, check.output()).await;
+        let text = output.ok().and_then(Result::ok).map(|output| output.stderr);
+        let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+        // `Master running (pid=N)`
+        let pid = text.split_once("pid=").map(|(_, rest)| rest);
+        let pid = pid.and_then(|rest| rest.split(')').next()?.parse().ok());
+        Master { socket, pid }
+    }
+
+    /// Ends it at once: a stopped process does not do so when it is asked.
+    fn kill(&self) {
+        let Some(pid) = self.pid else { return };
+        // Its number may be another process's by now.
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let socket = self.socket.as_os_str().as_encoded_bytes();
+        let is_it = words.windows(socket.len()).any(|part| part == socket);
+        let pid = i32::try_from(pid)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        if let (true, Some(pid)) = (is_it, pid) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
-        let mut error = HostError::failed(
-            stage,
-            end.describe().replace("the board program", "the shell"),
-        );
-        error.may_pass = end == End::ConnectionLost;
-        error.stderr_tail = tail(&String::from_utf8_lossy(&errors));
-        Err(error)
+    }
+}
+
+async fn is_alive(session: &Session) -> bool {
+    let check = tokio::time::timeout(KEEP_ALIVE * 3, session.check());
+    matches!(check.await, Ok(Ok(())))
+}
+
+/// Ends a master that no longer answers: what waits for it then goes on as after a lost connection.
+async fn watch(session: Arc<Session>, master: Arc<Master>) {
+    loop {
+        tokio::time::sleep(KEEP_ALIVE).await;
+        if !is_alive(&session).await {
+            return master.kill();
+        }
+    }
+}
+
+/// What the user's configuration says about the host.
+async fn resolve(target: &SshTarget) -> Result<Resolved, HostError> {
+    let own = target.clone();
+    let resolving = tokio::task::spawn_blocking(move || Resolved::of(&own));
+    match tokio::time::timeout(CONNECT_TIMEOUT, resolving).await {
+        Ok(Ok(Ok(resolved))) => Ok(resolved),
+        Ok(Ok(Err(said))) => {
+            let destination = &target.destination;
+            let last = super::tail(&said).pop().unwrap_or_default();
+            Err(HostError {
+                stderr_tail: super::tail(&said),
+                ..HostError::unreachable(format!(
+                    "ssh cannot use its configuration for `{destination}`: {last}"
+                ))
+            })
+        }
+        Ok(Err(_)) | Err(_) => Err(HostError::unreachable(format!(
+            "`ssh -G {}` does not answer; a `Match exec` of the SSH configuration may hang",
+            target.destination
+        ))),
+    }
+}
+
+/// How to connect.
+fn builder(target: &SshTarget, control_dir: &Path) -> Result<SessionBuilder, HostError> {
+    refuse_expansion("identity-file", target.identity_file.as_deref())?;
+    refuse_expansion("known-hosts", target.known_hosts.as_deref())?;
+    let config = ssh_config::write(control_dir, target).map_err(HostError::unreachable)?;
+    let mut builder = SessionBuilder::default();
+    builder
+        .known_hosts_check(KnownHosts::Strict)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .server_alive_interval(KEEP_ALIVE)
+        .control_directory(control_dir)
+        .config_file(config)
+        .control_persist(ControlPersist::IdleFor(
+            MASTER_IDLE_S.try_into().expect("the constant is not zero"),
+        ));
+    if let Some(user) = &target.user {
+        builder.user(user.clone());
+    }
+    if let Some(port) = target.port {
+        builder.port(port);
+    }
+    if let Some(file) = &target.identity_file {
+        builder.keyfile(expand_home(file));
+    }
+    if let Some(file) = &target.known_hosts {
+        builder.user_known_hosts_file(quoted_for_option(&expand_home(file)));
+    }
+    Ok(builder)
+}
+
+fn mask_error(mask: &Mask, error: HostError) -> HostError {
+    let lines = error.stderr_tail.iter().map(|line| mask.text(line));
+    HostError {
+        reason: mask.text(&error.reason),
+        stderr_tail: lines.collect(),
+        ..error
     }
 }
 
@@ -304,7 +374,7 @@ pub fn tail(text: &str) -> Vec<String> {
         .collect();
     lines[lines.len().saturating_sub(N_LINES)..]
         .iter()
-        .map(|line| line.trim_end().to_string())
+        .map(|line| foreign(line.trim_end()))
         .collect()
 }
 
@@ -350,9 +420,11 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// What ssh's words mean, and what to do. The library maps most causes to one error kind: only the text tells.
-fn explain(destination: &str, error: &openssh::Error) -> HostError {
-    let text = chain(error);
+fn explain(destination: &str, text: &str, resolved: &Resolved) -> HostError {
     let has = |part: &str| text.contains(part);
+    // Where something else makes the connection, ssh only sees that it ends.
+    let through = (resolved.way()).filter(|_| has("UNKNOWN port") || has("banner exchange"));
+    let is_crowded = has("kex_exchange_identification") || has("Not allowed at this time");
     let reason = if has("REMOTE HOST IDENTIFICATION HAS CHANGED")
         || has("key for") && has("has changed")
     {
@@ -365,11 +437,15 @@ fn explain(destination: &str, error: &openssh::Error) -> HostError {
         )
     } else if has("Permission denied") {
         format!(
-            "`{destination}` refuses the key; add your public key to its authorized_keys, or name the right `user` and `identity-file`"
+            "`{destination}` refuses the key; add your public key to its authorized_keys, or name the right `user` and `identity-file`; an account that is locked there (`passwd -S`) refuses every key"
         )
     } else if has("Could not resolve hostname") {
         format!(
             "`{destination}` has no address; check the name or the alias in the SSH configuration"
+        )
+    } else if let Some(through) = through {
+        format!(
+            "the {through} of `{destination}` fails, or it does not reach the board; try it with `ssh -v {destination}`"
         )
     } else if has("Connection refused") {
         format!("`{destination}` is up but nothing listens on its SSH port")
@@ -377,11 +453,18 @@ fn explain(destination: &str, error: &openssh::Error) -> HostError {
         format!("there is no route to `{destination}`; check cable and power")
     } else if has("timed out") || has("Timeout") {
         format!("`{destination}` does not answer")
-    } else if has("Bad configuration option") || has("Can't open user config file") {
-        format!("ssh cannot use its configuration for `{destination}`")
+    } else if is_crowded {
+        format!(
+            "`{destination}` closes the connection before its greeting: its sshd starts or ends, or too many connect at once (`MaxStartups` of sshd, `--max-deploys` of this run)"
+        )
+    } else if has("account") && has("expired") {
+        format!("the account at `{destination}` expired; let root run `chage -E -1 USER` there")
     } else {
-        let last = tail(&text).pop().unwrap_or_default();
-        format!("ssh cannot connect to `{destination}`: {last}")
+        let last = super::tail(text).pop().unwrap_or_default();
+        match last.trim_end().trim_end_matches(':').is_empty() || last.ends_with(':') {
+            true => format!("ssh cannot connect to `{destination}` and does not say why"),
+            false => format!("ssh cannot connect to `{destination}`: {last}"),
+        }
     };
     let mut host_error = HostError::unreachable(reason);
     // A host that boots, a cable that is plugged in again: not a refused key or a wrong name.
@@ -393,12 +476,15 @@ fn explain(destination: &str, error: &openssh::Error) -> HostError {
         "Timeout",
         "Connection reset",
         "closed by remote host",
+        "UNKNOWN port",
+        "Not allowed at this time",
     ]
     .iter()
     .any(|part| has(part))
         && !has("Permission denied")
         && !has("Host key verification failed");
-    host_error.stderr_tail = tail(&text);
+    host_error.is_crowded = host_error.may_pass && is_crowded;
+    host_error.stderr_tail = super::tail(text);
     host_error
 }
 
@@ -409,8 +495,7 @@ mod tests {
     #[test]
     fn explains_what_ssh_says() {
         let check = |text: &str, expect: &str| {
-            let error = openssh::Error::Connect(std::io::Error::other(text.to_string()));
-            let reason = explain("board", &error).reason;
+            let reason = explain("board", text, &Resolved::default()).reason;
             assert!(reason.contains(expect), "{reason}");
         };
         check(
@@ -437,7 +522,12 @@ mod tests {
             "Connection timed out during banner exchange",
             "does not answer",
         );
-        check("kex_exchange_identification: garbage", "cannot connect");
+        check(
+            "kex_exchange_identification: Connection closed by remote host",
+            "MaxStartups",
+        );
+        check("garbage", "cannot connect to `board`: garbage");
+        check("failed to connect to the remote host:", "does not say why");
     }
 
     #[test]

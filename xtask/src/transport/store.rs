@@ -1,15 +1,18 @@
 //! Files on a board that are no board program: uploaded once, named by their hash, and gone on with where a broken
 //! connection left them. Also one call of a program there, with a folder of its own.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use bench_protocol::foreign;
 use bench_reports::run_dir::Stage;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
+use super::shell::MAX_ANSWER_BYTES;
 use super::ssh::{SshConnection, kib};
 use super::{End, HostError, Running, STEP_DEADLINE, script};
 
@@ -18,9 +21,6 @@ const CHUNK_BYTES: u64 = 4 << 20;
 
 /// What [`script::APPEND`] says when the hash of the whole file is another.
 const DAMAGED: &str = "the upload arrived damaged";
-
-/// Lines that a login script may print before a script's first answer.
-const MAX_NOISE_LINES: usize = 1000;
 
 /// A file of this machine, read once to know its name on a board.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,39 +214,8 @@ impl SshConnection {
     /// When the board does not make it.
     pub async fn open_call(&self, stored: &str) -> Result<Call, HostError> {
         let store = stored.rsplit_once('/').map_or(".", |(folder, _)| folder);
-        let args = ["-c", script::GUARD, "memwall", store];
-        let Running {
-            stdin, stdout, end, ..
-        } = self.start(Stage::Deploy, "sh", &args).await?;
-        let mut lines = BufReader::new(stdout).lines();
-        let answer = async {
-            // A login script may print first.
-            for _ in 0..MAX_NOISE_LINES {
-                let line = lines.next_line().await.ok()??;
-                if let Some(folder) = line.strip_prefix("run ") {
-                    return Some(Ok(folder.to_owned()));
-                }
-                if let Some(reason) = line.strip_prefix("no ") {
-                    return Some(Err(reason.to_owned()));
-                }
-            }
-            None
-        };
-        let failed = |reason: String| {
-            let message = format!("the board makes no folder for the call: {reason}");
-            HostError::failed(Stage::Deploy, message)
-        };
-        let folder = match tokio::time::timeout(STEP_DEADLINE, answer).await {
-            Ok(Some(Ok(folder))) => folder,
-            Ok(Some(Err(reason))) => return Err(failed(reason)),
-            Ok(None) | Err(_) => return Err(failed("it does not answer".to_owned())),
-        };
-        Ok(Call {
-            folder,
-            stdin,
-            lines: Box::new(lines.into_inner().into_inner()),
-            end,
-        })
+        let running = self.start(Stage::Deploy, script::GUARD, &[store]).await?;
+        Call::opened(running).await
     }
 }
 
@@ -255,11 +224,44 @@ impl SshConnection {
 pub struct Call {
     folder: String,
     stdin: std::pin::Pin<Box<dyn tokio::io::AsyncWrite + Send>>,
-    lines: Box<dyn tokio::io::AsyncRead + Send + Sync + Unpin>,
+    rest: Box<dyn tokio::io::AsyncRead + Send + Sync + Unpin>,
     end: std::pin::Pin<Box<dyn Future<Output = End> + Send>>,
 }
 
 impl Call {
+    /// Takes the answer of [`script::GUARD`].
+    async fn opened(running: Running) -> Result<Call, HostError> {
+        let Running {
+            stdin, stdout, end, ..
+        } = running;
+        let mut reader = BufReader::new(stdout);
+        let mut line = String::new();
+        let mut limited = (&mut reader).take(MAX_ANSWER_BYTES);
+        let reading = tokio::time::timeout(STEP_DEADLINE, limited.read_line(&mut line)).await;
+        let line = foreign(line.trim_end());
+        let reason = match (reading, line.split_once(' ')) {
+            (Ok(Ok(_)), Some(("run", folder))) => {
+                return Ok(Call {
+                    folder: folder.to_owned(),
+                    stdin,
+                    rest: Box::new(reader),
+                    end,
+                });
+            }
+            (Ok(Ok(_)), Some(("no", reason))) => reason,
+            _ => "it does not answer",
+        };
+        Err(HostError::failed(
+            Stage::Deploy,
+            format!("the board makes no folder for the call: {reason}"),
+        ))
+    }
+
+    /// Path of the call's program, under its own name.
+    pub fn program(&self, name: &str) -> String {
+        format!("{}/program/{name}", self.folder)
+    }
+
     /// Links stored files into the folder: pairs of a path of the board and a relative name.
     ///
     /// # Errors
@@ -283,7 +285,8 @@ impl Call {
         }
     }
 
-    /// Starts the program in the folder. `loader` is what its file asks for, if it is dynamic.
+    /// Starts the program in the folder: `stored` is its file, `program` its path there ([`Call::program`]), which
+    /// `command` begins with or names after `env`. `loader` is what its file asks for, if it is dynamic.
     ///
     /// # Errors
     /// When the connection opens no channel for it.
@@ -291,27 +294,29 @@ impl Call {
         &self,
         ssh: &SshConnection,
         loader: Option<&str>,
-        command: &[&str],
+        (stored, program): (&str, &str),
+        command: &[&OsStr],
     ) -> Result<Running, HostError> {
-        let mut args = vec!["-c", script::RUN, "memwall", &self.folder];
-        args.push(loader.unwrap_or_default());
-        args.extend(command);
-        ssh.start(Stage::Measure, "sh", &args).await
+        let own = [&self.folder, loader.unwrap_or_default(), stored, program];
+        let own = own.map(OsStr::new);
+        ssh.start(Stage::Measure, script::RUN, &[&own[..], command].concat())
+            .await
     }
 
     /// Ends what is left of the program and waits until its folder is gone.
     pub async fn close(self) {
         let Call {
             mut stdin,
-            mut lines,
+            rest,
             end,
             ..
         } = self;
-        let _ = stdin.shutdown().await;
-        drop(stdin);
-        let mut rest = Vec::new();
+        let mut said = Vec::new();
+        let mut rest = rest.take(MAX_ANSWER_BYTES);
         let gone = async {
-            let _ = lines.read_to_end(&mut rest).await;
+            let _ = stdin.shutdown().await;
+            drop(stdin);
+            let _ = rest.read_to_end(&mut said).await;
             end.await
         };
         let _ = tokio::time::timeout(STEP_DEADLINE, gone).await;

@@ -1,0 +1,229 @@
+//! The controller's disk behind a thread of its own for each host.
+//!
+//! A disk that hangs for a minute must not stop the signs of life that boards wait for, nor other hosts: whoever writes
+//! here hands the bytes over and goes on. What is handed over and not yet written is bounded.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, oneshot};
+
+/// Bytes of a host that may wait for its disk: half an hour of an ordinary stream.
+const MAX_WAITING_BYTES: usize = 16 << 20;
+
+/// What the thread does, in order.
+enum Job {
+    Append(Vec<u8>),
+    Sync(oneshot::Sender<io::Result<()>>),
+    Call(Box<dyn FnOnce() + Send>),
+}
+
+/// A file that is only appended to, and the thread that does it.
+#[derive(Clone)]
+pub struct Disk {
+    jobs: Sender<Job>,
+    room: Arc<Semaphore>,
+    /// The first error of the disk: nothing is written after it.
+    error: Arc<Mutex<Option<String>>>,
+}
+
+/// Where bytes go: a file, or what stands for one in a test.
+pub trait Durable: Write + Send + 'static {
+    /// Brings everything to the disk itself.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+impl Durable for File {
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+impl Disk {
+    /// Starts the thread; it ends with the last handle.
+    pub fn new(file: impl Durable) -> Disk {
+        let (jobs, inbox) = channel();
+        let disk = Disk {
+            jobs,
+            room: Arc::new(Semaphore::new(MAX_WAITING_BYTES)),
+            error: Arc::default(),
+        };
+        let (room, error) = (Arc::clone(&disk.room), Arc::clone(&disk.error));
+        std::thread::spawn(move || work(file, &inbox, &room, &error));
+        disk
+    }
+
+    /// Hands over bytes to append; waits only while too many wait already.
+    ///
+    /// # Errors
+    /// When the disk did not take what came before.
+    pub async fn append(&self, bytes: Vec<u8>) -> io::Result<()> {
+        if let Some(error) = &*self.error.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Err(io::Error::other(error.clone()));
+        }
+        let n_bytes = u32::try_from(bytes.len().min(MAX_WAITING_BYTES)).unwrap_or(u32::MAX);
+        if let Ok(room) = self.room.acquire_many(n_bytes).await {
+            // Given back by the thread.
+            room.forget();
+        }
+        let _ = self.jobs.send(Job::Append(bytes));
+        Ok(())
+    }
+
+    /// Waits until everything that was handed over is on the disk itself.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub async fn sync(&self) -> io::Result<()> {
+        let (done, outcome) = oneshot::channel();
+        let _ = self.jobs.send(Job::Sync(done));
+        outcome.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Does something to other files of the same disk, after what was handed over before.
+    ///
+    /// # Errors
+    /// As `action` does, or when it ends badly.
+    pub async fn call<T: Send + 'static>(
+        &self,
+        action: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let (done, outcome) = oneshot::channel();
+        let call = Box::new(move || drop(done.send(action())));
+        let _ = self.jobs.send(Job::Call(call));
+        outcome.await.map_err(|_| gone())?
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the thread that writes it ended")
+}
+
+fn work(
+    mut file: impl Durable,
+    inbox: &Receiver<Job>,
+    room: &Semaphore,
+    first_error: &Mutex<Option<String>>,
+) {
+    // Never held while the disk works: others look at it.
+    let lock = || first_error.lock().unwrap_or_else(PoisonError::into_inner);
+    for job in inbox {
+        let failed = lock().clone();
+        match (job, failed) {
+            (Job::Append(bytes), failed) => {
+                if failed.is_none()
+                    && let Err(error) = file.write_all(&bytes)
+                {
+                    *lock() = Some(error.to_string());
+                }
+                room.add_permits(bytes.len().min(MAX_WAITING_BYTES));
+            }
+            (Job::Sync(done), Some(error)) => drop(done.send(Err(io::Error::other(error)))),
+            (Job::Sync(done), None) => drop(done.send(file.sync())),
+            (Job::Call(call), _) => call(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::SyncSender;
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    /// A disk that does nothing before it is told to, and keeps what it wrote.
+    struct Hanging {
+        told: Receiver<()>,
+        written: Arc<Mutex<Vec<u8>>>,
+        is_full: bool,
+    }
+
+    impl Write for Hanging {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.told.recv();
+            if self.is_full {
+                return Err(io::Error::other("no room"));
+            }
+            self.written.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Durable for Hanging {
+        fn sync(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn hanging(is_full: bool) -> (Disk, SyncSender<()>, Arc<Mutex<Vec<u8>>>) {
+        let (tell, told) = sync_channel(1 << 20);
+        let written = Arc::default();
+        let disk = Hanging {
+            told,
+            written: Arc::clone(&written),
+            is_full,
+        };
+        (Disk::new(disk), tell, written)
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_disk_that_hangs() {
+        let (disk, tell, written) = hanging(false);
+        for line in ["a", "b", "c"] {
+            disk.append(line.into()).await.unwrap();
+        }
+        let sync = disk.sync();
+        tokio::pin!(sync);
+        // The runtime goes on: this one thread is not blocked.
+        assert!(futures_are_pending(sync.as_mut()).await);
+        assert!(written.lock().unwrap().is_empty());
+        (0..3).for_each(|_| tell.send(()).unwrap());
+        sync.await.unwrap();
+        assert_eq!(*written.lock().unwrap(), b"abc");
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_the_disk_is_bounded() {
+        let (disk, tell, written) = hanging(false);
+        disk.append(vec![0; MAX_WAITING_BYTES]).await.unwrap();
+        let more = disk.append(b"x".to_vec());
+        tokio::pin!(more);
+        assert!(futures_are_pending(more.as_mut()).await);
+        drop(tell);
+        more.await.unwrap();
+        disk.sync().await.unwrap();
+        assert_eq!(written.lock().unwrap().len(), MAX_WAITING_BYTES + 1);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_nothing_is_written_after_it() {
+        let (disk, tell, _) = hanging(true);
+        drop(tell);
+        disk.append(b"a".to_vec()).await.unwrap();
+        assert_eq!(disk.sync().await.unwrap_err().to_string(), "no room");
+        assert_eq!(
+            disk.append(b"b".to_vec()).await.unwrap_err().to_string(),
+            "no room"
+        );
+        // Other files still get their chance.
+        assert_eq!(disk.call(|| Ok(7)).await.unwrap(), 7);
+    }
+
+    async fn futures_are_pending<F: Future + Unpin>(mut future: F) -> bool {
+        use std::task::Poll;
+        std::future::poll_fn(|context| {
+            Poll::Ready(std::pin::Pin::new(&mut future).poll(context).is_pending())
+        })
+        .await
+    }
+}
