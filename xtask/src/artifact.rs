@@ -8,7 +8,7 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
 use sha2::{Digest, Sha256};
-use xshell::cmd;
+use xshell::{Cmd, cmd};
 
 use crate::exit::ExitError;
 use crate::workspace;
@@ -73,13 +73,15 @@ pub fn build(targets: &[Target]) -> anyhow::Result<BTreeMap<&'static str, Artifa
     let target_args = targets
         .iter()
         .flat_map(|target| ["--target", target.triple]);
-    let output = cmd!(
+    let profile = PROFILE.iter().flat_map(|setting| ["--config", setting]);
+    let command = cmd!(
         sh,
-        "cargo build --release --package {PACKAGE} {target_args...} --message-format=json-render-diagnostics"
-    )
-    .quiet()
-    .read()
-    .map_err(|error| ExitError::build(format!("the board programs do not build: {error}")))?;
+        "cargo build --release --package {PACKAGE} {target_args...} {profile...} --message-format=json-render-diagnostics"
+    );
+    let output = of_this_project(command)
+        .quiet()
+        .read()
+        .map_err(|error| ExitError::build(format!("the board programs do not build: {error}")))?;
     let executables = executables(&output)?;
     targets
         .iter()
@@ -96,6 +98,50 @@ pub fn build(targets: &[Target]) -> anyhow::Result<BTreeMap<&'static str, Artifa
             Ok((target.arch, checked(*target, path)?))
         })
         .collect()
+}
+
+/// The release profile of the workspace, said on the command line: a user's own configuration of cargo would count more
+/// than the manifest does.
+const PROFILE: [&str; 9] = [
+    "profile.release.opt-level=3",
+    "profile.release.lto='fat'",
+    "profile.release.codegen-units=1",
+    "profile.release.panic='abort'",
+    "profile.release.strip=true",
+    "profile.release.debug=0",
+    "profile.release.debug-assertions=false",
+    "profile.release.overflow-checks=false",
+    "profile.release.incremental=false",
+];
+
+/// Keeps what this user sets for other projects away from a build: two people measure with the same program. Where cargo
+/// takes a value from the environment, that counts more than any configuration file.
+fn of_this_project(command: Cmd<'_>) -> Cmd<'_> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let is_foreign = |name: &String| {
+        ["RUSTC", "RUSTFLAGS", "RUSTC_BOOTSTRAP", "RUSTC_LINKER"].contains(&name.as_str())
+            || ["CARGO_BUILD_", "CARGO_PROFILE_", "CARGO_TARGET_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+                && ![
+                    "CARGO_BUILD_JOBS",
+                    "CARGO_BUILD_TARGET_DIR",
+                    "CARGO_TARGET_DIR",
+                ]
+                .contains(&name.as_str())
+    };
+    let command = names
+        .filter(is_foreign)
+        .fold(command, |command, name| command.env_remove(name));
+    let command = (TARGETS.iter()).fold(command, |command, target| {
+        let triple = target.triple.to_uppercase().replace('-', "_");
+        command.env(format!("CARGO_TARGET_{triple}_LINKER"), "rust-lld")
+    });
+    command
+        .env("CARGO_ENCODED_RUSTFLAGS", "")
+        .env("CARGO_INCREMENTAL", "0")
+        .env("RUSTC_WRAPPER", "")
+        .env("RUSTC_WORKSPACE_WRAPPER", "")
 }
 
 /// Adds a target to the toolchain if it is not there.

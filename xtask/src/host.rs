@@ -26,7 +26,7 @@ use crate::recorder::HostFiles;
 use crate::resume::Prior;
 use crate::transport::HostError;
 
-pub use ask::{ask, restore};
+pub use ask::{ask, each, restore};
 pub use stream::StreamState;
 
 /// A line longer than this is no message; it is kept in pieces of this size.

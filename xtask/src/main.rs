@@ -17,6 +17,7 @@ mod plan_file;
 mod progress;
 mod recorder;
 mod resume;
+mod retry;
 mod select;
 mod shard;
 mod transport;
@@ -202,9 +203,4 @@ fn owner() -> String {
 fn controller_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
-}
-
-/// A pause of about this length: between half and one and a half of it, so that many do not come back together.
-fn jitter(pause: std::time::Duration) -> std::time::Duration {
-    pause.mul_f64(0.5 + fastrand::f64())
 }

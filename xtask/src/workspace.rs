@@ -4,13 +4,24 @@ use std::path::{Path, PathBuf};
 
 use xshell::{Shell, cmd};
 
-/// The workspace's root.
+/// The workspace's root: that of the checkout that this program was started in, which may have been copied or moved
+/// since it was compiled.
 pub fn root() -> PathBuf {
-    let manifest_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest_dir
-        .parent()
-        .expect("xtask lies in the workspace")
-        .to_path_buf()
+    // Cargo says it; as a runner of another crate's tests, though, this names that crate.
+    let said = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    // `ROOT/target/debug/xtask`, unless the target folder lies elsewhere.
+    let own = std::env::current_exe().ok();
+    let own = own.iter().flat_map(|path| path.ancestors().skip(1));
+    let said = said.iter().filter_map(|dir| dir.parent());
+    let compiled = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    let roots = said.chain(own).chain(compiled);
+    let found = roots.into_iter().find(|root| is_root(root));
+    found.or(compiled).unwrap_or(Path::new(".")).to_path_buf()
+}
+
+fn is_root(folder: &Path) -> bool {
+    let packages = ["xtask", "bench-kernels", "inventory", "reports"];
+    (packages.iter()).all(|package| folder.join(package).join("Cargo.toml").is_file())
 }
 
 /// The inventory folder.

@@ -80,12 +80,11 @@ fn add_pinned(
         memory: None,
         prepare: Default::default(),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let facts = runtime.block_on(host::ask(&new, &artifacts));
-    runtime.shutdown_background();
+    let asked = host::each(std::slice::from_ref(&new), artifacts, host::ask)?;
+    let facts = asked
+        .into_iter()
+        .next()
+        .context("one host gives one answer")?;
     let facts = facts.map_err(|error| super::runner::host_error(&new, error))?;
     eprintln!("{}", describe(&facts));
     new.board = match &args.board {

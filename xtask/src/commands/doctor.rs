@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context;
 use bench_inventory::Host;
 use bench_protocol::Facts;
 use bench_reports::health::{self, Finding, Weight};
@@ -24,7 +23,7 @@ pub struct DoctorArgs {
     host: Vec<String>,
 }
 
-/// Asks the hosts one after the other.
+/// Asks the hosts side by side.
 ///
 /// # Errors
 /// When a name is unknown or the inventory or the board programs cannot be used; what a host says is a result.
@@ -40,18 +39,13 @@ pub fn doctor(global: &Global, args: &DoctorArgs) -> anyhow::Result<u8> {
             ));
         }
     }
-    let asked = all
-        .iter()
-        .filter(|host| args.host.is_empty() || args.host.contains(&host.name));
-    let artifacts = artifact::build(&TARGETS)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let answers: Vec<(&Host, Result<Facts, HostError>)> = asked
-        .map(|host| (host, runtime.block_on(host::ask(host, &artifacts))))
+    let asked: Vec<Host> = (all.iter())
+        .filter(|host| args.host.is_empty() || args.host.contains(&host.name))
+        .cloned()
         .collect();
-    runtime.shutdown_background();
+    let artifacts = artifact::build(&TARGETS)?;
+    let answers = host::each(&asked, artifacts, host::ask)?;
+    let answers: Vec<Answer> = asked.iter().zip(answers).collect();
     print(global.format, &answers)?;
     Ok(exit_code(&answers))
 }

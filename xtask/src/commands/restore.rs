@@ -1,6 +1,5 @@
 //! `restore`: puts back what a run changed on boards and could not put back itself.
 
-use anyhow::Context;
 use bench_protocol::EnvironmentStep;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
@@ -18,7 +17,7 @@ pub struct RestoreArgs {
     host: Vec<String>,
 }
 
-/// Puts the hosts back one after the other.
+/// Puts the hosts back side by side.
 ///
 /// # Errors
 /// When a name is unknown or the inventory or the board programs cannot be used; what a host says is a result.
@@ -29,23 +28,14 @@ pub fn restore(global: &Global, args: &RestoreArgs) -> anyhow::Result<u8> {
         let host = all.iter().find(|host| host.name == *name);
         host.ok_or_else(|| super::unknown("host", name, all.iter().map(|host| host.name.as_str())))
     };
-    let hosts = args
-        .host
-        .iter()
-        .map(find)
+    let hosts = (args.host.iter())
+        .map(|name| find(name).cloned())
         .collect::<anyhow::Result<Vec<_>>>()?;
     let artifacts = artifact::build(&TARGETS)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let answers: Vec<(&str, Result<Vec<EnvironmentStep>, HostError>)> = (hosts.iter())
-        .map(|host| {
-            let steps = runtime.block_on(host::restore(host, &artifacts));
-            (host.name.as_str(), steps)
-        })
-        .collect();
-    runtime.shutdown_background();
+    let answers = host::each(&hosts, artifacts, host::restore)?;
+    let names = hosts.iter().map(|host| host.name.as_str());
+    let answers: Vec<(&str, Result<Vec<EnvironmentStep>, HostError>)> =
+        names.zip(answers).collect();
     print(global.format, &answers)?;
     let is_left = |step: &EnvironmentStep| step.problem.is_some();
     Ok(match &answers {

@@ -1,29 +1,81 @@
 //! Asking a host what it is, without measuring.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use anyhow::Context;
 use bench_inventory::Host;
 use bench_protocol::{EnvironmentStep, Facts, Message, parse_line};
 use bench_reports::run_dir::Stage;
 use tokio::io::AsyncReadExt;
+use tokio::sync::Semaphore;
 
 use super::{MAX_LINE_BYTES, check_protocol};
 use crate::artifact::{self, Artifact};
+use crate::retry::Tries;
 use crate::transport::{self, Connection, End, HostError, Running, STEP_DEADLINE};
+
+/// Board programs by architecture.
+pub type Artifacts = BTreeMap<&'static str, Artifact>;
+
+/// Hosts that are asked at the same time.
+const MAX_AT_ONCE: usize = 8;
+
+/// Asks hosts side by side; their answers come in the order of the hosts.
+///
+/// # Errors
+/// When the runtime cannot be started; what a host says is a result.
+pub fn each<T, F>(
+    hosts: &[Host],
+    artifacts: Artifacts,
+    question: impl Fn(Host, Arc<Artifacts>) -> F + Copy + Send + 'static,
+) -> anyhow::Result<Vec<Result<T, HostError>>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, HostError>> + Send + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let artifacts = Arc::new(artifacts);
+    let places = Arc::new(Semaphore::new(MAX_AT_ONCE));
+    let answers = runtime.block_on(async {
+        let asking: Vec<_> = (hosts.iter().cloned())
+            .map(|host| {
+                let (artifacts, places) = (Arc::clone(&artifacts), Arc::clone(&places));
+                tokio::spawn(async move {
+                    // Never closed.
+                    let _place = places.acquire().await;
+                    question(host, artifacts).await
+                })
+            })
+            .collect();
+        let mut answers = Vec::new();
+        for answer in asking {
+            answers.push(answer.await.unwrap_or_else(|error| {
+                let message = format!("asking it ended unexpectedly: {error}");
+                Err(HostError::failed(Stage::Connect, message))
+            }));
+        }
+        answers
+    });
+    // Not dropped: a stuck name look-up in a blocking thread must not hold up the answers.
+    runtime.shutdown_background();
+    Ok(answers)
+}
 
 /// Asks a host for its facts, without measuring.
 ///
 /// # Errors
 /// When it cannot be reached, takes no program, or tells nothing.
-pub async fn ask(
-    host: &Host,
-    artifacts: &BTreeMap<&'static str, Artifact>,
-) -> Result<Facts, HostError> {
-    let connection = transport::connect(host).await?;
+pub async fn ask(host: Host, artifacts: Arc<Artifacts>) -> Result<Facts, HostError> {
+    let connection = connect(&host).await?;
     let answer = async {
         let probe = connection.probe().await?;
         let program = connection
-            .deploy(artifact_for(&probe.arch, artifacts)?)
+            .deploy(artifact_for(&probe.arch, &artifacts)?)
             .await?;
         facts(&connection, &program).await
     };
@@ -37,14 +89,14 @@ pub async fn ask(
 /// # Errors
 /// When the host cannot be reached, or somebody measures on it.
 pub async fn restore(
-    host: &Host,
-    artifacts: &BTreeMap<&'static str, Artifact>,
+    host: Host,
+    artifacts: Arc<Artifacts>,
 ) -> Result<Vec<EnvironmentStep>, HostError> {
-    let connection = transport::connect(host).await?;
+    let connection = connect(&host).await?;
     let answer = async {
         let probe = connection.probe().await?;
         let program = connection
-            .deploy(artifact_for(&probe.arch, artifacts)?)
+            .deploy(artifact_for(&probe.arch, &artifacts)?)
             .await?;
         let running = connection
             .start_program(Stage::Restore, &program, "restore", &[])
@@ -62,6 +114,20 @@ pub async fn restore(
         }
     }
     Ok(steps)
+}
+
+async fn connect(host: &Host) -> Result<Connection, HostError> {
+    let mut tries = Tries::default();
+    loop {
+        let error = match transport::connect(host).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        let Some(pause) = tries.pause(&error) else {
+            return Err(error);
+        };
+        tokio::time::sleep(pause).await;
+    }
 }
 
 /// The board program for an architecture.

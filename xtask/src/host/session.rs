@@ -24,8 +24,9 @@ use super::{
 use crate::progress::HostProgress;
 use crate::recorder::HostFiles;
 use crate::resume::Prior;
+use crate::retry::{Tries, jitter};
 use crate::transport::{self, Connection, End, HostError, Mask, Running, STEP_DEADLINE};
-use crate::{environment, jitter, owner, plan};
+use crate::{environment, owner, plan};
 
 /// A supervisor that dies is started again this often, and a lost connection opened again.
 const MAX_ATTEMPTS_LOST: u32 = 5;
@@ -39,18 +40,8 @@ pub const STOP_GRACE: Duration = Duration::from_secs(15);
 /// How long another run may keep the board before this one gives up.
 const BUSY_WAIT: Duration = Duration::from_secs(600);
 
-/// Pauses before connecting again, for causes that may pass.
-const CONNECT_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
-
-/// Pauses where too many connect at the same time, each made longer or shorter by chance, so that they spread.
-const CROWDED_PAUSES: [Duration; 6] = [
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-    Duration::from_secs(8),
-    Duration::from_secs(8),
-];
+/// Pause before a lost connection is opened again.
+const LOST_PAUSE: Duration = Duration::from_secs(1);
 
 /// One host while it is measured.
 pub struct HostSession<'a> {
@@ -148,22 +139,17 @@ impl<'a> HostSession<'a> {
 
     /// Reaches the host, and tries again where the cause may pass: a refused key stays refused.
     async fn reach(&mut self) -> Result<(Reached, String), HostError> {
-        let mut n_failed = 0;
+        let mut tries = Tries::default();
         loop {
             let error = match self.reach_once().await {
-                Err(error) if error.may_pass => error,
-                other => return other,
+                Ok(reached) => return Ok(reached),
+                Err(error) => error,
             };
-            let pauses: &[Duration] = match error.is_crowded {
-                true => &CROWDED_PAUSES,
-                false => &CONNECT_PAUSES,
-            };
-            let Some(pause) = pauses.get(n_failed) else {
+            let Some(pause) = tries.pause(&error) else {
                 return Err(error);
             };
-            n_failed += 1;
             self.line.say(&format!("{error}; trying again"));
-            tokio::time::sleep(jitter(*pause)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -216,7 +202,7 @@ impl<'a> HostSession<'a> {
                     ..error
                 });
             }
-            tokio::time::sleep(jitter(CONNECT_PAUSES[0])).await;
+            tokio::time::sleep(jitter(LOST_PAUSE)).await;
         }
     }
 
