@@ -9,7 +9,6 @@ pub mod spool;
 mod unit;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -25,6 +24,7 @@ use self::sensors::Sensors;
 use self::spool::Spool;
 use self::unit::UnitProcess;
 use crate::environment::Board;
+use crate::store::Store;
 use crate::{affinity, facts};
 
 /// Time between two looks at the sensors, where a CPU is left for it.
@@ -35,6 +35,9 @@ const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time for the last lines to leave: whoever stopped reading must not keep the program alive.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Names of folders that units run in begin with this.
+const SCRATCH: &str = "scratch-";
 
 /// How a supervisor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +52,8 @@ pub enum Outcome {
 
 /// Where a supervisor works.
 pub struct Places {
-    /// Folder that keeps spools and the journal.
-    pub store: PathBuf,
+    /// Keeps spools and the journal.
+    pub store: Store,
     /// Folder of the board program.
     pub program_folder: PathBuf,
     /// Command that measures one unit.
@@ -62,7 +65,7 @@ pub fn supervise(request: &RunRequest, hello: &Message, places: &Places) -> Outc
     let (sender, events) = channel();
     control::catch_signals(sender.clone());
     let key = spool::key(&request.run_id, &request.host, request.attempt);
-    let spool = Spool::open(spool::path(&places.store, &key), sender.clone());
+    let spool = Spool::open(&places.store, &key, sender.clone());
     spool.say(hello);
     control::listen(sender.clone());
     let mut told = false;
@@ -113,8 +116,8 @@ pub fn supervise(request: &RunRequest, hello: &Message, places: &Places) -> Outc
         end: None,
         acknowledged: false,
         environment: Environment::AsFound,
-        board: Board::new(&places.store, Path::new("/")),
-        scratch: places.store.join(format!("scratch-{}", std::process::id())),
+        board: Board::new(places.store.clone(), Path::new("/")),
+        scratch: None,
         n_samples: 0,
     };
     supervisor.serve()
@@ -124,7 +127,7 @@ pub fn supervise(request: &RunRequest, hello: &Message, places: &Places) -> Outc
 ///
 /// # Errors
 /// When somebody measures on this board right now.
-pub fn restore(store: &Path, wait: Duration, mut say: impl FnMut(Message)) -> Result<bool, String> {
+pub fn restore(store: Store, wait: Duration, mut say: impl FnMut(Message)) -> Result<bool, String> {
     let _lock = lease::take(wait, |_| true).map_err(|error| match error {
         NotLocked::Busy(lease) => {
             let owner = lease.map_or_else(|| "somebody else".to_string(), |lease| lease.describe());
@@ -154,7 +157,8 @@ struct Supervisor<'a> {
     acknowledged: bool,
     environment: Environment,
     board: Board,
-    scratch: PathBuf,
+    /// Name of the folder that units run in; `None` where it could not be made, and they run in the store.
+    scratch: Option<String>,
     n_samples: u32,
 }
 
@@ -213,8 +217,8 @@ impl Supervisor<'_> {
             }),
         });
         // In its own store nothing is removed but what is this run's own.
-        if self.scratch != self.places.store {
-            let _ = fs::remove_dir_all(&self.scratch);
+        if let Some(scratch) = &self.scratch {
+            self.places.store.remove_folder(scratch);
         }
         self.spool.sync();
         self.wait_for_ack();
@@ -240,19 +244,15 @@ impl Supervisor<'_> {
                 "process {pid} of a run before was still measuring and was ended"
             ));
         }
-        for pid in process::marked_strays(&self.places.store) {
+        for pid in process::marked_strays(self.places.store.path()) {
             process::end(pid);
             self.note(format!(
                 "process {pid} of an external program of a run before was ended"
             ));
         }
-        let entries = fs::read_dir(&self.places.store)
-            .into_iter()
-            .flatten()
-            .flatten();
-        for entry in entries {
-            if entry.file_name().to_string_lossy().starts_with("scratch-") {
-                let _ = fs::remove_dir_all(entry.path());
+        for name in self.places.store.names() {
+            if name.starts_with(SCRATCH) {
+                self.places.store.remove_folder(&name);
             }
         }
         let others = spool::uncollected(&self.places.store);
@@ -263,11 +263,12 @@ impl Supervisor<'_> {
                 others.join(", ")
             ));
         }
-        if let Err(error) = fs::create_dir_all(&self.scratch) {
-            self.note(format!(
+        let scratch = format!("{SCRATCH}{}", std::process::id());
+        match self.places.store.make_folder(&scratch) {
+            Ok(_) => self.scratch = Some(scratch),
+            Err(error) => self.note(format!(
                 "no folder for the units ({error}): they run in the store"
-            ));
-            self.scratch.clone_from(&self.places.store);
+            )),
         }
     }
 
@@ -315,11 +316,16 @@ impl Supervisor<'_> {
         let before = sensors.counters();
         let started = Instant::now();
         let sender = self.sender.clone();
+        let store = self.places.store.path();
+        let folder = self
+            .scratch
+            .as_ref()
+            .map_or_else(|| store.to_path_buf(), |scratch| store.join(scratch));
         let process = UnitProcess::start(
             &self.places.unit_command,
-            &self.scratch,
+            &folder,
             (number, unit),
-            process::marker(&self.places.store, number),
+            process::marker(store, number),
             sender,
         );
         let process = match process {
