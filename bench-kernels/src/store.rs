@@ -14,6 +14,8 @@ use std::sync::Arc;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags};
 
+pub use self::owner::{own_uid, user_name};
+
 /// Rights of what is made here: no other user has to read it.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;

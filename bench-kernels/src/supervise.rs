@@ -2,7 +2,9 @@
 //! board's disk until the controller has it, and leaves the board as it was.
 
 pub mod control;
+mod holder;
 mod lease;
+mod lock;
 pub mod process;
 mod sensors;
 pub mod spool;
@@ -19,7 +21,8 @@ use bench_protocol::{
 };
 
 use self::control::{Event, SILENCE};
-use self::lease::{BoardLock, NotLocked};
+use self::holder::Holder;
+use self::lock::{BoardLock, NotLocked, Purpose};
 use self::sensors::Sensors;
 use self::spool::Spool;
 use self::unit::UnitProcess;
@@ -46,7 +49,7 @@ pub enum Outcome {
     Complete,
     /// Told to stop, left alone, or out of time: some units were not measured.
     CutShort,
-    /// Somebody else has the board.
+    /// Another process has the board.
     Busy,
 }
 
@@ -70,10 +73,10 @@ pub fn supervise(request: &RunRequest, hello: &Message, places: &Places) -> Outc
     control::listen(sender.clone());
     let mut told = false;
     let mut sign_of_life = Instant::now();
-    let waiting = |lease: Option<&lease::Lease>| {
+    let waiting = |holder: &Holder| {
         if !told {
-            let owner = lease.map_or_else(|| "somebody else".to_string(), lease::Lease::describe);
-            note(&spool, format!("waiting: the board is in use by {owner}"));
+            let holder = holder.describe();
+            note(&spool, format!("waiting: the board is in use by {holder}"));
             told = true;
         }
         let mut is_wanted = true;
@@ -86,18 +89,12 @@ pub fn supervise(request: &RunRequest, hello: &Message, places: &Places) -> Outc
         }
         is_wanted && sign_of_life.elapsed() < SILENCE
     };
-    let lock = match lease::take(Duration::from_millis(request.wait_ms), waiting) {
+    let wait = Duration::from_millis(request.wait_ms);
+    let lock = match lock::take(Purpose::Measure, wait, waiting) {
         Ok(lock) => lock,
         Err(error) => {
-            let reason = match error {
-                NotLocked::Busy(lease) => {
-                    let owner =
-                        lease.map_or_else(|| "somebody else".to_string(), |lease| lease.describe());
-                    format!("the board is in use by {owner}")
-                }
-                NotLocked::Impossible(reason) => format!("the board cannot be locked: {reason}"),
-            };
-            spool.say(&Message::Left(Note { text: reason }));
+            let text = error.describe();
+            spool.say(&Message::Left(Note { text }));
             spool.finish(LAST_WORDS);
             spool.forget();
             return Outcome::Busy;
@@ -128,12 +125,10 @@ pub fn supervise(request: &RunRequest, hello: &Message, places: &Places) -> Outc
 /// # Errors
 /// When somebody measures on this board right now.
 pub fn restore(store: Store, wait: Duration, mut say: impl FnMut(Message)) -> Result<bool, String> {
-    let _lock = lease::take(wait, |_| true).map_err(|error| match error {
-        NotLocked::Busy(lease) => {
-            let owner = lease.map_or_else(|| "somebody else".to_string(), |lease| lease.describe());
-            format!("the board is in use by {owner}; it is put back when that run ends")
-        }
-        NotLocked::Impossible(reason) => format!("the board cannot be locked: {reason}"),
+    let lock = lock::take(Purpose::Restore, wait, |_| true);
+    let _lock = lock.map_err(|error| match error {
+        NotLocked::Busy(_) => format!("{}; it is put back when that run ends", error.describe()),
+        NotLocked::Impossible(_) => error.describe(),
     })?;
     let board = Board::new(store, Path::new("/"));
     board.restore(|step| say(Message::Environment(step)));
@@ -238,14 +233,12 @@ impl Supervisor<'_> {
             self.note("settings that a run before left changed are put back".to_string());
             self.restore_settings();
         }
-        for pid in process::strays(&self.places.program_folder) {
-            process::end(pid);
+        for pid in process::end_strays(&self.places.program_folder) {
             self.note(format!(
                 "process {pid} of a run before was still measuring and was ended"
             ));
         }
-        for pid in process::marked_strays(self.places.store.path()) {
-            process::end(pid);
+        for pid in process::end_marked_strays(self.places.store.path()) {
             self.note(format!(
                 "process {pid} of an external program of a run before was ended"
             ));
@@ -439,7 +432,11 @@ impl Supervisor<'_> {
         match event {
             Event::Beat => self.last_sign = Instant::now(),
             Event::Ack => self.acknowledged = true,
-            Event::Stop(why) => self.end = Some(End::Stopped(why)),
+            // The first reason counts.
+            Event::Stop(why) if !matches!(self.end, Some(End::Stopped(_))) => {
+                self.end = Some(End::Stopped(why));
+            }
+            Event::Stop(_) => {}
             Event::ControllerGone => self.leave_alone(),
             // The last words of a unit that was ended.
             Event::Line(..) | Event::UnitClosed(_) => {}

@@ -219,7 +219,7 @@ fn others_may_write(stat: &Stat) -> bool {
 }
 
 /// The user whose rights this process has.
-pub(super) fn own_uid() -> u32 {
+pub fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
