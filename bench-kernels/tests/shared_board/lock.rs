@@ -50,7 +50,7 @@ impl Drop for Squatter {
 }
 
 /// A supervisor whose unit runs.
-struct Running(Child);
+struct Running(Option<Child>);
 
 impl Running {
     fn start(machine: &Machine, uid: u32, program: &std::path::Path) -> Running {
@@ -64,13 +64,24 @@ impl Running {
         // What it still says is read by nobody, and must not end it.
         child.stdout = None;
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-        Running(child)
+        Running(Some(child))
     }
 
     fn stop(mut self) {
-        let _ = self.0.stdin.as_mut().unwrap().write_all(b"stop\nack\n");
-        let said = finish(self.0);
+        let mut child = self.0.take().unwrap();
+        let _ = child.stdin.as_mut().unwrap().write_all(b"stop\nack\n");
+        let said = finish(child);
         assert_eq!(said.code, Some(7), "{said:?}");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Its unit ends with it.
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
