@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::affinity;
 use crate::run::state::directories;
+use crate::store::own_uid;
 use crate::supervise::process;
 
 /// Where systemd's program and Jetson's lie when the search path of a remote command is short.
@@ -262,9 +263,7 @@ fn needs_root() -> Error {
 
 /// Runs a program of the board, through `sudo` for all but root, and returns what it printed.
 fn command(program: &str, args: &[&str]) -> Result<String> {
-    // SAFETY: `geteuid` takes nothing and touches no memory.
-    let is_root = unsafe { libc::geteuid() } == 0;
-    let mut command = match is_root {
+    let mut command = match own_uid() == 0 {
         true => Command::new(program),
         false => {
             let mut command = Command::new("sudo");

@@ -220,7 +220,8 @@ fn others_may_write(stat: &Stat) -> bool {
 
 /// The user whose rights this process has.
 pub fn own_uid() -> u32 {
-    rustix::process::geteuid().as_raw()
+    // SAFETY: `geteuid` takes nothing and touches no memory.
+    unsafe { libc::geteuid() }
 }
 
 /// Whether this process runs in a user namespace that does not know all users: there root's own folders seem to belong

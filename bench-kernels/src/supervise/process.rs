@@ -1,13 +1,12 @@
 //! Processes of this board, by what `/proc` tells about them.
 
 use std::fs;
+use std::io::{Error, ErrorKind};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
-
-use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 
 /// Times that processes with a mark are looked for, and the pause between.
 const MAX_ROUNDS: u32 = 50;
@@ -76,30 +75,53 @@ pub fn name(pid: u32) -> Option<String> {
 /// Ends a process at once, where this user may and it is still the one that is meant. Ids are used again: the process
 /// is held by a descriptor while `is_meant` looks at it, so that no other one is hit.
 pub fn end_if(pid: u32, is_meant: impl Fn(u32) -> bool) {
-    let Some(id) = pid_of(pid) else { return };
-    match rustix::process::pidfd_open(id, PidfdFlags::empty()) {
+    let Some(id) = id_of(pid) else { return };
+    match hold(id) {
         Ok(process) if is_meant(pid) => {
-            let _ = rustix::process::pidfd_send_signal(&process, Signal::KILL);
+            let no_details = std::ptr::null::<libc::siginfo_t>();
+            let process = process.as_raw_fd();
+            // SAFETY: it takes numbers and no details, and touches no memory.
+            unsafe {
+                libc::syscall(
+                    libc::SYS_pidfd_send_signal,
+                    process,
+                    libc::SIGKILL,
+                    no_details,
+                    0,
+                )
+            };
         }
         // Kernels before 5.3, and emulators.
-        Err(Errno::NOSYS) if is_meant(pid) => {
-            let _ = rustix::process::kill_process(id, Signal::KILL);
+        Err(error) if error.kind() == ErrorKind::Unsupported && is_meant(pid) => {
+            // SAFETY: `kill` touches no memory of this process.
+            unsafe { libc::kill(id, libc::SIGKILL) };
         }
         _ => {}
     }
 }
 
+/// A descriptor that stands for the process which has this id now.
+fn hold(id: libc::pid_t) -> std::io::Result<OwnedFd> {
+    // SAFETY: it takes numbers and touches no memory of this process.
+    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, id, 0) };
+    match RawFd::try_from(descriptor) {
+        // SAFETY: the kernel made this descriptor for this call, and nothing else owns it.
+        Ok(descriptor) if descriptor >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
+        _ => Err(Error::last_os_error()),
+    }
+}
+
 /// The id of any process but the first.
-fn pid_of(pid: u32) -> Option<Pid> {
-    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 1)?;
-    Pid::from_raw(pid)
+fn id_of(pid: u32) -> Option<libc::pid_t> {
+    libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 1)
 }
 
 /// Ends all processes of a group at once. Its leader must not have been waited for yet: until then no other group gets
 /// its id.
 pub fn end_group(leader: u32) {
-    if let Some(group) = pid_of(leader) {
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    if let Some(group) = id_of(leader) {
+        // SAFETY: `killpg` touches no memory of this process.
+        unsafe { libc::killpg(group, libc::SIGKILL) };
     }
 }
 
@@ -108,23 +130,24 @@ pub fn end_group(leader: u32) {
 /// # Errors
 /// When it is not a child of this process.
 pub fn ended(child: u32, wait: Wait) -> std::io::Result<Option<ExitStatus>> {
-    let id = pid_of(child).ok_or(std::io::ErrorKind::InvalidInput)?;
-    let mut options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    if wait == Wait::Not {
-        options |= WaitIdOptions::NOHANG;
+    let options = libc::WEXITED | libc::WNOWAIT | if wait == Wait::Not { libc::WNOHANG } else { 0 };
+    // SAFETY: it is plain data, for which all zeroes is a value.
+    let mut how: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `how` is valid for writes of its own type.
+    while unsafe { libc::waitid(libc::P_PID, child, &mut how, options) } != 0 {
+        let error = Error::last_os_error();
+        if error.kind() != ErrorKind::Interrupted {
+            return Err(error);
+        }
     }
-    loop {
-        let status = match rustix::process::waitid(WaitId::Pid(id), options) {
-            Err(Errno::INTR) => continue,
-            other => other?,
-        };
-        // As `wait` would encode it.
-        return Ok(status.and_then(|status| {
-            let code = status.exit_status().map(|code| (code & 0xff) << 8);
-            code.or_else(|| status.terminating_signal())
-                .map(ExitStatus::from_raw)
-        }));
-    }
+    // SAFETY: these fields are set for a child, and zero where none has ended.
+    let (pid, status) = unsafe { (how.si_pid(), how.si_status()) };
+    // As `wait` encodes it.
+    let status = match how.si_code {
+        libc::CLD_EXITED => (status & 0xff) << 8,
+        _ => status,
+    };
+    Ok((pid != 0).then(|| ExitStatus::from_raw(status)))
 }
 
 /// Whether to wait for something.
@@ -214,5 +237,38 @@ pub fn end_with_parent(parent: u32) {
     // It may have ended before the line above.
     if std::os::unix::process::parent_id() != parent {
         std::process::exit(4);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_child_that_ended_keeps_its_id_until_it_is_waited_for() {
+        let check = |script: &str, expect: (Option<i32>, Option<i32>)| {
+            let mut child = Command::new("sh").args(["-c", script]).spawn().unwrap();
+            let status = ended(child.id(), Wait::Until).unwrap().unwrap();
+            assert_eq!((status.code(), status.signal()), expect, "{script}");
+            assert!(start_ticks(child.id()).is_some());
+            assert_eq!(child.wait().unwrap(), status);
+            assert!(ended(child.id(), Wait::Not).is_err());
+        };
+        check("exit 0", (Some(0), None));
+        check("exit 255", (Some(255), None));
+        check("kill -KILL $$", (None, Some(libc::SIGKILL)));
+        let mut child = Command::new("sleep").arg("3600").spawn().unwrap();
+        assert_eq!(ended(child.id(), Wait::Not).unwrap(), None);
+        end_if(child.id(), |_| false);
+        assert_eq!(ended(child.id(), Wait::Not).unwrap(), None);
+        end_if(child.id(), |pid| command_line(pid) == ["sleep", "3600"]);
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn the_first_process_and_no_process_are_never_ended() {
+        assert_eq!([0, 1, u32::MAX].map(id_of), [None; 3]);
+        assert_eq!(uid(std::process::id()), Some(crate::store::own_uid()));
     }
 }
