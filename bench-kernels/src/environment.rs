@@ -7,19 +7,17 @@ use std::path::{Path, PathBuf};
 
 use bench_protocol::{EnvironmentAction, EnvironmentStep, Prepare};
 
-use self::journal::Journal;
+use self::journal::{Entry, Journal, Line};
 pub use self::setting::Setting;
+use crate::store::Store;
 
 /// Name of the power mode of a Jetson; `None` on other boards.
 pub fn power_mode() -> Option<String> {
     let has_modes = Path::new("/etc/nvpmodel.conf").exists();
     has_modes
-        .then(|| Setting::PowerMode.read().ok().flatten())
+        .then(|| Setting::PowerMode.read(Path::new("/")).ok().flatten())
         .flatten()
 }
-
-/// Name of the journal in the board's store.
-const FILE: &str = "journal.jsonl";
 
 /// The settings of this board, and what was changed of them.
 pub struct Board {
@@ -30,16 +28,16 @@ pub struct Board {
 
 impl Board {
     /// With the journal in `store`.
-    pub fn new(store: &Path, root: &Path) -> Board {
+    pub fn new(store: Store, root: &Path) -> Board {
         Board {
-            journal: Journal::at(store.join(FILE)),
+            journal: Journal::of(store),
             root: root.to_path_buf(),
         }
     }
 
-    /// Whether something was changed and not put back.
+    /// Whether something was changed and not put back, or may have been: a journal that cannot be read counts.
     pub fn is_changed(&self) -> bool {
-        !self.journal.entries().is_empty()
+        self.journal.lines().map_or(true, |lines| !lines.is_empty())
     }
 
     /// Makes every change that `prepare` asks for, each written down before it is made. A change that does not work is
@@ -69,7 +67,7 @@ impl Board {
             after: None,
             problem: None,
         };
-        let before = match setting.read() {
+        let before = match setting.read(&self.root) {
             Ok(before) => before,
             Err(error) => {
                 step.problem = Some(format!("cannot be read: {error}"));
@@ -81,45 +79,95 @@ impl Board {
             step.after = before;
             return step;
         }
-        if let Some(before) = &before
-            && let Err(error) = self.journal.append(setting, before, wanted)
-        {
-            step.problem = Some(format!(
-                "not changed, since the change cannot be written down first: {error}"
-            ));
-            return step;
+        if let Some(before) = &before {
+            let entry = Entry {
+                setting: setting.clone(),
+                before: before.clone(),
+                wanted: wanted.to_string(),
+            };
+            if let Err(error) = self.journal.append(entry) {
+                step.after = Some(before.clone());
+                step.problem = Some(format!(
+                    "not changed, since the change cannot be written down first: {error}"
+                ));
+                return step;
+            }
         }
-        let written = setting.write(wanted);
-        step.after = setting.read().ok().flatten();
+        let written = setting.write(wanted, &self.root);
+        step.after = setting.read(&self.root).ok().flatten();
         step.problem = problem_of(written, step.after.as_deref(), wanted, before.is_some());
         step
     }
 
-    /// Puts everything back, the last change first, and reads it back. What does not work stays in the journal.
+    /// Puts everything back, the last change first, and reads it back. What does not work stays in the journal, and so does
+    /// what cannot be read there.
     pub fn restore(&self, mut say: impl FnMut(EnvironmentStep)) {
+        let lines = match self.journal.lines() {
+            Ok(lines) => lines,
+            Err(error) => return say(self.journal_step(None, format!("cannot be read: {error}"))),
+        };
         let mut left = Vec::new();
-        for entry in self.journal.entries().into_iter().rev() {
-            let before = entry.setting.read().ok().flatten();
-            let written = match before.as_ref() == Some(&entry.before) {
-                true => Ok(()),
-                false => entry.setting.write(&entry.before),
+        for line in lines.into_iter().rev() {
+            let step = match &line {
+                Line::Entry(entry) => self.put_back(entry),
+                Line::Unreadable { bytes, why } => self.unreadable_step(bytes, why),
             };
-            let after = entry.setting.read().ok().flatten();
-            let problem = problem_of(written, after.as_deref(), &entry.before, true);
-            say(EnvironmentStep {
-                action: EnvironmentAction::Restore,
-                setting: entry.setting.describe(),
-                before,
-                wanted: entry.before.clone(),
-                after,
-                problem: problem.clone(),
-            });
-            if problem.is_some() {
-                left.push(entry);
+            if step.problem.is_some() {
+                left.push(line);
             }
+            say(step);
         }
         left.reverse();
-        self.journal.replace(&left);
+        if let Err(error) = self.journal.replace(&left) {
+            say(self.journal_step(None, format!("cannot be brought up to date: {error}")));
+        }
+    }
+
+    fn put_back(&self, entry: &Entry) -> EnvironmentStep {
+        let Entry {
+            setting,
+            before: original,
+            ..
+        } = entry;
+        let before = setting.read(&self.root).ok().flatten();
+        let written = match before.as_ref() == Some(original) {
+            true => Ok(()),
+            false => setting.write(original, &self.root),
+        };
+        let after = setting.read(&self.root).ok().flatten();
+        EnvironmentStep {
+            action: EnvironmentAction::Restore,
+            setting: setting.describe(),
+            before,
+            wanted: original.clone(),
+            problem: problem_of(written, after.as_deref(), original, true),
+            after,
+        }
+    }
+
+    fn unreadable_step(&self, bytes: &[u8], why: &str) -> EnvironmentStep {
+        /// What a person needs of a damaged line, and a table has room for.
+        const MAX_CHARS: usize = 200;
+        let text: String = (String::from_utf8_lossy(bytes).chars())
+            .take(MAX_CHARS)
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect();
+        let problem = format!(
+            "a line cannot be read ({why}): a setting may still be changed; set it by hand or restart the board, then remove `{}`",
+            self.journal.place()
+        );
+        self.journal_step(Some(text), problem)
+    }
+
+    fn journal_step(&self, before: Option<String>, problem: String) -> EnvironmentStep {
+        EnvironmentStep {
+            action: EnvironmentAction::Restore,
+            setting: format!("journal `{}`", self.journal.place()),
+            before,
+            wanted: "nothing left to put back".to_string(),
+            after: None,
+            problem: Some(problem),
+        }
     }
 }
 
@@ -141,142 +189,4 @@ fn problem_of(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::fs;
-
-    use super::*;
-
-    struct Fixture {
-        root: tempfile::TempDir,
-        store: tempfile::TempDir,
-    }
-
-    impl Fixture {
-        fn new(files: &[(&str, &str)]) -> Fixture {
-            let root = tempfile::tempdir().unwrap();
-            for (path, text) in files {
-                let path = root.path().join(path);
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(path, text).unwrap();
-            }
-            Fixture {
-                root,
-                store: tempfile::tempdir().unwrap(),
-            }
-        }
-
-        fn board(&self) -> Board {
-            Board::new(self.store.path(), self.root.path())
-        }
-
-        fn text(&self, path: &str) -> String {
-            fs::read_to_string(self.root.path().join(path))
-                .unwrap()
-                .trim()
-                .to_string()
-        }
-
-        fn prepare(&self, prepare: &Prepare) -> Vec<EnvironmentStep> {
-            let mut steps = Vec::new();
-            self.board().prepare(prepare, |step| steps.push(step));
-            steps
-        }
-
-        fn restore(&self) -> Vec<EnvironmentStep> {
-            let mut steps = Vec::new();
-            self.board().restore(|step| steps.push(step));
-            steps
-        }
-    }
-
-    const GOVERNOR: &str = "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
-    const DMC: &str = "sys/class/devfreq/dmc/governor";
-
-    fn performance() -> Prepare {
-        Prepare {
-            governor: Some("performance".into()),
-            dram_governor: Some("performance".into()),
-            ..Prepare::default()
-        }
-    }
-
-    #[test]
-    fn governors_are_set_and_put_back() {
-        let fixture = Fixture::new(&[(GOVERNOR, "ondemand\n"), (DMC, "dmc_ondemand\n")]);
-        let steps = fixture.prepare(&performance());
-        assert_eq!(steps.len(), 2);
-        assert!(steps.iter().all(|step| step.problem.is_none()), "{steps:?}");
-        assert_eq!(
-            (fixture.text(GOVERNOR), fixture.text(DMC)),
-            ("performance".into(), "performance".into())
-        );
-        assert!(fixture.board().is_changed());
-        let steps = fixture.restore();
-        assert!(steps.iter().all(|step| step.problem.is_none()), "{steps:?}");
-        assert_eq!(
-            (fixture.text(GOVERNOR), fixture.text(DMC)),
-            ("ondemand".into(), "dmc_ondemand".into())
-        );
-        assert!(!fixture.board().is_changed());
-    }
-
-    #[test]
-    fn a_second_preparation_does_not_take_the_first_for_the_original() {
-        let fixture = Fixture::new(&[(GOVERNOR, "ondemand\n"), (DMC, "dmc_ondemand\n")]);
-        fixture.prepare(&performance());
-        let other = Prepare {
-            governor: Some("powersave".into()),
-            ..Prepare::default()
-        };
-        fixture.prepare(&other);
-        fixture.restore();
-        assert_eq!(fixture.text(GOVERNOR), "ondemand");
-    }
-
-    #[test]
-    fn what_is_not_there_is_told_and_stops_nothing() {
-        let fixture = Fixture::new(&[("proc/sys/vm/swappiness", "60\n")]);
-        let settings = [
-            ("/proc/sys/vm/swappiness", "10"),
-            ("/proc/sys/vm/unheard_of", "1"),
-        ];
-        let prepare = Prepare {
-            settings: settings
-                .map(|(path, value)| (path.to_string(), value.to_string()))
-                .into(),
-            ..performance()
-        };
-        let steps = fixture.prepare(&prepare);
-        let problems: BTreeMap<&str, bool> = (steps.iter())
-            .map(|step| (step.setting.as_str(), step.problem.is_some()))
-            .collect();
-        assert_eq!(
-            problems.values().filter(|problem| **problem).count(),
-            3,
-            "{steps:?}"
-        );
-        assert_eq!(fixture.text("proc/sys/vm/swappiness"), "10");
-        fixture.restore();
-        assert_eq!(fixture.text("proc/sys/vm/swappiness"), "60");
-    }
-
-    #[test]
-    fn what_cannot_be_put_back_stays_in_the_journal() {
-        let fixture = Fixture::new(&[(GOVERNOR, "ondemand\n"), (DMC, "dmc_ondemand\n")]);
-        fixture.prepare(&performance());
-        fs::remove_dir_all(fixture.root.path().join("sys/class/devfreq")).unwrap();
-        let steps = fixture.restore();
-        assert_eq!(
-            steps.iter().filter(|step| step.problem.is_some()).count(),
-            1
-        );
-        assert_eq!(fixture.text(GOVERNOR), "ondemand");
-        assert!(fixture.board().is_changed());
-        fs::create_dir_all(fixture.root.path().join("sys/class/devfreq/dmc")).unwrap();
-        fs::write(fixture.root.path().join(DMC), "performance").unwrap();
-        fixture.restore();
-        assert_eq!(fixture.text(DMC), "dmc_ondemand");
-        assert!(!fixture.board().is_changed());
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use crate::affinity;
 use crate::kernels::NotReady;
 use crate::run::Sink;
-use crate::supervise::process;
+use crate::supervise::process::{self, Wait};
 
 /// Time between two looks at whether the supervisor still lives.
 const PARENT_INTERVAL: Duration = Duration::from_millis(500);
@@ -143,7 +143,8 @@ enum Ending {
 }
 
 struct Running {
-    pid: u32,
+    /// Waited for last of all: until then its id is its own.
+    child: Child,
     started: Instant,
     /// Marks it and all it starts.
     marker: String,
@@ -187,12 +188,12 @@ fn start(path: &Path, unit: &UnitSpec, external: &External) -> Result<Running, N
     }
     let pid = child.id();
     std::thread::spawn(move || {
-        if let Ok(status) = child.wait() {
+        if let Ok(Some(status)) = process::ended(pid, Wait::Until) {
             let _ = sender.send(Event::Exited(status, started.elapsed()));
         }
     });
     Ok(Running {
-        pid,
+        child,
         started,
         marker,
         events,
@@ -244,11 +245,15 @@ impl Running {
         }
         // Whatever it left behind would disturb the next unit.
         process::end_marked(&self.marker);
+        if outcome.is_some() {
+            let _ = self.child.wait();
+        }
         (ending, outcome)
     }
 
-    fn end(&self) {
-        process::end(self.pid);
+    fn end(&mut self) {
+        // The standard library does not signal a child that was waited for.
+        let _ = self.child.kill();
         process::end_marked(&self.marker);
     }
 }

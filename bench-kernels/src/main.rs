@@ -9,6 +9,8 @@ mod background;
 mod environment;
 mod external;
 mod facts;
+#[cfg(test)]
+mod fuzz;
 mod kernels;
 mod memory;
 mod numeric;
@@ -18,6 +20,7 @@ mod properties;
 mod run;
 mod self_test;
 mod simd;
+mod store;
 mod supervise;
 
 use std::io::Read;
@@ -28,6 +31,8 @@ use std::time::Duration;
 use bench_protocol::{EXIT_BUSY, Hello, Message, Note, PROTOCOL_VERSION, RunRequest};
 use sha2::{Digest, Sha256};
 
+use crate::store::Store;
+
 const USAGE: &str =
     "usage: bench-kernels facts | list | self-test | self-hash | run | supervise | collect | forget |
        bench-kernels restore
@@ -35,7 +40,7 @@ const USAGE: &str =
   facts       what this board is, as JSON lines
   list        the kernels and the instruction-set variants this CPU runs, as JSON
   self-test   compare every variant this CPU runs with the scalar reference
-  self-hash   SHA-256 of this program's own file
+  self-hash   SHA-256 of this program's own file, unless another user could change that
   run         read one request line on standard input and measure it in this process, as JSON lines
   supervise [--store DIR] [-- COMMAND...]
               read one request line on standard input and measure each unit in a process of its own (COMMAND unit
@@ -135,12 +140,47 @@ fn run_unit(parent: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// `--store DIR`, or the folder of this program, and the other arguments.
-fn store_and_rest<'a>(args: &'a [&'a str]) -> (PathBuf, &'a [&'a str]) {
-    match args {
-        ["--store", store, rest @ ..] => (PathBuf::from(store), rest),
-        rest => (program_folder(), rest),
+/// Where results and the journal are kept.
+struct StorePlace {
+    path: PathBuf,
+    /// Whether it is where this program lies, too.
+    holds_program: bool,
+}
+
+impl StorePlace {
+    /// Opens it with `open`, after a look at this program: units are started from its file.
+    fn open(&self, open: impl FnOnce(&Path) -> std::io::Result<Store>) -> std::io::Result<Store> {
+        if self.holds_program {
+            store::expect_own_program(&own_path())?;
+        }
+        open(&self.path)
     }
+
+    /// As [`StorePlace::open`]; `None` where there is no such folder, which therefore keeps nothing.
+    fn open_if_there(&self) -> Result<Option<Store>, String> {
+        match self.open(Store::open) {
+            Ok(store) => Ok(Some(store)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unusable_store(&error)),
+        }
+    }
+}
+
+fn unusable_store(error: &std::io::Error) -> String {
+    format!("results cannot be kept on this board: {error}")
+}
+
+/// `--store DIR`, or the folder of this program, and the other arguments.
+fn store_and_rest<'a>(args: &'a [&'a str]) -> (StorePlace, &'a [&'a str]) {
+    let (path, rest, holds_program) = match args {
+        ["--store", store, rest @ ..] => (PathBuf::from(store), rest, false),
+        rest => (program_folder(), rest, true),
+    };
+    let place = StorePlace {
+        path,
+        holds_program,
+    };
+    (place, rest)
 }
 
 /// Not through `/proc/self/exe`: under an emulator that is the emulator.
@@ -161,7 +201,7 @@ fn program_folder() -> PathBuf {
 }
 
 fn supervise(args: &[&str]) -> ExitCode {
-    let (store, rest) = store_and_rest(args);
+    let (place, rest) = store_and_rest(args);
     let mut unit_command: Vec<String> = match rest {
         [] => vec![own_path().display().to_string()],
         ["--", command @ ..] if !command.is_empty() => {
@@ -174,13 +214,11 @@ fn supervise(args: &[&str]) -> ExitCode {
         Ok(request) => request,
         Err(message) => return fail(&message),
     };
-    if let Err(error) = std::fs::create_dir_all(&store) {
-        return fail(&format!(
-            "cannot make the store `{}`: {error}",
-            store.display()
-        ));
-    }
     let hello = hello(&request.run_id, request.attempt);
+    let store = match place.open(Store::create) {
+        Ok(store) => store,
+        Err(error) => return leave(&hello, unusable_store(&error)),
+    };
     let places = supervise::Places {
         store,
         program_folder: program_folder(),
@@ -194,22 +232,27 @@ fn supervise(args: &[&str]) -> ExitCode {
 }
 
 fn collect(args: &[&str]) -> ExitCode {
-    let (store, rest) = store_and_rest(args);
+    let (place, rest) = store_and_rest(args);
     let [run_id, host, attempt, line] = rest else {
         return fail(USAGE);
     };
     let (Ok(attempt), Ok(line)) = (attempt.parse(), line.parse()) else {
         return fail(USAGE);
     };
-    let path = supervise::spool::path(&store, &supervise::spool::key(run_id, host, attempt));
-    match supervise::spool::print(&path, line) {
+    let key = supervise::spool::key(run_id, host, attempt);
+    let store = match place.open_if_there() {
+        Ok(Some(store)) => store,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(message) => return fail(&message),
+    };
+    match supervise::spool::print(&store, &key, line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&format!("cannot read the kept results: {error}")),
     }
 }
 
 fn forget(args: &[&str]) -> ExitCode {
-    let (store, rest) = store_and_rest(args);
+    let (place, rest) = store_and_rest(args);
     let [run_id, host, attempt] = rest else {
         return fail(USAGE);
     };
@@ -217,26 +260,50 @@ fn forget(args: &[&str]) -> ExitCode {
         return fail(USAGE);
     };
     let key = supervise::spool::key(run_id, host, attempt);
-    let _ = std::fs::remove_file(supervise::spool::path(&store, &key));
-    ExitCode::SUCCESS
+    let store = match place.open_if_there() {
+        Ok(Some(store)) => store,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(message) => return fail(&message),
+    };
+    match store.remove(&supervise::spool::file_name(&key)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("cannot remove the kept results: {error}")),
+    }
 }
 
 fn restore(args: &[&str]) -> ExitCode {
     /// A run that is about to end may do so.
     const WAIT: Duration = Duration::from_secs(5);
-    let (store, []) = store_and_rest(args) else {
+    let (place, []) = store_and_rest(args) else {
         return fail(USAGE);
     };
+    let hello = hello("", 0);
+    let store = match place.open_if_there() {
+        Ok(Some(store)) => store,
+        Ok(None) => {
+            run::Sink::new(std::io::stdout()).send(&hello);
+            return ExitCode::SUCCESS;
+        }
+        Err(reason) => return leave(&hello, reason),
+    };
     let mut sink = run::Sink::new(std::io::stdout());
-    sink.send(&hello("", 0));
-    match supervise::restore(&store, WAIT, |message| sink.send(&message)) {
+    sink.send(&hello);
+    match supervise::restore(store, WAIT, |message| sink.send(&message)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_NOT_RESTORED),
-        Err(reason) => {
-            sink.send(&Message::Left(Note { text: reason }));
+        Err(text) => {
+            sink.send(&Message::Left(Note { text }));
             ExitCode::from(EXIT_BUSY as u8)
         }
     }
+}
+
+/// Says why nothing is done on this board: to the controller, which gives the host up with that reason.
+fn leave(hello: &Message, text: String) -> ExitCode {
+    let mut sink = run::Sink::new(std::io::stdout());
+    sink.send(hello);
+    sink.send(&Message::Left(Note { text }));
+    ExitCode::from(EXIT_BUSY as u8)
 }
 
 /// Reads one line without taking more than it: what follows belongs to the supervisor.
@@ -264,7 +331,9 @@ fn hello(run_id: &str, attempt: u32) -> Message {
     })
 }
 
+/// Only of a file that no other user can change: the hash vouches for what is run afterwards.
 fn own_hash() -> std::io::Result<String> {
+    store::expect_own_program(&own_path())?;
     let digest = Sha256::digest(std::fs::read(own_path())?);
     Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }

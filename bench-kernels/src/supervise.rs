@@ -2,14 +2,15 @@
 //! board's disk until the controller has it, and leaves the board as it was.
 
 pub mod control;
+mod holder;
 mod lease;
+mod lock;
 pub mod process;
 mod sensors;
 pub mod spool;
 mod unit;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -20,11 +21,13 @@ use bench_protocol::{
 };
 
 use self::control::{Event, SILENCE};
-use self::lease::{BoardLock, NotLocked};
+use self::holder::Holder;
+use self::lock::{BoardLock, NotLocked, Purpose};
 use self::sensors::Sensors;
 use self::spool::Spool;
 use self::unit::UnitProcess;
 use crate::environment::Board;
+use crate::store::Store;
 use crate::{affinity, facts};
 
 /// Time between two looks at the sensors, where a CPU is left for it.
@@ -36,6 +39,9 @@ const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for the last lines to leave: whoever stopped reading must not keep the program alive.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// Names of folders that units run in begin with this.
+const SCRATCH: &str = "scratch-";
+
 /// How a supervisor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -43,14 +49,14 @@ pub enum Outcome {
     Complete,
     /// Told to stop, left alone, or out of time: some units were not measured.
     CutShort,
-    /// Somebody else has the board.
+    /// Another process has the board.
     Busy,
 }
 
 /// Where a supervisor works.
 pub struct Places {
-    /// Folder that keeps spools and the journal.
-    pub store: PathBuf,
+    /// Keeps spools and the journal.
+    pub store: Store,
     /// Folder of the board program.
     pub program_folder: PathBuf,
     /// Command that measures one unit.
@@ -62,15 +68,15 @@ pub fn supervise(request: &RunRequest, hello: &Message, places: &Places) -> Outc
     let (sender, events) = channel();
     control::catch_signals(sender.clone());
     let key = spool::key(&request.run_id, &request.host, request.attempt);
-    let spool = Spool::open(spool::path(&places.store, &key), sender.clone());
+    let spool = Spool::open(&places.store, &key, sender.clone());
     spool.say(hello);
     control::listen(sender.clone());
     let mut told = false;
     let mut sign_of_life = Instant::now();
-    let waiting = |lease: Option<&lease::Lease>| {
+    let waiting = |holder: &Holder| {
         if !told {
-            let owner = lease.map_or_else(|| "somebody else".to_string(), lease::Lease::describe);
-            note(&spool, format!("waiting: the board is in use by {owner}"));
+            let holder = holder.describe();
+            note(&spool, format!("waiting: the board is in use by {holder}"));
             told = true;
         }
         let mut is_wanted = true;
@@ -83,18 +89,12 @@ pub fn supervise(request: &RunRequest, hello: &Message, places: &Places) -> Outc
         }
         is_wanted && sign_of_life.elapsed() < SILENCE
     };
-    let lock = match lease::take(Duration::from_millis(request.wait_ms), waiting) {
+    let wait = Duration::from_millis(request.wait_ms);
+    let lock = match lock::take(Purpose::Measure, wait, waiting) {
         Ok(lock) => lock,
         Err(error) => {
-            let reason = match error {
-                NotLocked::Busy(lease) => {
-                    let owner =
-                        lease.map_or_else(|| "somebody else".to_string(), |lease| lease.describe());
-                    format!("the board is in use by {owner}")
-                }
-                NotLocked::Impossible(reason) => format!("the board cannot be locked: {reason}"),
-            };
-            spool.say(&Message::Left(Note { text: reason }));
+            let text = error.describe();
+            spool.say(&Message::Left(Note { text }));
             spool.finish(LAST_WORDS);
             spool.forget();
             return Outcome::Busy;
@@ -113,8 +113,8 @@ pub fn supervise(request: &RunRequest, hello: &Message, places: &Places) -> Outc
         end: None,
         acknowledged: false,
         environment: Environment::AsFound,
-        board: Board::new(&places.store, Path::new("/")),
-        scratch: places.store.join(format!("scratch-{}", std::process::id())),
+        board: Board::new(places.store.clone(), Path::new("/")),
+        scratch: None,
         n_samples: 0,
     };
     supervisor.serve()
@@ -124,13 +124,11 @@ pub fn supervise(request: &RunRequest, hello: &Message, places: &Places) -> Outc
 ///
 /// # Errors
 /// When somebody measures on this board right now.
-pub fn restore(store: &Path, wait: Duration, mut say: impl FnMut(Message)) -> Result<bool, String> {
-    let _lock = lease::take(wait, |_| true).map_err(|error| match error {
-        NotLocked::Busy(lease) => {
-            let owner = lease.map_or_else(|| "somebody else".to_string(), |lease| lease.describe());
-            format!("the board is in use by {owner}; it is put back when that run ends")
-        }
-        NotLocked::Impossible(reason) => format!("the board cannot be locked: {reason}"),
+pub fn restore(store: Store, wait: Duration, mut say: impl FnMut(Message)) -> Result<bool, String> {
+    let lock = lock::take(Purpose::Restore, wait, |_| true);
+    let _lock = lock.map_err(|error| match error {
+        NotLocked::Busy(_) => format!("{}; it is put back when that run ends", error.describe()),
+        NotLocked::Impossible(_) => error.describe(),
     })?;
     let board = Board::new(store, Path::new("/"));
     board.restore(|step| say(Message::Environment(step)));
@@ -154,7 +152,8 @@ struct Supervisor<'a> {
     acknowledged: bool,
     environment: Environment,
     board: Board,
-    scratch: PathBuf,
+    /// Name of the folder that units run in; `None` where it could not be made, and they run in the store.
+    scratch: Option<String>,
     n_samples: u32,
 }
 
@@ -213,8 +212,8 @@ impl Supervisor<'_> {
             }),
         });
         // In its own store nothing is removed but what is this run's own.
-        if self.scratch != self.places.store {
-            let _ = fs::remove_dir_all(&self.scratch);
+        if let Some(scratch) = &self.scratch {
+            self.places.store.remove_folder(scratch);
         }
         self.spool.sync();
         self.wait_for_ack();
@@ -234,25 +233,19 @@ impl Supervisor<'_> {
             self.note("settings that a run before left changed are put back".to_string());
             self.restore_settings();
         }
-        for pid in process::strays(&self.places.program_folder) {
-            process::end(pid);
+        for pid in process::end_strays(&self.places.program_folder) {
             self.note(format!(
                 "process {pid} of a run before was still measuring and was ended"
             ));
         }
-        for pid in process::marked_strays(&self.places.store) {
-            process::end(pid);
+        for pid in process::end_marked_strays(self.places.store.path()) {
             self.note(format!(
                 "process {pid} of an external program of a run before was ended"
             ));
         }
-        let entries = fs::read_dir(&self.places.store)
-            .into_iter()
-            .flatten()
-            .flatten();
-        for entry in entries {
-            if entry.file_name().to_string_lossy().starts_with("scratch-") {
-                let _ = fs::remove_dir_all(entry.path());
+        for name in self.places.store.names() {
+            if name.starts_with(SCRATCH) {
+                self.places.store.remove_folder(&name);
             }
         }
         let others = spool::uncollected(&self.places.store);
@@ -263,11 +256,12 @@ impl Supervisor<'_> {
                 others.join(", ")
             ));
         }
-        if let Err(error) = fs::create_dir_all(&self.scratch) {
-            self.note(format!(
+        let scratch = format!("{SCRATCH}{}", std::process::id());
+        match self.places.store.make_folder(&scratch) {
+            Ok(_) => self.scratch = Some(scratch),
+            Err(error) => self.note(format!(
                 "no folder for the units ({error}): they run in the store"
-            ));
-            self.scratch.clone_from(&self.places.store);
+            )),
         }
     }
 
@@ -315,11 +309,16 @@ impl Supervisor<'_> {
         let before = sensors.counters();
         let started = Instant::now();
         let sender = self.sender.clone();
+        let store = self.places.store.path();
+        let folder = self
+            .scratch
+            .as_ref()
+            .map_or_else(|| store.to_path_buf(), |scratch| store.join(scratch));
         let process = UnitProcess::start(
             &self.places.unit_command,
-            &self.scratch,
+            &folder,
             (number, unit),
-            process::marker(&self.places.store, number),
+            process::marker(store, number),
             sender,
         );
         let process = match process {
@@ -433,7 +432,11 @@ impl Supervisor<'_> {
         match event {
             Event::Beat => self.last_sign = Instant::now(),
             Event::Ack => self.acknowledged = true,
-            Event::Stop(why) => self.end = Some(End::Stopped(why)),
+            // The first reason counts.
+            Event::Stop(why) if !matches!(self.end, Some(End::Stopped(_))) => {
+                self.end = Some(End::Stopped(why));
+            }
+            Event::Stop(_) => {}
             Event::ControllerGone => self.leave_alone(),
             // The last words of a unit that was ended.
             Event::Line(..) | Event::UnitClosed(_) => {}

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::affinity;
 use crate::run::state::directories;
+use crate::store::own_uid;
 use crate::supervise::process;
 
 /// Where systemd's program and Jetson's lie when the search path of a remote command is short.
@@ -141,38 +142,77 @@ impl Setting {
     /// Its value; `None` where it has none to put back.
     ///
     /// # Errors
-    /// When the board does not have it.
-    pub fn read(&self) -> Result<Option<String>> {
+    /// When the board does not have it, or memwall changes nothing of its kind.
+    pub fn read(&self, root: &Path) -> Result<Option<String>> {
         match self {
             Setting::File { path } => {
-                Ok(Some(chosen(fs::read_to_string(path)?.trim()).to_string()))
+                let text = fs::read_to_string(kernel_file(path, root)?)?;
+                Ok(Some(chosen(text.trim()).to_string()))
             }
-            Setting::Service { name } => service_state(name).map(Some),
+            Setting::Service { name } => service_state(unit_name(name)?).map(Some),
             Setting::PowerMode => power_mode().map(Some),
             Setting::OtherProcesses => Ok(Some(cpu_list(&init_cpus()?))),
-            Setting::PageCache { path } => fs::metadata(path).map(|_| None),
+            Setting::PageCache { path } => kernel_file(path, root).map(|_| None),
         }
     }
 
     /// Gives it a value.
     ///
     /// # Errors
-    /// When this user may not, or the board does not take the value.
-    pub fn write(&self, value: &str) -> Result<()> {
+    /// When this user may not, the board does not take the value, or memwall changes nothing of its kind.
+    pub fn write(&self, value: &str, root: &Path) -> Result<()> {
         match self {
-            Setting::File { path } => write_file(path, value),
+            Setting::File { path } => write_file(&kernel_file(path, root)?, value),
             Setting::Service { name } => {
-                let verb = if value == "active" { "start" } else { "stop" };
-                command("systemctl", &[verb, "--", name]).map(drop)
+                let verb = match value {
+                    "active" => "start",
+                    "inactive" => "stop",
+                    other => return Err(Error::other(format!("a service cannot be `{other}`"))),
+                };
+                command("systemctl", &[verb, "--", unit_name(name)?]).map(drop)
             }
             Setting::PowerMode => set_power_mode(value),
-            Setting::OtherProcesses => move_others(&parse_cpu_list(value)),
+            Setting::OtherProcesses => move_others(&parse_cpu_list(value)?),
             Setting::PageCache { path } => {
+                let path = kernel_file(path, root)?;
                 // SAFETY: `sync` takes nothing and touches no memory of this process.
                 unsafe { libc::sync() };
-                write_file(path, value)
+                write_file(&path, value)
             }
         }
+    }
+}
+
+/// The real path of a setting of the kernel. Requests and journals name paths: what is written there, often as root, must
+/// not be any other file, so links are followed first and the place they lead to counts. Processes have a folder each in
+/// `/proc`, with links to anywhere and files that concern them alone.
+fn kernel_file(path: &Path, root: &Path) -> Result<PathBuf> {
+    let real = fs::canonicalize(path)?;
+    let root = fs::canonicalize(root)?;
+    let mut parts =
+        (real.strip_prefix(root).into_iter().flatten()).filter_map(|part| part.to_str());
+    let is_setting = match (parts.next(), parts.next()) {
+        (Some("sys"), Some(_)) => true,
+        (Some("proc"), Some(folder)) => folder.parse::<u32>().is_err(),
+        _ => false,
+    };
+    match is_setting && real.is_file() {
+        true => Ok(real),
+        false => Err(Error::new(
+            ErrorKind::PermissionDenied,
+            "it is not a setting of the kernel: only files below `/sys` and `/proc` are changed, and none of a process",
+        )),
+    }
+}
+
+/// The name of a systemd unit, if it can be one.
+fn unit_name(name: &str) -> Result<&str> {
+    /// As systemd has it (`systemd.unit(5)`).
+    const MAX_BYTES: usize = 255;
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
+    match !name.is_empty() && name.len() <= MAX_BYTES && name.chars().all(is_valid) {
+        true => Ok(name),
+        false => Err(Error::other("it is not the name of a systemd unit")),
     }
 }
 
@@ -223,9 +263,7 @@ fn needs_root() -> Error {
 
 /// Runs a program of the board, through `sudo` for all but root, and returns what it printed.
 fn command(program: &str, args: &[&str]) -> Result<String> {
-    // SAFETY: `geteuid` takes nothing and touches no memory.
-    let is_root = unsafe { libc::geteuid() } == 0;
-    let mut command = match is_root {
+    let mut command = match own_uid() == 0 {
         true => Command::new(program),
         false => {
             let mut command = Command::new("sudo");
@@ -321,10 +359,9 @@ fn cpu_list(cpus: &[u32]) -> String {
     words.join(",")
 }
 
-fn parse_cpu_list(text: &str) -> Vec<u32> {
-    text.split(',')
-        .filter_map(|word| word.parse().ok())
-        .collect()
+fn parse_cpu_list(text: &str) -> Result<Vec<u32>> {
+    let cpus: std::result::Result<Vec<u32>, _> = text.split(',').map(str::parse).collect();
+    cpus.map_err(|_| Error::other(format!("`{text}` is not a list of CPUs")))
 }
 
 /// CPUs of the first process, which all services inherit.
@@ -391,5 +428,65 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("unheard_of");
         assert!(write_file(&path, "1").is_err() && !path.exists());
+    }
+
+    #[test]
+    fn only_files_of_the_kernel_are_settings() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        let folders = [
+            "sys/kernel",
+            "proc/sys/vm",
+            "proc/irq/7",
+            "proc/17",
+            "etc",
+            "system",
+        ];
+        for folder in folders {
+            fs::create_dir_all(at(folder)).unwrap();
+        }
+        let files = [
+            "sys/kernel/a",
+            "proc/sys/vm/a",
+            "proc/irq/7/a",
+            "proc/17/a",
+            "etc/a",
+            "system/a",
+        ];
+        for file in files {
+            fs::write(at(file), "").unwrap();
+        }
+        std::os::unix::fs::symlink("17", at("proc/self")).unwrap();
+        std::os::unix::fs::symlink("../../etc", at("sys/kernel/out")).unwrap();
+        std::os::unix::fs::symlink("a", at("sys/kernel/within")).unwrap();
+        let check = |path: &str, expect: bool| {
+            assert_eq!(
+                kernel_file(&at(path), root.path()).is_ok(),
+                expect,
+                "{path}"
+            );
+        };
+        check("sys/kernel/a", true);
+        check("sys/kernel/within", true);
+        check("proc/sys/vm/a", true);
+        check("proc/irq/7/a", true);
+        check("proc/17/a", false);
+        check("proc/self/a", false);
+        check("etc/a", false);
+        check("system/a", false);
+        check("sys/../etc/a", false);
+        check("sys/kernel/out/a", false);
+        check("sys/kernel", false);
+        check("sys/kernel/none", false);
+    }
+
+    #[test]
+    fn names_of_units_and_lists_of_cpus_are_checked() {
+        assert!(unit_name("getty@tty1.service").is_ok() && unit_name(r"dev-\x2d.mount").is_ok());
+        for name in ["", "a b", "a;b", "a/b", "a\nb"] {
+            assert!(unit_name(name).is_err(), "{name}");
+        }
+        assert_eq!(parse_cpu_list("0,3").unwrap(), [0, 3]);
+        assert!(parse_cpu_list("0,x").is_err() && parse_cpu_list("").is_err());
     }
 }

@@ -62,8 +62,9 @@ pub fn catch_signals(events: Sender<Event>) {
     }
     std::thread::spawn(move || {
         let mut signal = 0;
+        // Every one of them, in order: a second signal while the board is put back is taken and changes nothing.
         // SAFETY: both are valid for the call; the set holds blocked signals.
-        if unsafe { libc::sigwait(&set, &mut signal) } == 0 {
+        while unsafe { libc::sigwait(&set, &mut signal) } == 0 {
             let _ = events.send(Event::Stop("a signal ended the supervisor"));
         }
     });

@@ -1,27 +1,21 @@
-//! Who uses this board: one supervisor at a time, whoever started it.
+//! Who uses this board, and until when: the text that a supervisor leaves in the lock for others.
 //!
-//! The lock belongs to an open file and goes with its process, however that ends. The text in the file, the lease,
-//! names the owner and when it expires, for whoever comes meanwhile; without the lock it means nothing.
+//! Every user may write it. It names somebody for people, and it means something only together with a process that
+//! holds the lock.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::process;
 
-/// Folders that every user of a Linux system may write to. The first one that exists is used: all supervisors of a
-/// board have to agree.
-const FOLDERS: [&str; 3] = ["/dev/shm", "/run/lock", "/tmp"];
+/// Much more than a lease has.
+const MAX_BYTES: u64 = 64 << 10;
 
-/// Name of the lock in its folder.
-const FILE: &str = "memwall-board.lock";
-
-/// How often a busy board is looked at again.
-const RETRY: Duration = Duration::from_millis(250);
+/// Longer names are not from a memwall.
+const MAX_NAME_CHARS: usize = 100;
 
 /// Who has the board, and until when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,128 +36,12 @@ pub struct Lease {
     pub expires_s: u64,
 }
 
-/// The board, for this process alone until it is dropped.
-pub struct BoardLock {
-    file: File,
-    /// The lease of a supervisor that did not get to give the board back.
-    pub left_behind: Option<Lease>,
-}
-
-/// Why the board could not be had.
-#[derive(Debug)]
-pub enum NotLocked {
-    /// Somebody else has it, and did not give it back in time.
-    Busy(Option<Lease>),
-    /// There is no place for a lock.
-    Impossible(String),
-}
-
-/// The lock's place on this board.
-///
-/// # Errors
-/// When no folder is there.
-fn place() -> Result<PathBuf, NotLocked> {
-    let folder = FOLDERS
-        .into_iter()
-        .find(|folder| Path::new(folder).is_dir());
-    let folder = folder.ok_or_else(|| {
-        NotLocked::Impossible(format!("the board has none of {}", FOLDERS.join(", ")))
-    })?;
-    Ok(Path::new(folder).join(FILE))
-}
-
-/// Takes the board, or waits for it at most `wait`, as long as somebody wants it: `waiting` is told again and again whom it
-/// waits for, and says whether to go on.
-///
-/// A supervisor that holds the board beyond its own lease hangs: it is ended where this user may do so.
-///
-/// # Errors
-/// When somebody else keeps it, or no lock can be made.
-pub fn take(
-    wait: Duration,
-    mut waiting: impl FnMut(Option<&Lease>) -> bool,
-) -> Result<BoardLock, NotLocked> {
-    let path = place()?;
-    let mut file = open(&path)
-        .map_err(|error| NotLocked::Impossible(format!("`{}`: {error}", path.display())))?;
-    let started = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => {
-                let left_behind = read(&mut file);
-                return Ok(BoardLock { file, left_behind });
-            }
-            Err(std::fs::TryLockError::WouldBlock) => {}
-            Err(std::fs::TryLockError::Error(error)) => {
-                return Err(NotLocked::Impossible(format!(
-                    "`{}`: {error}",
-                    path.display()
-                )));
-            }
-        }
-        let lease = read(&mut file);
-        // Anybody may write the lease: only a process that has the lock itself open is ended.
-        let hangs = |lease: &&Lease| lease.is_overdue() && process::has_open(lease.pid, &path);
-        if let Some(lease) = lease.as_ref().filter(hangs) {
-            process::end(lease.pid);
-        }
-        if started.elapsed() >= wait || !waiting(lease.as_ref()) {
-            return Err(NotLocked::Busy(lease));
-        }
-        std::thread::sleep(RETRY);
-    }
-}
-
-/// Opens the lock for every user. A file of another user in a shared folder may be opened but not created again, so
-/// creating comes second. What stands in the folder may be anybody's: a link to another file would have that file
-/// overwritten, and is refused.
-fn open(path: &Path) -> std::io::Result<File> {
-    const FLAGS: libc::c_int = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let open = |path: &Path| {
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(FLAGS);
-        let opened = match options.clone().write(true).open(path) {
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => options.open(path),
-            other => other,
-        };
-        let file = opened?;
-        let metadata = file.metadata()?;
-        match metadata.is_file() && metadata.nlink() == 1 {
-            true => Ok(file),
-            false => Err(std::io::Error::other("it is no plain file; remove it")),
-        }
-    };
-    match open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        other => return other,
-    }
-    let mut create = OpenOptions::new();
-    create.read(true).write(true).create_new(true).mode(0o666);
-    match create.open(path) {
-        Ok(file) => {
-            // The umask took rights away that the other users need.
-            file.set_permissions(Permissions::from_mode(0o666))?;
-            Ok(file)
-        }
-        // Somebody was faster.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => open(path),
-        Err(error) => Err(error),
-    }
-}
-
-fn read(file: &mut File) -> Option<Lease> {
-    let mut text = String::new();
-    file.seek(SeekFrom::Start(0)).ok()?;
-    file.take(64 << 10).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
-}
-
-impl BoardLock {
-    /// Writes down who has the board, for `duration` from now. A full disk costs the text only: the lock holds without.
-    pub fn sign(&mut self, owner: &str, run_id: &str, duration: Duration) {
+impl Lease {
+    /// The lease of this process, for `duration` from now.
+    pub fn of_this_process(owner: &str, run_id: &str, duration: Duration) -> Lease {
         let pid = std::process::id();
         let since_s = process::boot_seconds();
-        let lease = Lease {
+        Lease {
             owner: owner.to_string(),
             run_id: run_id.to_string(),
             pid,
@@ -171,90 +49,108 @@ impl BoardLock {
             boot_id: process::boot_id(),
             since_s,
             expires_s: since_s.saturating_add(duration.as_secs()),
+        }
+    }
+
+    /// Reads the lease in a lock; `None` where there is none.
+    pub fn read(mut file: &File) -> Option<Lease> {
+        let mut text = Vec::new();
+        file.seek(SeekFrom::Start(0)).ok()?;
+        file.take(MAX_BYTES).read_to_end(&mut text).ok()?;
+        Lease::parse(&text)
+    }
+
+    fn parse(text: &[u8]) -> Option<Lease> {
+        let lease: Lease = serde_json::from_slice(text).ok()?;
+        let plain = |text: &str| -> String {
+            let chars = text.chars().take(MAX_NAME_CHARS);
+            chars
+                .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+                .collect()
         };
-        let text = serde_json::to_string(&lease).expect("a lease holds no maps");
-        let _ = self.replace(&text);
+        Some(Lease {
+            owner: plain(&lease.owner),
+            run_id: plain(&lease.run_id),
+            ..lease
+        })
     }
 
-    fn replace(&mut self, text: &str) -> std::io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(text.as_bytes())
+    /// Writes it into a lock. A full disk costs the text only: the lock holds without.
+    pub fn write(&self, file: &File) {
+        let text = serde_json::to_string(self).expect("a lease holds no maps");
+        let _ = replace(file, text.as_bytes());
     }
-}
 
-impl Drop for BoardLock {
-    fn drop(&mut self) {
-        // A lease without its lock would look like one that was left behind.
-        let _ = self.replace("");
+    /// Removes the text of a lock: a lease without its lock would look like one that was left behind.
+    pub fn clear(file: &File) {
+        let _ = replace(file, b"");
     }
-}
 
-impl Lease {
-    /// Whether its supervisor should have ended by itself, and is still the process that wrote it.
-    fn is_overdue(&self) -> bool {
+    /// Whether the process that wrote it still lives.
+    pub fn is_alive(&self) -> bool {
         self.boot_id == process::boot_id()
-            && process::boot_seconds() > self.expires_s
             && process::start_ticks(self.pid) == Some(self.start_ticks)
     }
 
-    /// Who has it, for people.
-    pub fn describe(&self) -> String {
-        let minutes = process::boot_seconds().saturating_sub(self.since_s) / 60;
-        format!("{} (run {}, for {minutes} min)", self.owner, self.run_id)
+    /// Whether its supervisor should have ended by itself.
+    pub fn is_over(&self) -> bool {
+        process::boot_seconds() > self.expires_s
     }
+}
+
+fn replace(mut file: &File, text: &[u8]) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn lease() -> Lease {
-        let pid = std::process::id();
-        Lease {
-            owner: "somebody".into(),
-            run_id: "run".into(),
-            pid,
-            start_ticks: process::start_ticks(pid).unwrap(),
-            boot_id: process::boot_id(),
-            since_s: 0,
-            expires_s: 0,
-        }
-    }
+    use crate::fuzz;
 
     #[test]
-    fn a_lock_that_is_a_link_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let (other, link, hard) = ["other", "link", "hard"]
-            .map(|name| folder.path().join(name))
-            .into();
-        std::fs::write(&other, "precious").unwrap();
-        std::os::unix::fs::symlink(&other, &link).unwrap();
-        assert!(open(&link).is_err());
-        std::fs::hard_link(&other, &hard).unwrap();
-        assert!(open(&hard).is_err());
-        let lock = folder.path().join("lock");
-        let file = open(&lock).unwrap();
-        assert!(open(&lock).is_ok() && process::has_open(std::process::id(), &lock));
-        drop(file);
-        assert!(!process::has_open(std::process::id(), &lock));
-    }
-
-    #[test]
-    fn a_lease_is_overdue_only_while_its_own_process_lives() {
-        assert!(lease().is_overdue());
+    fn a_lease_is_alive_only_with_its_own_process_in_its_own_boot() {
+        let lease = Lease::of_this_process("user", "run", Duration::from_secs(60));
+        assert!(lease.is_alive() && !lease.is_over());
         let other_boot = Lease {
             boot_id: "before".into(),
-            ..lease()
+            ..lease.clone()
         };
         let other_process = Lease {
             start_ticks: 1,
-            ..lease()
+            ..lease.clone()
         };
-        let running = Lease {
-            expires_s: u64::MAX,
-            ..lease()
-        };
-        assert!(!other_boot.is_overdue() && !other_process.is_overdue() && !running.is_overdue());
+        assert!(!other_boot.is_alive() && !other_process.is_alive());
+        assert!(
+            Lease {
+                expires_s: 0,
+                ..lease
+            }
+            .is_over()
+        );
+    }
+
+    #[test]
+    fn what_another_user_wrote_is_a_short_plain_text() {
+        let written = Lease::of_this_process("a\u{1b}]0;b\n", &"x".repeat(9999), Duration::ZERO);
+        let read = Lease::parse(&serde_json::to_vec(&written).unwrap()).unwrap();
+        assert_eq!(read.owner, "a\u{fffd}]0;b\u{fffd}");
+        assert_eq!(read.run_id.len(), MAX_NAME_CHARS);
+    }
+
+    #[test]
+    fn a_damaged_lease_is_a_lease_or_none() {
+        let lease = Lease::of_this_process("user@machine", "run", Duration::from_secs(60));
+        let text = serde_json::to_vec(&lease).unwrap();
+        for seed in fuzz::seeds() {
+            if let Some(lease) = Lease::parse(&fuzz::damage(&text, seed)) {
+                let names = [&lease.owner, &lease.run_id];
+                let is_plain = |name: &&String| {
+                    name.chars().count() <= MAX_NAME_CHARS && !name.contains(char::is_control)
+                };
+                assert!(names.iter().all(is_plain), "seed {seed}: {lease:?}");
+            }
+        }
     }
 }

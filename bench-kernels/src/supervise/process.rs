@@ -1,7 +1,11 @@
 //! Processes of this board, by what `/proc` tells about them.
 
 use std::fs;
+use std::io::{Error, ErrorKind};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 /// Times that processes with a mark are looked for, and the pause between.
@@ -50,44 +54,131 @@ pub fn command_line(pid: u32) -> Vec<String> {
         .collect()
 }
 
-/// Whether a process has a file open, as far as this user may see.
-pub fn has_open(pid: u32, file: &Path) -> bool {
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    let mut targets = descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
-    targets.any(|target| target == file)
+/// The user whose rights a process has; `None` when there is none of that id, or it is hidden from this user.
+///
+/// The owner of its folder in `/proc` would be root for every process that hides its memory.
+pub fn uid(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    ids.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Ends a process at once, where this user may.
-pub fn end(pid: u32) {
-    if let Some(pid) = libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 1) {
-        // SAFETY: `kill` touches no memory of this process.
-        unsafe { libc::kill(pid, libc::SIGKILL) };
+/// The name of a process's program, without control characters.
+pub fn name(pid: u32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(
+        name.trim()
+            .replace(|c: char| c.is_control() || c == '`', "?"),
+    )
+}
+
+/// Ends a process at once, where this user may and it is still the one that is meant. Ids are used again: the process
+/// is held by a descriptor while `is_meant` looks at it, so that no other one is hit.
+pub fn end_if(pid: u32, is_meant: impl Fn(u32) -> bool) {
+    let Some(id) = id_of(pid) else { return };
+    match hold(id) {
+        Ok(process) if is_meant(pid) => {
+            let no_details = std::ptr::null::<libc::siginfo_t>();
+            let process = process.as_raw_fd();
+            // SAFETY: it takes numbers and no details, and touches no memory.
+            unsafe {
+                libc::syscall(
+                    libc::SYS_pidfd_send_signal,
+                    process,
+                    libc::SIGKILL,
+                    no_details,
+                    0,
+                )
+            };
+        }
+        // Kernels before 5.3, and emulators.
+        Err(error) if error.kind() == ErrorKind::Unsupported && is_meant(pid) => {
+            // SAFETY: `kill` touches no memory of this process.
+            unsafe { libc::kill(id, libc::SIGKILL) };
+        }
+        _ => {}
     }
 }
 
-/// Ends all processes of a group at once.
+/// A descriptor that stands for the process which has this id now.
+fn hold(id: libc::pid_t) -> std::io::Result<OwnedFd> {
+    // SAFETY: it takes numbers and touches no memory of this process.
+    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, id, 0) };
+    match RawFd::try_from(descriptor) {
+        // SAFETY: the kernel made this descriptor for this call, and nothing else owns it.
+        Ok(descriptor) if descriptor >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
+        _ => Err(Error::last_os_error()),
+    }
+}
+
+/// The id of any process but the first.
+fn id_of(pid: u32) -> Option<libc::pid_t> {
+    libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 1)
+}
+
+/// Ends all processes of a group at once. Its leader must not have been waited for yet: until then no other group gets
+/// its id.
 pub fn end_group(leader: u32) {
-    if let Some(group) = libc::pid_t::try_from(leader).ok().filter(|pid| *pid > 1) {
+    if let Some(group) = id_of(leader) {
         // SAFETY: `killpg` touches no memory of this process.
         unsafe { libc::killpg(group, libc::SIGKILL) };
     }
 }
 
-/// Units of the programs in a folder, for whoever holds the board: nobody supervises them any more.
-pub fn strays(folder: &Path) -> Vec<u32> {
-    let is_stray = |pid: &u32| {
-        let words = command_line(*pid);
+/// Waits until a child has ended, or looks whether it has, and leaves it to be waited for: its id stays its own.
+///
+/// # Errors
+/// When it is not a child of this process.
+pub fn ended(child: u32, wait: Wait) -> std::io::Result<Option<ExitStatus>> {
+    let options = libc::WEXITED | libc::WNOWAIT | if wait == Wait::Not { libc::WNOHANG } else { 0 };
+    // SAFETY: it is plain data, for which all zeroes is a value.
+    let mut how: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `how` is valid for writes of its own type.
+    while unsafe { libc::waitid(libc::P_PID, child, &mut how, options) } != 0 {
+        let error = Error::last_os_error();
+        if error.kind() != ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    // SAFETY: these fields are set for a child, and zero where none has ended.
+    let (pid, status) = unsafe { (how.si_pid(), how.si_status()) };
+    // As `wait` encodes it.
+    let status = match how.si_code {
+        libc::CLD_EXITED => (status & 0xff) << 8,
+        _ => status,
+    };
+    Ok((pid != 0).then(|| ExitStatus::from_raw(status)))
+}
+
+/// Whether to wait for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Until it is there.
+    Until,
+    /// Not at all.
+    Not,
+}
+
+/// Ends units of the programs in a folder, for whoever holds the board: nobody supervises them any more. Their ids.
+pub fn end_strays(folder: &Path) -> Vec<u32> {
+    end_all(|pid| {
+        let words = command_line(pid);
         // Under an emulator the program is not the first word.
         let at = words
             .iter()
             .position(|word| Path::new(word).parent() == Some(folder));
         let mode = at.and_then(|at| words.get(at + 1));
         mode.is_some_and(|mode| mode == "unit")
-    };
-    all().filter(is_stray).collect()
+    })
+}
+
+/// Ends every process that is meant; their ids.
+fn end_all(is_meant: impl Fn(u32) -> bool) -> Vec<u32> {
+    let meant: Vec<u32> = all().filter(|pid| is_meant(*pid)).collect();
+    for pid in &meant {
+        end_if(*pid, &is_meant);
+    }
+    meant
 }
 
 /// Names the variable that marks an external program's unit and everything it starts, whatever group or session that is
@@ -111,30 +202,26 @@ fn marker_of(pid: u32) -> Option<String> {
 
 /// Ends every process with this mark at once, but not the calling one.
 pub fn end_marked(marker: &str) {
+    let own = std::process::id();
     // A process that is being started while the others are looked through is found the next time.
     for _ in 0..MAX_ROUNDS {
-        let marked: Vec<u32> = all()
-            .filter(|pid| *pid != std::process::id())
-            .filter(|pid| marker_of(*pid).as_deref() == Some(marker))
-            .collect();
-        if marked.is_empty() {
+        let ended = end_all(|pid| pid != own && marker_of(pid).as_deref() == Some(marker));
+        if ended.is_empty() {
             return;
         }
-        marked.into_iter().for_each(end);
         std::thread::sleep(ROUND);
     }
 }
 
-/// Processes of external programs that a supervisor with this store started and nobody follows any more.
-pub fn marked_strays(store: &Path) -> Vec<u32> {
-    // Whoever is run by such a program is none of them.
+/// Ends processes of external programs that a supervisor with this store started and nobody follows any more; their ids.
+pub fn end_marked_strays(store: &Path) -> Vec<u32> {
+    // A supervisor that such a program started is not a stray.
     let own = marker_of(std::process::id());
     let of_store = format!("{}#", store.display());
-    let is_stray = |pid: &u32| {
-        let marker = marker_of(*pid);
+    end_all(|pid| {
+        let marker = marker_of(pid);
         marker != own && marker.is_some_and(|marker| marker.starts_with(&of_store))
-    };
-    all().filter(is_stray).collect()
+    })
 }
 
 /// Undoes [`end_with_parent`], for a process that looks after its parent itself.
@@ -150,5 +237,38 @@ pub fn end_with_parent(parent: u32) {
     // It may have ended before the line above.
     if std::os::unix::process::parent_id() != parent {
         std::process::exit(4);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_child_that_ended_keeps_its_id_until_it_is_waited_for() {
+        let check = |script: &str, expect: (Option<i32>, Option<i32>)| {
+            let mut child = Command::new("sh").args(["-c", script]).spawn().unwrap();
+            let status = ended(child.id(), Wait::Until).unwrap().unwrap();
+            assert_eq!((status.code(), status.signal()), expect, "{script}");
+            assert!(start_ticks(child.id()).is_some());
+            assert_eq!(child.wait().unwrap(), status);
+            assert!(ended(child.id(), Wait::Not).is_err());
+        };
+        check("exit 0", (Some(0), None));
+        check("exit 255", (Some(255), None));
+        check("kill -KILL $$", (None, Some(libc::SIGKILL)));
+        let mut child = Command::new("sleep").arg("3600").spawn().unwrap();
+        assert_eq!(ended(child.id(), Wait::Not).unwrap(), None);
+        end_if(child.id(), |_| false);
+        assert_eq!(ended(child.id(), Wait::Not).unwrap(), None);
+        end_if(child.id(), |pid| command_line(pid) == ["sleep", "3600"]);
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn the_first_process_and_no_process_are_never_ended() {
+        assert_eq!([0, 1, u32::MAX].map(id_of), [None; 3]);
+        assert_eq!(uid(std::process::id()), Some(crate::store::own_uid()));
     }
 }

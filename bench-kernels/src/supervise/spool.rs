@@ -2,9 +2,8 @@
 //!
 //! The spool stays until the controller says that it has everything: a lost connection costs nothing.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -12,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use bench_protocol::Message;
 
 use super::control::Event;
+use crate::store::Store;
 
 /// Names of spools begin with this.
 const PREFIX: &str = "spool-";
@@ -31,9 +31,9 @@ pub fn key(run_id: &str, host: &str, attempt: u32) -> String {
     format!("{}-{}-{attempt}", clean(run_id), clean(host))
 }
 
-/// Path of the spool of the request with this key.
-pub fn path(store: &Path, key: &str) -> PathBuf {
-    store.join(format!("{PREFIX}{key}.jsonl"))
+/// Name of the spool of the request with this key, in the store.
+pub fn file_name(key: &str) -> String {
+    format!("{PREFIX}{key}.jsonl")
 }
 
 /// Where a supervisor says what it has to say.
@@ -41,7 +41,8 @@ pub fn path(store: &Path, key: &str) -> PathBuf {
 pub struct Spool(Arc<Mutex<State>>);
 
 struct State {
-    path: PathBuf,
+    store: Store,
+    name: String,
     /// Locked while the supervisor lives; `None` once the disk took no more.
     file: Option<File>,
     /// To the thread that writes standard output: a controller that stops reading must not stop the measurement.
@@ -52,23 +53,24 @@ struct State {
 }
 
 impl Spool {
-    /// Opens the spool and starts the thread that sends its lines on. A disk that takes no file is told in
+    /// Opens the spool of a request and starts the thread that sends its lines on. A disk that takes no file is told in
     /// [`Spool::problem`] and costs only the safety against a lost connection.
-    pub fn open(path: PathBuf, events: Sender<Event>) -> Spool {
+    pub fn open(store: &Store, key: &str, events: Sender<Event>) -> Spool {
         let (out, lines) = channel();
         let (all_sent, sent) = channel();
         std::thread::spawn(move || {
             send_on(&lines, &events);
             let _ = all_sent.send(());
         });
-        let opened = OpenOptions::new().create(true).append(true).open(&path);
-        let opened = opened.and_then(|file| {
+        let name = file_name(key);
+        let opened = store.append_file(&name).and_then(|file| {
             file.try_lock().map_err(std::io::Error::other)?;
             Ok(file)
         });
         let problem = opened.as_ref().err().map(ToString::to_string);
         Spool(Arc::new(Mutex::new(State {
-            path,
+            store: store.clone(),
+            name,
             file: opened.ok(),
             out: Some(out),
             sent,
@@ -120,7 +122,7 @@ impl Spool {
     /// Removes the spool: the controller has everything.
     pub fn forget(&self) {
         let state = self.lock();
-        let _ = fs::remove_file(&state.path);
+        let _ = state.store.remove(&state.name);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -138,12 +140,12 @@ fn send_on(lines: &Receiver<Vec<u8>>, events: &Sender<Event>) {
     }
 }
 
-/// Prints a spool from line `from_line` on, once its supervisor has ended; nothing where there is none.
+/// Prints the spool of a request from line `from_line` on, once its supervisor has ended; nothing where there is none.
 ///
 /// # Errors
 /// When it cannot be read or printed.
-pub fn print(path: &Path, from_line: usize) -> std::io::Result<()> {
-    let file = match File::open(path) {
+pub fn print(store: &Store, key: &str, from_line: usize) -> std::io::Result<()> {
+    let file = match store.open_file(&file_name(key)) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
@@ -165,25 +167,25 @@ pub fn print(path: &Path, from_line: usize) -> std::io::Result<()> {
 }
 
 /// Spools in `store` that nobody collected, after those that are too old were removed.
-pub fn uncollected(store: &Path) -> Vec<String> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(store).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(run) = name
-            .strip_prefix(PREFIX)
-            .and_then(|name| name.strip_suffix(".jsonl"))
-        else {
+pub fn uncollected(store: &Store) -> Vec<String> {
+    let mut keys = Vec::new();
+    for name in store.names() {
+        let key = name.strip_prefix(PREFIX);
+        let Some(key) = key.and_then(|name| name.strip_suffix(".jsonl")) else {
             continue;
         };
-        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        // What is not a file of this user is no result.
+        let Ok(file) = store.open_file(&name) else {
+            continue;
+        };
+        let modified = file.metadata().and_then(|metadata| metadata.modified());
         let age = modified.map(|modified| SystemTime::now().duration_since(modified));
         match age {
             Ok(Ok(age)) if age > KEEP => {
-                let _ = fs::remove_file(entry.path());
+                let _ = store.remove(&name);
             }
-            _ => names.push(run.to_string()),
+            _ => keys.push(key.to_string()),
         }
     }
-    names.sort();
-    names
+    keys
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bench_protocol::{Job, UnitSpec, UnitStatus};
 
 use super::control::Event;
-use super::process;
+use super::process::{self, Wait};
 
 /// A line longer than this is no message; it is passed on in pieces.
 const MAX_LINE_BYTES: usize = 1 << 20;
@@ -77,19 +77,18 @@ impl UnitProcess {
     }
 
     /// How the unit ended by itself, after it closed its output. What it started and left behind is ended.
-    pub fn wait(mut self) -> Option<ExitStatus> {
+    pub fn wait(self) -> Option<ExitStatus> {
         let closed = Instant::now();
         while closed.elapsed() < LAST_BREATH {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                self.end_all();
-                return Some(status);
+            if let Ok(Some(_)) = process::ended(self.child.id(), Wait::Not) {
+                break;
             }
             std::thread::sleep(Duration::from_millis(1));
         }
         self.end()
     }
 
-    /// Its group, and what left that.
+    /// Its group, and what left that. The unit itself was not waited for yet: its ids are its own.
     fn end_all(&self) {
         process::end_group(self.child.id());
         if let Some(marker) = &self.marker {
