@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+
+use crate::foreign;
 
 use super::{GgmlType, GgufArch, GgufError, GgufHeader, MAX_PARTS, MAX_TENSORS, TensorInfo};
 
@@ -161,17 +162,13 @@ fn open_part(path: &Path) -> Result<(GgufPart, GgufHeader), GgufError> {
     let failed = |error: std::io::Error| {
         GgufError::whole("file", format!("cannot be opened: {error}")).in_file(path)
     };
-    // Opening a pipe would wait for a writer.
-    let metadata = path.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(GgufError::whole("file", "is no regular file").in_file(path));
-    }
-    let file = File::open(path).map_err(failed)?;
+    let file = foreign::open(path).map_err(failed)?;
+    let file_bytes = file.metadata().map_err(failed)?.len();
     let header = GgufHeader::read(BufReader::with_capacity(1 << 16, file))
         .map_err(|error| error.in_file(path))?;
     let part = GgufPart {
         path: path.to_owned(),
-        file_bytes: metadata.len(),
+        file_bytes,
         header_bytes: header.header_bytes,
     };
     Ok((part, header))
