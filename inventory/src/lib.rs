@@ -20,6 +20,7 @@ mod reference;
 pub mod schema;
 mod suggest;
 mod suite;
+mod sum;
 mod tree;
 mod yaml;
 
@@ -42,3 +43,4 @@ pub use reference::{
 };
 pub use suggest::suggest;
 pub use suite::{ClusterChoice, EmulatedLimits, Suite, SuiteUnit, SuiteWork, ThreadCount};
+pub use sum::saturating_sum;

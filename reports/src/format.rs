@@ -2,6 +2,8 @@
 //!
 //! Owns digits, unit signs and the cleaning of text that came from a board. Refuses to compute.
 
+use std::borrow::Cow;
+
 /// What stands where a number is not known.
 pub const UNKNOWN: &str = "unknown";
 
@@ -192,6 +194,26 @@ pub fn foreign(text: &str) -> String {
         .collect()
 }
 
+/// Text as a cell of a CSV file: [`foreign`] text that no spreadsheet computes. A cell that would begin a formula begins
+/// with an apostrophe instead; numbers are no text and keep their signs.
+///
+/// Source: OWASP, "CSV Injection"; the full-width signs are what Japanese and Chinese keyboards write.
+pub fn csv_cell(text: &str) -> Cow<'_, str> {
+    let is_clean = |c: char| !c.is_control() && !is_deceptive(c);
+    let clean = match text.chars().all(is_clean) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(foreign(text)),
+    };
+    let begins_formula = [
+        '=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    ];
+    // What reads a cell may leave out the blanks before it.
+    match clean.trim_start().starts_with(begins_formula) {
+        true => Cow::Owned(format!("'{clean}")),
+        false => clean,
+    }
+}
+
 /// Whether a character is invisible and changes how the text around it is shown or compared.
 ///
 /// Source: the default ignorable code points of Unicode, without the variation selectors that emoji need and the fillers
@@ -317,6 +339,25 @@ mod tests {
         }
         assert_eq!(foreign_short("abcdef", 4), "abc…");
         assert_eq!(foreign_short("abcd", 4), "abcd");
+    }
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for formula in [
+            "=cmd|'/C calc'!A0",
+            "@SUM(A1)",
+            "+1",
+            "-1",
+            "\t=1",
+            "\r=1",
+            " =1",
+            "＝1",
+        ] {
+            let cell = csv_cell(formula);
+            assert!(cell.starts_with('\''), "{formula:?} became {cell:?}");
+        }
+        assert_eq!(csv_cell("read_dram_t4"), "read_dram_t4");
+        assert_eq!(csv_cell("a\u{1b}[1mb"), "a\u{fffd}[1mb");
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) fn write_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<
         replace(&parquet, |file| {
             Ok(ParquetWriter::new(file).finish(&mut frame).map(drop)?)
         })?;
-        let text = csv(&mut frame)?;
+        let text = csv(&frame)?;
         let path = folder.join(format!("{name}.csv"));
         replace(&path, |mut file| {
             Ok(std::io::Write::write_all(&mut file, &text)?)
@@ -59,13 +59,18 @@ pub(crate) fn write_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<
     Ok(())
 }
 
-/// A frame as CSV with a header line.
+/// A frame as CSV with a header line. People open it in spreadsheets: text from outside is cleaned and begins no formula.
 ///
 /// # Errors
 /// When polars cannot format a column.
-pub fn csv(frame: &mut DataFrame) -> anyhow::Result<Vec<u8>> {
+pub fn csv(frame: &DataFrame) -> anyhow::Result<Vec<u8>> {
+    let columns = frame.columns().iter().map(|column| match column.str() {
+        Ok(texts) => texts.apply_values(format::csv_cell).into_column(),
+        Err(_) => column.clone(),
+    });
+    let mut cells = self::frame(columns.collect())?;
     let mut bytes = Vec::new();
-    CsvWriter::new(&mut bytes).finish(frame)?;
+    CsvWriter::new(&mut bytes).finish(&mut cells)?;
     Ok(bytes)
 }
 

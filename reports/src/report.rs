@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::analysis::{self, Analysis, HostAnalysis};
 use crate::decisions::Decisions;
+use crate::guard::guarded;
 use crate::history::{self, History, StoredRun};
 use crate::sections::{self, Page, Scope, Section};
 use crate::words::{Language, Words};
@@ -31,7 +32,8 @@ use crate::{format, frames, run_dir, stats, svg};
 /// When `dir` cannot be read or written. Whatever is broken inside it appears in the report instead.
 pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
     let run = run_dir::read(dir)?;
-    Ok(render_analysis(dir, &analysis::analyse(&run), None)?.0)
+    let mut failures = Failures::default();
+    Ok(render_analysis(dir, &analysis::analyse(&run), None, &mut failures)?.0)
 }
 
 /// What a run directory became.
@@ -45,6 +47,8 @@ pub struct Written {
     pub has_invalid_host: bool,
     /// What the history lacks, in plain sentences; the report is complete without it.
     pub history_problems: Vec<String>,
+    /// Parts of the report that could not be made because of a mistake in memwall, in plain sentences; the rest is there.
+    pub failures: Vec<String>,
 }
 
 /// Whether a run enters the history.
@@ -76,26 +80,57 @@ fn write_and_keep(dir: &Path, history: Option<&Path>, keep: Keep) -> anyhow::Res
     // They will be there once this is done.
     run.has_frames = true;
     let analysis = analysis::analyse(&run);
-    frames::write_analysis(dir, &analysis).context("cannot write the frames")?;
+    let hosts = analysis.hosts.iter();
+    let mut failures = Failures(hosts.filter_map(HostAnalysis::failure_words).collect());
+    let frames = failures.keep("the frames", || frames::write_analysis(dir, &analysis));
+    frames.transpose().context("cannot write the frames")?;
     let mut history_problems = Vec::new();
     if let Some(history) = history.filter(|_| keep == Keep::InHistory)
-        && let Err(error) = history::add(history, &analysis)
+        && let Some(Err(error)) = failures.keep("the history", || history::add(history, &analysis))
     {
         history_problems.push(format!("{error:#}"));
     }
     let known = match history {
-        Some(folder) => Some(history::read(folder, Some(&StoredRun::of(&analysis)?))),
+        Some(folder) => failures
+            .keep("the history", || {
+                anyhow::Ok(history::read(folder, Some(&StoredRun::of(&analysis)?)))
+            })
+            .transpose()?,
         None => None,
     };
     history_problems.extend(known.iter().flat_map(|known| known.problems.clone()));
-    let (index, untranslated) =
-        render_analysis(dir, &analysis, known.as_ref()).context("cannot render the report")?;
+    let (index, untranslated) = render_analysis(dir, &analysis, known.as_ref(), &mut failures)
+        .context("cannot render the report")?;
     Ok(Written {
         index,
         untranslated,
         has_invalid_host: (analysis.hosts.iter()).any(HostAnalysis::is_all_invalid),
         history_problems,
+        failures: failures.0,
     })
+}
+
+/// What a mistake of memwall left out of a report, one sentence each.
+#[derive(Debug, Default)]
+struct Failures(Vec<String>);
+
+impl Failures {
+    /// What a part makes, unless it panics: then it is left out, and this is told.
+    fn keep<T>(&mut self, what: &str, part: impl FnOnce() -> T) -> Option<T> {
+        match guarded(part) {
+            Ok(made) => Some(made),
+            Err(failure) => {
+                self.add(what, &failure);
+                None
+            }
+        }
+    }
+
+    fn add(&mut self, what: &str, failure: &str) {
+        self.0.push(format!(
+            "{what} could not be written, please report this: {failure}"
+        ));
+    }
 }
 
 impl Written {
@@ -112,40 +147,14 @@ fn render_analysis(
     dir: &Path,
     analysis: &Analysis,
     history: Option<&History>,
+    failures: &mut Failures,
 ) -> anyhow::Result<(PathBuf, BTreeSet<String>)> {
-    let decisions = Decisions::of(analysis);
-    let (mut files, mut untranslated) = pages::render_all(analysis, &decisions, history)?;
-    files.insert(
-        "data/samples.csv".into(),
-        frames::csv(&mut frames::samples(analysis)?)?,
-    );
-    files.insert(
-        "data/units.csv".into(),
-        frames::csv(&mut frames::units(analysis)?)?,
-    );
-    files.insert(
-        "data/bounds.csv".into(),
-        frames::csv(&mut frames::catalogue_bounds(analysis)?)?,
-    );
-    files.insert(
-        "data/decisions.csv".into(),
-        frames::csv(&mut frames::decisions(&decisions)?)?,
-    );
-    let document = document::document(analysis, &decisions);
-    files.insert(
-        "data/report.json".into(),
-        serde_json::to_vec(&document).context("cannot write `report.json`")?,
-    );
-    files.insert(
-        "data/report.schema.json".into(),
-        document::schema()?.into_bytes(),
-    );
-    if analysis.run.has_results_of_others() {
-        files.insert(
-            "data/imported.csv".into(),
-            frames::csv(&mut frames::imported(analysis)?)?,
-        );
-    }
+    let decisions = failures.keep("the tables of models and boards", || {
+        Decisions::of(analysis)
+    });
+    let decisions = decisions.unwrap_or_default();
+    let (mut files, mut untranslated) = pages::render_all(analysis, &decisions, history, failures)?;
+    files.extend(data_files(analysis, &decisions, failures)?);
     replace_folder(&dir.join("html"), &files)?;
     for (name, language) in [
         ("summary.md", Language::English),
@@ -153,11 +162,54 @@ fn render_analysis(
     ] {
         let path = dir.join(name);
         let words = Words::new(language);
-        fs::write(&path, summary::markdown(analysis, &decisions, &words))
-            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        let markdown = || summary::markdown(analysis, &decisions, &words);
+        let Some(markdown) = failures.keep(&format!("`{name}`"), markdown) else {
+            continue;
+        };
+        fs::write(&path, markdown).with_context(|| format!("cannot write `{}`", path.display()))?;
         untranslated.extend(words.missing());
     }
     Ok((dir.join("html").join("index.html"), untranslated))
+}
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// The rows behind the pages.
+fn data_files(
+    analysis: &Analysis,
+    decisions: &Decisions,
+    failures: &mut Failures,
+) -> anyhow::Result<Files> {
+    let mut files = Files::new();
+    let mut add = |name: &str, make: &dyn Fn() -> anyhow::Result<Vec<u8>>| {
+        let place = format!("data/{name}");
+        let made = failures.keep(&format!("`{place}`"), make).transpose()?;
+        files.extend(made.map(|bytes| (place, bytes)));
+        anyhow::Ok(())
+    };
+    add("samples.csv", &|| frames::csv(&frames::samples(analysis)?))?;
+    add("units.csv", &|| frames::csv(&frames::units(analysis)?))?;
+    add("bounds.csv", &|| {
+        frames::csv(&frames::catalogue_bounds(analysis)?)
+    })?;
+    add("decisions.csv", &|| {
+        frames::csv(&frames::decisions(decisions)?)
+    })?;
+    add("report.json", &|| {
+        let document = document::document(analysis, decisions);
+        let json = serde_json::to_string(&document).context("cannot write `report.json`")?;
+        // People look at it in editors and terminals, too. JSON's own escapes stay as they are.
+        Ok(format::foreign(&json).into_bytes())
+    })?;
+    add("report.schema.json", &|| {
+        Ok(document::schema()?.into_bytes())
+    })?;
+    if analysis.run.has_results_of_others() {
+        add("imported.csv", &|| {
+            frames::csv(&frames::imported(analysis)?)
+        })?;
+    }
+    Ok(files)
 }
 
 /// File name of a page about something with a foreign name: safe on every file system and in every URL.
@@ -214,22 +266,30 @@ struct Rendered {
     source: Option<(String, &'static str)>,
 }
 
+/// Renders a page; a section that cannot be made says so in its place.
 fn render_page(
     environment: &Environment,
     page: &Page,
-    (title, subtitle): (&str, &str),
+    (path, title, subtitle): (&str, &str, &str),
     switch: String,
     sections: &[Section],
+    failures: &mut Failures,
 ) -> anyhow::Result<String> {
     let mut rendered = Vec::new();
     for section in sections {
-        let Some(view) = (section.view)(page) else {
+        let html = match guarded(|| render_section(environment, page, section)) {
+            Ok(html) => html?,
+            Err(failure) => {
+                failures.add(
+                    &format!("section `{}` of page `{path}`", section.id),
+                    &failure,
+                );
+                Some(failed_section(&failure))
+            }
+        };
+        let Some(html) = html else {
             continue;
         };
-        let html = environment
-            .get_template(section.template)
-            .and_then(|template| template.render(context! { root => page.root, view }))
-            .with_context(|| format!("cannot render section `{}`", section.id))?;
         rendered.push(Rendered {
             id: section.id,
             title: section.title,
@@ -257,6 +317,30 @@ fn render_page(
     template
         .render(context! { page => Serde(&frame) })
         .context("cannot render the page")
+}
+
+/// A section as HTML; `None` where it has nothing to say on this page.
+fn render_section(
+    environment: &Environment,
+    page: &Page,
+    section: &Section,
+) -> anyhow::Result<Option<String>> {
+    let Some(view) = (section.view)(page) else {
+        return Ok(None);
+    };
+    let html = environment
+        .get_template(section.template)
+        .and_then(|template| template.render(context! { root => page.root, view }))
+        .with_context(|| format!("cannot render section `{}`", section.id))?;
+    Ok(Some(html))
+}
+
+/// What stands in place of a section.
+fn failed_section(failure: &str) -> String {
+    format!(
+        r#"<p>This section could not be written because of a mistake in memwall; please report it.</p><pre tabindex="0">{}</pre>"#,
+        svg::escape(failure)
+    )
 }
 
 /// The rows behind the pictures of a page.

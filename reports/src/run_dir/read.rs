@@ -43,7 +43,7 @@ pub struct RunData {
 }
 
 /// Everything one host left behind.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct HostData {
     /// What became of it; made up when `host.json` is missing.
     pub record: HostRecord,
@@ -74,7 +74,7 @@ pub struct HostData {
 }
 
 /// Everything known about one unit.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct UnitData {
     /// The unit's identifier.
     pub unit: String,
@@ -455,7 +455,7 @@ fn take_part(part: OutputPart, data: &mut HostData, index: &mut BTreeMap<String,
     // Parts arrive in order; one that is missing leaves a gap that the count at the end shows.
     if part.part_idx >= output.n_parts {
         output.stdout.push_str(&part.text);
-        output.n_parts += 1;
+        output.n_parts = output.n_parts.saturating_add(1);
     }
 }
 
