@@ -138,6 +138,18 @@ impl Folder {
         whole(self.open_file(place)?, max_bytes)
     }
 
+    /// Reads the first `max_bytes` of a file in this folder, and whether there are more.
+    ///
+    /// # Errors
+    /// As [`Folder::open_file`].
+    pub fn read_start(&self, place: &str, max_bytes: u64) -> io::Result<(Vec<u8>, bool)> {
+        let mut file = self.open_file(place)?.take(max_bytes);
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let has_more = file.into_inner().read(&mut [0])? > 0;
+        Ok((bytes, has_more))
+    }
+
     /// Everything in this folder, sorted by name.
     ///
     /// # Errors
