@@ -307,3 +307,43 @@ fn best_read(units: &[UnitRow]) -> Option<BestRead> {
             n_threads: unit.cpus.len(),
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_dir::{HostFiles, RunManifest, read_host_files};
+
+    #[test]
+    fn a_mistake_in_the_analysis_of_one_host_costs_that_host() {
+        let manifest = RunManifest::default();
+        let host = |name: &str| read_host_files(name, &HostFiles::default(), &manifest);
+        let run = RunData {
+            hosts: vec![host("good"), host("bad")],
+            ..RunData::default()
+        };
+        let zero = std::hint::black_box(0);
+        let hosts = analyse_each(&run, |data| {
+            assert!(data.record.host != "bad" || 1 / zero == 0);
+            analyse_host(data, &run)
+        });
+        assert_eq!(hosts[0].failure, None);
+        assert_eq!(hosts[0].data.record, run.hosts[0].record);
+        let bad = &hosts[1];
+        assert_eq!(bad.name(), "bad");
+        assert_eq!(bad.data.record.status, HostStatus::Failed);
+        let words = bad.failure_words().unwrap();
+        assert!(
+            words.starts_with("host `bad` could not be analysed")
+                && words.contains("divide by zero"),
+            "{words}"
+        );
+        assert!(
+            bad.data
+                .record
+                .reason
+                .as_ref()
+                .unwrap()
+                .contains("please report this")
+        );
+    }
+}

@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use bench_inventory::foreign::{Folder, Kind};
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, context};
 use serde::Serialize;
@@ -155,7 +156,7 @@ fn render_analysis(
     let decisions = decisions.unwrap_or_default();
     let (mut files, mut untranslated) = pages::render_all(analysis, &decisions, history, failures)?;
     files.extend(data_files(analysis, &decisions, failures)?);
-    replace_folder(&dir.join("html"), &files)?;
+    replace_folder(dir, "html", &files)?;
     for (name, language) in [
         ("summary.md", Language::English),
         ("summary.es.md", Language::Spanish),
@@ -166,7 +167,9 @@ fn render_analysis(
         let Some(markdown) = failures.keep(&format!("`{name}`"), markdown) else {
             continue;
         };
-        fs::write(&path, markdown).with_context(|| format!("cannot write `{}`", path.display()))?;
+        Folder::open(dir)
+            .and_then(|run| run.replace(name, markdown.as_bytes()))
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
         untranslated.extend(words.missing());
     }
     Ok((dir.join("html").join("index.html"), untranslated))
@@ -458,21 +461,30 @@ fn prose(text: &str) -> String {
     parts.iter().enumerate().map(mark).collect()
 }
 
-/// Writes a whole folder beside its place, then puts it there: no page of an earlier report stays behind.
-fn replace_folder(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> anyhow::Result<()> {
-    let beside = folder.with_extension(format!("tmp-{}", std::process::id()));
+/// Writes a whole folder beside its place, then puts it there: no page of an earlier report stays behind. A link in its
+/// place goes, and what it points to stays.
+fn replace_folder(dir: &Path, name: &str, files: &Files) -> anyhow::Result<()> {
+    let beside = format!("{name}.tmp-{}", std::process::id());
     let write = || -> std::io::Result<()> {
-        for (name, bytes) in files {
-            let path = beside.join(name);
-            fs::create_dir_all(path.parent().unwrap_or(&beside))?;
-            fs::write(path, bytes)?;
+        let run = Folder::open(dir)?;
+        let new = run.make(&beside)?;
+        for (place, bytes) in files {
+            new.replace(place, bytes)?;
         }
-        if folder.exists() {
-            fs::remove_dir_all(folder)?;
+        match run.kind(name)? {
+            // Links inside it are removed, not followed.
+            Some(Kind::Folder) => fs::remove_dir_all(dir.join(name))?,
+            Some(_) => run.remove(name)?,
+            None => {}
         }
-        fs::rename(&beside, folder)
+        fs::rename(dir.join(&beside), dir.join(name))
     };
-    write().with_context(|| format!("cannot write the report to `{}`", folder.display()))
+    let written = write();
+    if written.is_err() {
+        // What is half written says nothing; the error is what matters.
+        let _ = fs::remove_dir_all(dir.join(&beside));
+    }
+    written.with_context(|| format!("cannot write the report to `{}`", dir.join(name).display()))
 }
 
 #[cfg(test)]
@@ -486,6 +498,43 @@ mod tests {
             "add <code>a&lt;b&gt;</code> &amp; go"
         );
         assert_eq!(prose("one ` only"), "one ` only");
+    }
+
+    #[test]
+    fn a_mistake_in_a_section_costs_that_section() {
+        fn fails(page: &Page) -> Option<minijinja::Value> {
+            let zero = page.root.len();
+            Some(minijinja::Value::from(1 / zero))
+        }
+        let run = run_dir::RunData::default();
+        let analysis = analysis::analyse(&run);
+        let page = Page {
+            analysis: &analysis,
+            decisions: &Decisions::default(),
+            scope: Scope::Run,
+            history: None,
+            root: "",
+        };
+        let mut sections = sections::RUN.to_vec();
+        let n_sections = sections.len();
+        sections[0].view = fails;
+        let mut failures = Failures::default();
+        let html = render_page(
+            &environment().unwrap(),
+            &page,
+            ("index.html", "Title", ""),
+            String::new(),
+            &sections,
+            &mut failures,
+        )
+        .unwrap();
+        assert!(n_sections > 1 && html.contains("could not be written because of a mistake"));
+        assert!(html.contains("attempt to divide by zero, `reports/src/report.rs` line"));
+        assert!(html.contains("</html>"));
+        let [failure] = failures.0.as_slice() else {
+            panic!("{failures:?}");
+        };
+        assert!(failure.starts_with("section `") && failure.contains("of page `index.html`"));
     }
 
     #[test]

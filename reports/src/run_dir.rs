@@ -127,6 +127,16 @@ pub struct Shard {
     pub n_shards: u32,
 }
 
+impl Shard {
+    /// More shards than a workflow's matrix may have jobs.
+    pub const MAX: u32 = 256;
+
+    /// Whether such a part exists: a manifest may name any.
+    pub fn is_possible(self) -> bool {
+        (1..=self.n_shards).contains(&self.index) && self.n_shards <= Shard::MAX
+    }
+}
+
 /// Units that were not measured because the time budget had no room for them (`hosts/<host>/left_out.json`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
