@@ -10,6 +10,7 @@ mod board;
 mod check;
 mod diagnostic;
 mod fleet;
+pub mod foreign;
 pub mod gguf;
 mod load;
 mod model;
@@ -19,6 +20,7 @@ mod reference;
 pub mod schema;
 mod suggest;
 mod suite;
+mod sum;
 mod tree;
 mod yaml;
 
@@ -29,7 +31,8 @@ pub use board::{
 pub use diagnostic::{Diagnostic, LoadError};
 pub use fleet::{Fleet, Host, Recording, SshTarget, Transport};
 pub use load::{
-    FileKind, Inventory, files, load, load_catalogue, load_catalogue_lossy, load_suite, load_text,
+    FileKind, Inventory, MAX_FILE_BYTES, files, load, load_catalogue, load_catalogue_lossy,
+    load_foreign_catalogue, load_suite, load_text,
 };
 pub use model::{
     KvFormat, Model, ModelArch, ModelFile, Quant, Tensor, TensorFormat, UnknownId, WithoutKernel,
@@ -40,3 +43,4 @@ pub use reference::{
 };
 pub use suggest::suggest;
 pub use suite::{ClusterChoice, EmulatedLimits, Suite, SuiteUnit, SuiteWork, ThreadCount};
+pub use sum::saturating_sum;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::board::Board;
 use crate::check::{check, fill};
 use crate::diagnostic::{Diagnostic, LoadError, Problem, quoted};
 use crate::fleet::Fleet;
+use crate::foreign::{self, Folder};
 use crate::model::Model;
 use crate::raw::Place;
 use crate::raw::board::RawBoard;
@@ -28,7 +29,7 @@ use crate::{schema, tree, yaml};
 /// The fleet file of an inventory, unless another is named.
 const FLEET_FILE: &str = "fleet.yaml";
 /// A data file larger than this is no data file. Bytes.
-const MAX_FILE_BYTES: u64 = 1 << 18;
+pub const MAX_FILE_BYTES: u64 = 1 << 18;
 /// More mistakes of one file than anybody reads; a file of another kind in the wrong place has thousands.
 const MAX_SHOWN_PER_FILE: usize = 50;
 
@@ -86,6 +87,18 @@ pub fn load_catalogue_lossy(root: &Path) -> (Inventory, Vec<Diagnostic>) {
     let fleet_file = fleet_file.exists().then_some(fleet_file.as_path());
     let mut loader = Loader::default();
     let inventory = loader.load(root, fleet_file, References::Free);
+    (inventory, loader.diagnostics)
+}
+
+/// The same for a copy that came from elsewhere: no link in it is followed. `root` is what messages call the folder.
+pub fn load_foreign_catalogue(copy: Folder, root: &Path) -> (Inventory, Vec<Diagnostic>) {
+    let has_fleet = copy.kind(FLEET_FILE).is_ok_and(|kind| kind.is_some());
+    let fleet_file = has_fleet.then(|| root.join(FLEET_FILE));
+    let mut loader = Loader {
+        copy: Some((copy, root.to_owned())),
+        ..Loader::default()
+    };
+    let inventory = loader.load(root, fleet_file.as_deref(), References::Free);
     (inventory, loader.diagnostics)
 }
 
@@ -209,7 +222,7 @@ pub fn files(root: &Path, fleet: Option<&Path>) -> Vec<PathBuf> {
     let mut unreported = Vec::new();
     let mut files: Vec<PathBuf> = ["boards", "models", "suites", "references", "quality"]
         .into_iter()
-        .flat_map(|folder| yaml_files(&root.join(folder), &mut unreported))
+        .flat_map(|folder| yaml_files(paths(&root.join(folder)), &mut unreported))
         .map(|(_, path)| path)
         .collect();
     files.push(fleet_file);
@@ -227,6 +240,8 @@ enum References {
 #[derive(Default)]
 struct Loader {
     diagnostics: Vec<Diagnostic>,
+    /// The folder that all files lie in and its path, where they came from elsewhere.
+    copy: Option<(Folder, PathBuf)>,
 }
 
 impl Loader {
@@ -293,7 +308,24 @@ impl Loader {
     }
 
     fn folder_files(&mut self, root: &Path, folder: &str) -> Vec<(String, PathBuf)> {
-        yaml_files(&root.join(folder), &mut self.diagnostics)
+        let path = root.join(folder);
+        let paths = match &self.copy {
+            None => paths(&path),
+            Some((copy, _)) => match copy.folder(folder).and_then(|folder| folder.entries()) {
+                Ok(entries) => Ok(entries.iter().map(|it| path.join(&it.name)).collect()),
+                Err(error) => Err((path, error)),
+            },
+        };
+        yaml_files(paths, &mut self.diagnostics)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let Some((copy, root)) = &self.copy else {
+            return foreign::read(path, MAX_FILE_BYTES);
+        };
+        let place = path.strip_prefix(root).ok().and_then(Path::to_str);
+        let place = place.ok_or(io::ErrorKind::NotFound)?;
+        copy.read(place, MAX_FILE_BYTES)
     }
 
     fn folder<Raw: DeserializeOwned, T>(
@@ -318,7 +350,7 @@ impl Loader {
         schema: &Value,
         resolve: impl FnOnce(Raw, &Place, &mut Vec<Problem>) -> T,
     ) -> Option<T> {
-        let text: Arc<str> = match read_text(path) {
+        let text: Arc<str> = match text_of(path, self.read(path)) {
             Ok(text) => text.into(),
             Err(diagnostic) => {
                 self.diagnostics.push(*diagnostic);
@@ -385,23 +417,27 @@ fn read<Raw: DeserializeOwned, T>(
     (value.filter(|_| problems.is_empty()), problems)
 }
 
+/// Everything in a folder, or why it cannot be listed.
+type Paths = Result<Vec<PathBuf>, (PathBuf, io::Error)>;
+
+fn paths(folder: &Path) -> Paths {
+    let list = || -> io::Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(folder)?;
+        entries.map(|entry| Ok(entry?.path())).collect()
+    };
+    list().map_err(|error| (folder.to_owned(), error))
+}
+
 /// The `*.yaml` files of a folder with their ids, sorted by name. A folder that does not exist has none.
-fn yaml_files(folder: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<(String, PathBuf)> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
-        Err(error) => {
-            diagnostics.push(unreadable(folder, &error));
+fn yaml_files(paths: Paths, diagnostics: &mut Vec<Diagnostic>) -> Vec<(String, PathBuf)> {
+    let mut paths = match paths {
+        Ok(paths) => paths,
+        Err((_, error)) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err((folder, error)) => {
+            diagnostics.push(unreadable(&folder, &error));
             return Vec::new();
         }
     };
-    let mut paths: Vec<PathBuf> = Vec::new();
-    for entry in entries {
-        match entry {
-            Ok(entry) => paths.push(entry.path()),
-            Err(error) => diagnostics.push(unreadable(folder, &error)),
-        }
-    }
     paths.sort();
     let mut files = Vec::new();
     for path in paths {
@@ -436,27 +472,9 @@ fn is_id(stem: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-'))
 }
 
-/// The text of a regular file. Boxed: the mistake is much larger than the path that leads here.
-fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
-    let metadata = fs::metadata(path).map_err(|error| Box::new(unreadable(path, &error)))?;
-    if !metadata.is_file() {
-        return Err(Box::new(Diagnostic::of_file(
-            path,
-            "this is no regular file".to_owned(),
-            "put a YAML file here, or remove it",
-        )));
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| Box::new(unreadable(path, &error)))?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(Box::new(Diagnostic::of_file(
-            path,
-            format!("the file is larger than {MAX_FILE_BYTES} bytes"),
-            "put a data file here; those of the catalogue have a few kilobytes",
-        )));
-    }
+/// The text of a file. Boxed: the mistake is much larger than the path that leads here.
+fn text_of(path: &Path, read: io::Result<Vec<u8>>) -> Result<String, Box<Diagnostic>> {
+    let bytes = read.map_err(|error| Box::new(unreadable(path, &error)))?;
     String::from_utf8(bytes).map_err(|error| {
         Box::new(Diagnostic::of_file(
             path,
@@ -472,6 +490,8 @@ fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
 fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
     let remedy = match error.kind() {
         io::ErrorKind::NotFound => "check the path, or create the file",
+        // A link in a copy, a pipe, too many bytes.
+        io::ErrorKind::InvalidInput => "put a YAML file of a few kilobytes here, or remove it",
         _ => "check the path and its permissions",
     };
     Diagnostic::of_file(path, format!("the file cannot be read: {error}"), remedy)

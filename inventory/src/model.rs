@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use bench_protocol::{DecodeModel, DecodeTensor, TensorRole};
 
+use crate::saturating_sum;
+
 pub use file::{ModelFile, WithoutKernel};
 pub use format::{KvFormat, Quant, TensorFormat, UnknownId};
 
@@ -79,12 +81,12 @@ pub struct Tensor {
 impl Tensor {
     /// Bytes it occupies in a file and in memory.
     pub fn bytes(&self) -> u64 {
-        self.rows * self.format.row_bytes(self.cols)
+        self.rows.saturating_mul(self.format.row_bytes(self.cols))
     }
 
     /// Elements it holds.
     pub fn elements(&self) -> u64 {
-        self.rows * self.cols
+        self.rows.saturating_mul(self.cols)
     }
 }
 
@@ -99,13 +101,15 @@ impl Model {
     /// Bytes of all tensors. The metadata of a real file adds 1 to 10 MB.
     pub fn file_bytes(&self, quant: Quant) -> u64 {
         let mut bytes = 0;
-        tensors::visit(&self.arch, quant, |shape| bytes += shape.bytes());
+        tensors::visit(&self.arch, quant, |shape| {
+            bytes = shape.bytes().saturating_add(bytes);
+        });
         bytes
     }
 
     /// Bytes of weights a decoded token reads: all tensors less an untied embedding table, of which it reads one row.
     pub fn read_bytes_per_token(&self, quant: Quant) -> u64 {
-        self.read_bytes_by_format(quant).values().sum()
+        saturating_sum(self.read_bytes_by_format(quant).into_values())
     }
 
     /// The same by the storage format of the tensors.
@@ -113,7 +117,8 @@ impl Model {
         let mut bytes = BTreeMap::new();
         tensors::visit(&self.arch, quant, |shape| {
             if shape.read_per_token {
-                *bytes.entry(shape.format).or_insert(0) += shape.bytes();
+                let of_format = bytes.entry(shape.format).or_insert(0);
+                *of_format = shape.bytes().saturating_add(*of_format);
             }
         });
         bytes
@@ -125,7 +130,8 @@ impl Model {
     pub fn kv_bytes_per_token(&self, format: KvFormat) -> u64 {
         let arch = &self.arch;
         let row = u64::from(arch.n_kv_heads) * u64::from(arch.head_dim);
-        2 * u64::from(arch.n_layers) * format.tensor_format().row_bytes(row)
+        let row_bytes = format.tensor_format().row_bytes(row);
+        row_bytes.saturating_mul(2 * u64::from(arch.n_layers))
     }
 
     /// Parameters: elements of all tensors, frequency factors excepted (they are constants).
@@ -133,7 +139,10 @@ impl Model {
         let mut elements = 0;
         tensors::visit(&self.arch, Quant::F16, |shape| {
             if shape.role != TensorRole::RopeFreqs {
-                elements += shape.rows * shape.cols;
+                elements = shape
+                    .rows
+                    .saturating_mul(shape.cols)
+                    .saturating_add(elements);
             }
         });
         elements

@@ -127,7 +127,7 @@ fn cpu_list(cpus: &[u32]) -> String {
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for cpu in sorted {
         match runs.last_mut() {
-            Some((_, last)) if *last + 1 == cpu => *last = cpu,
+            Some((_, last)) if last.checked_add(1) == Some(cpu) => *last = cpu,
             _ => runs.push((cpu, cpu)),
         }
     }
@@ -138,8 +138,12 @@ fn cpu_list(cpus: &[u32]) -> String {
     runs.iter().map(shown).collect::<Vec<_>>().join(",")
 }
 
+/// A board that tells of a CPU beyond this is wrong, and its mask would have as many digits. Linux is built for 8192.
+const MAX_CPU: u32 = 1 << 16;
+
 /// Hexadecimal, without prefix: the lowest bit is CPU 0.
 fn cpu_mask(cpus: &[u32]) -> String {
+    let cpus: Vec<u32> = cpus.iter().copied().filter(|cpu| *cpu < MAX_CPU).collect();
     let n_digits = cpus.iter().max().map_or(1, |highest| highest / 4 + 1);
     let digit = |digit_idx: u32| {
         let bits = cpus.iter().filter(|cpu| **cpu / 4 == digit_idx);
@@ -178,6 +182,13 @@ mod tests {
             ["5", "-C=0-3,6", "0x4f", "{threads}", "a{", "}b"]
         );
         assert_eq!(asked.environment["N"], "5");
+    }
+
+    #[test]
+    fn a_board_may_tell_of_any_cpu() {
+        assert_eq!(cpu_list(&[u32::MAX, u32::MAX - 1]), "4294967294-4294967295");
+        assert_eq!(cpu_mask(&[u32::MAX, 4]), "10");
+        assert_eq!(cpu_mask(&[u32::MAX]), "0");
     }
 
     #[test]

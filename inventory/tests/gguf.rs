@@ -195,7 +195,7 @@ fn a_file_that_was_cut_off_says_how_much_is_missing() {
         GgufModel::open(dir.path())
             .unwrap_err()
             .to_string()
-            .contains("is no regular file")
+            .contains("it is a folder, not a regular file")
     );
 }
 

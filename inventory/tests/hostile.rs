@@ -42,7 +42,10 @@ fn what_is_no_yaml_says_so() {
     check(b"just words\n", "the file must be a map");
     check("[".repeat(100_000).as_bytes(), "no valid YAML");
     check("{a: ".repeat(50_000).as_bytes(), "no valid YAML");
-    check(&vec![b'a'; 300_000], "the file is larger than");
+    check(
+        &vec![b'a'; 300_000],
+        "the file cannot be read: it has more than 262144 bytes",
+    );
     check(b"a: &a [x]\nb: *a\n", "YAML anchors and aliases");
     check(b"a: !!python/object:os.system x\n", "YAML tags");
     check(b"a: 1\n---\nb: 2\n", "the file holds a second document");
@@ -76,7 +79,10 @@ fn a_folder_named_like_a_file_says_so() {
     fs::create_dir(folder.path().join("fleet.yaml")).unwrap();
     let error = load(folder.path(), None).unwrap_err();
     let titles: Vec<&str> = error.diagnostics.iter().map(|d| d.title.as_str()).collect();
-    assert_eq!(titles, ["this is no regular file"; 2]);
+    assert_eq!(
+        titles,
+        ["the file cannot be read: it is a folder, not a regular file"; 2]
+    );
 }
 
 /// A shipped file with a piece cut out and another text put in its place.

@@ -9,6 +9,8 @@ mod peak;
 mod power;
 mod unit;
 
+use std::borrow::Cow;
+
 use bench_inventory::Board;
 use bench_protocol::{Check, Environment, Residency};
 use rayon::prelude::*;
@@ -20,7 +22,8 @@ pub use unit::{
     BackgroundRow, BoundKind, ComputeBound, SampleRow, UnitBound, UnitKind, UnitRow, UnitStatusKind,
 };
 
-use crate::run_dir::{ExternalOutput, HostData, RunData};
+use crate::guard::guarded;
+use crate::run_dir::{ExternalOutput, HostData, HostRecord, HostStatus, RunData};
 use crate::stats;
 use crate::theory::{self, Theory};
 use crate::verdict::{self, Evidence, Verdict};
@@ -37,8 +40,10 @@ pub struct Analysis<'a> {
 /// One host with everything that follows from its stream.
 #[derive(Debug)]
 pub struct HostAnalysis<'a> {
-    /// What was read.
-    pub data: &'a HostData,
+    /// What was read; of a host whose analysis failed what became of it alone.
+    pub data: Cow<'a, HostData>,
+    /// Why the analysis of this host failed, where it did: a mistake of memwall, which costs this host only.
+    pub failure: Option<String>,
     /// Its board, when the catalogue of that day has it.
     pub board: Option<&'a Board>,
     /// Theoretical bandwidth of its system memory, or why that is unknown and what to add.
@@ -112,6 +117,15 @@ impl HostAnalysis<'_> {
         self.as_found.iter().chain(&self.units)
     }
 
+    /// What people are told when the analysis of this host failed.
+    pub fn failure_words(&self) -> Option<String> {
+        let failure = self.failure.as_ref()?;
+        let name = crate::format::foreign_short(self.name(), 80);
+        Some(format!(
+            "host `{name}` could not be analysed, please report this: {failure}"
+        ))
+    }
+
     /// Units with this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.units
@@ -123,12 +137,54 @@ impl HostAnalysis<'_> {
 
 /// Derives everything from a run.
 pub fn analyse(run: &RunData) -> Analysis<'_> {
-    let hosts = run
-        .hosts
-        .par_iter()
-        .map(|host| analyse_host(host, run))
-        .collect();
+    let hosts = analyse_each(run, |host| analyse_host(host, run));
     Analysis { run, hosts }
+}
+
+fn analyse_each<'a>(
+    run: &'a RunData,
+    of_host: impl Fn(&'a HostData) -> HostAnalysis<'a> + Sync,
+) -> Vec<HostAnalysis<'a>> {
+    let analysed = (run.hosts.par_iter()).map(|host| {
+        guarded(|| of_host(host)).unwrap_or_else(|failure| not_analysed(host, failure))
+    });
+    analysed.collect()
+}
+
+/// A host that shows nothing but why: what follows from its numbers is not known.
+fn not_analysed(data: &HostData, failure: String) -> HostAnalysis<'_> {
+    let reason = format!(
+        "memwall failed to analyse what this host sent ({failure}); please report this with the host's `stream.jsonl`"
+    );
+    let record = HostRecord {
+        status: HostStatus::Failed,
+        reason: Some(reason.clone()),
+        ..data.record.clone()
+    };
+    HostAnalysis {
+        data: Cow::Owned(HostData {
+            record,
+            hello: None,
+            facts: None,
+            previous: None,
+            request: None,
+            left_out: None,
+            units: Vec::new(),
+            done: None,
+            garbage: Vec::new(),
+            n_garbage_lines: 0,
+            steps: Vec::new(),
+            notes: Vec::new(),
+            problems: data.problems.clone(),
+        }),
+        failure: Some(failure),
+        board: None,
+        theory: Err(reason),
+        best_read: None,
+        units: Vec::new(),
+        as_found: Vec::new(),
+        chains: Vec::new(),
+    }
 }
 
 fn analyse_host<'a>(data: &'a HostData, run: &'a RunData) -> HostAnalysis<'a> {
@@ -158,7 +214,8 @@ fn analyse_host<'a>(data: &'a HostData, run: &'a RunData) -> HostAnalysis<'a> {
     let chains = chain::chains(&units, theory.as_ref().ok(), best_read.as_ref());
     HostAnalysis {
         board: theory::board_of(&data.record, inventory),
-        data,
+        data: Cow::Borrowed(data),
+        failure: None,
         theory,
         best_read,
         units,
@@ -213,7 +270,7 @@ fn judge(unit: &mut UnitRow, data: &HostData) {
         status: unit.status,
         end_reason: unit.end_reason.as_deref(),
         n_samples: unit.samples.len().max(usize::from(is_done)),
-        has_zero_time: unit.samples.iter().any(|sample| sample.elapsed_ns == 0),
+        impossible: unit.impossible,
         check: unit.check.or(is_done.then_some(LEFT_TO_THE_PROGRAM)),
         emulated: unit.emulated,
         efficiency: unit.efficiency,
@@ -249,4 +306,44 @@ fn best_read(units: &[UnitRow]) -> Option<BestRead> {
             kernel: unit.kernel.clone(),
             n_threads: unit.cpus.len(),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_dir::{HostFiles, RunManifest, read_host_files};
+
+    #[test]
+    fn a_mistake_in_the_analysis_of_one_host_costs_that_host() {
+        let manifest = RunManifest::default();
+        let host = |name: &str| read_host_files(name, &HostFiles::default(), &manifest);
+        let run = RunData {
+            hosts: vec![host("good"), host("bad")],
+            ..RunData::default()
+        };
+        let zero = std::hint::black_box(0);
+        let hosts = analyse_each(&run, |data| {
+            assert!(data.record.host != "bad" || 1 / zero == 0);
+            analyse_host(data, &run)
+        });
+        assert_eq!(hosts[0].failure, None);
+        assert_eq!(hosts[0].data.record, run.hosts[0].record);
+        let bad = &hosts[1];
+        assert_eq!(bad.name(), "bad");
+        assert_eq!(bad.data.record.status, HostStatus::Failed);
+        let words = bad.failure_words().unwrap();
+        assert!(
+            words.starts_with("host `bad` could not be analysed")
+                && words.contains("divide by zero"),
+            "{words}"
+        );
+        assert!(
+            bad.data
+                .record
+                .reason
+                .as_ref()
+                .unwrap()
+                .contains("please report this")
+        );
+    }
 }

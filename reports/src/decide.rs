@@ -7,7 +7,7 @@ mod target;
 
 use std::collections::BTreeMap;
 
-use bench_inventory::{KvFormat, Model, Quant};
+use bench_inventory::{KvFormat, Model, Quant, saturating_sum};
 use serde::Serialize;
 
 pub use target::{Rate, Target, of_board, of_host};
@@ -56,7 +56,7 @@ impl<'a> Load<'a> {
             quant: Some(quant),
             quant_id: quant.id().to_owned(),
             file_bytes: model.file_bytes(quant),
-            read_bytes_per_token: by_format.values().sum(),
+            read_bytes_per_token: saturating_sum(by_format.values().copied()),
             depth,
             context: context.max(depth),
             kv_format,
@@ -77,7 +77,8 @@ impl<'a> Load<'a> {
         let mut weight_bytes = BTreeMap::new();
         for tensor in file.tensors.iter().filter(|tensor| tensor.read_per_token) {
             let format = tensor.format.id().to_owned();
-            *weight_bytes.entry(format).or_insert(0) += tensor.bytes();
+            let of_format: &mut u64 = weight_bytes.entry(format).or_default();
+            *of_format = of_format.saturating_add(tensor.bytes());
         }
         Some(Load {
             model,

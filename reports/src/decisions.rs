@@ -32,7 +32,7 @@ pub const WISH: Wish = Wish {
 };
 
 /// All decisions of a run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Decisions<'a> {
     /// Hosts with a usable measurement by falling bandwidth, then the memories of the catalogue by falling theory.
     pub places: Vec<Place<'a>>,

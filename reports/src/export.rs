@@ -5,7 +5,7 @@
 
 mod row;
 
-use bench_inventory::{Model, Quant, TensorFormat};
+use bench_inventory::{Model, Quant, TensorFormat, saturating_sum};
 
 use crate::analysis::{Analysis, HostAnalysis, UnitKind, UnitRow};
 use crate::format;
@@ -112,7 +112,7 @@ fn row(analysis: &Analysis, host: &HostAnalysis, unit: &UnitRow) -> Result<Row, 
         return Err("it has no samples".to_owned());
     }
     let times: Vec<f64> = samples_ns.iter().map(|ns| *ns as f64).collect();
-    let n_tokens = (n_prompt + n_gen) as f64;
+    let n_tokens = n_prompt as f64 + n_gen as f64;
     let rates: Vec<f64> = times.iter().map(|ns| 1e9 * n_tokens / ns).collect();
     let kv = asked.kv_format.name();
     let mut fields = machine(analysis, host);
@@ -190,12 +190,12 @@ fn weights(model: &Model, unit: &UnitRow, quant: &str) -> Result<Weights, String
         let known = TensorFormat::ALL.into_iter().find(|it| it.id() == format);
         known.map_or(0, |format| format.row_bytes(cols))
     };
-    let read_bytes: u64 = unit.weight_bytes.values().sum();
+    let read_bytes = saturating_sum(unit.weight_bytes.values().copied());
     let of_file = model.file.as_ref().filter(|file| file.quant == quant);
     let is_read = model.decode_model_of_file().is_some_and(|of_file| {
         let tensors = of_file.tensors.iter();
-        let bytes = tensors.map(|it| it.rows * row_bytes(&it.format, it.cols));
-        bytes.sum::<u64>() == read_bytes
+        let bytes = tensors.map(|it| row_bytes(&it.format, it.cols).saturating_mul(it.rows));
+        saturating_sum(bytes) == read_bytes
     });
     let (name, bytes) = match of_file.filter(|_| is_read) {
         Some(file) => (format::foreign_short(&file.name, 80), file.tensor_bytes()),

@@ -73,17 +73,17 @@ pub fn need(model: &Model, file_bytes: u64, context: u64, kv: KvFormat) -> Need 
 /// Without flash attention it was 3 MiB more.
 pub fn compute_bytes(model: &Model) -> u64 {
     let values = u64::from(model.arch.vocab) + 2 * u64::from(model.arch.hidden);
-    MICRO_BATCH_TOKENS * values * F32_BYTES
+    values.saturating_mul(MICRO_BATCH_TOKENS * F32_BYTES)
 }
 
 /// Largest context that fits into `room_bytes`, tokens, at most what the model was made for; `None` where not even the
 /// weights fit.
 pub fn max_context(model: &Model, file_bytes: u64, kv: KvFormat, room_bytes: u64) -> Option<u64> {
     let fixed = file_bytes.saturating_add(compute_bytes(model));
-    let cell_bytes = KV_CELLS * model.kv_bytes_per_token(kv);
+    let cell_bytes = model.kv_bytes_per_token(kv).saturating_mul(KV_CELLS);
     let blocks = room_bytes.checked_sub(fixed)? / cell_bytes.max(1);
     let made_for = model.context_length.unwrap_or(u64::MAX);
-    (blocks > 0).then_some((blocks * KV_CELLS).min(made_for))
+    (blocks > 0).then_some(blocks.saturating_mul(KV_CELLS).min(made_for))
 }
 
 /// The largest quantisation that fits, of those that people usually choose between.

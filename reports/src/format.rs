@@ -2,6 +2,8 @@
 //!
 //! Owns digits, unit signs and the cleaning of text that came from a board. Refuses to compute.
 
+use std::borrow::Cow;
+
 /// What stands where a number is not known.
 pub const UNKNOWN: &str = "unknown";
 
@@ -179,6 +181,25 @@ pub fn enumeration(items: &[String]) -> String {
 
 pub use bench_protocol::{foreign, foreign_short};
 
+/// Text as a cell of a CSV file: [`foreign`] text that no spreadsheet computes. A cell that would begin a formula begins
+/// with an apostrophe instead; numbers are no text and keep their signs.
+///
+/// Source: OWASP, "CSV Injection"; the full-width signs are what Japanese and Chinese keyboards write.
+pub fn csv_cell(text: &str) -> Cow<'_, str> {
+    let clean = match text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(foreign(text)),
+    };
+    let begins_formula = [
+        '=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    ];
+    // What reads a cell may leave out the blanks before it.
+    match clean.trim_start().starts_with(begins_formula) {
+        true => Cow::Owned(format!("'{clean}")),
+        false => clean,
+    }
+}
+
 fn with_unit(value: f64, unit: &str) -> String {
     match value.is_finite() {
         true => format!("{} {unit}", number(value)),
@@ -253,6 +274,25 @@ mod tests {
         assert_eq!(cpu_list(&[6, 0, 1, 3, 2]), "0-3,6");
         assert_eq!(cpu_list(&[]), "");
         assert_eq!(cpu_list(&[u32::MAX]), "4294967295");
+    }
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for formula in [
+            "=cmd|'/C calc'!A0",
+            "@SUM(A1)",
+            "+1",
+            "-1",
+            "\t=1",
+            "\r=1",
+            " =1",
+            "＝1",
+        ] {
+            let cell = csv_cell(formula);
+            assert!(cell.starts_with('\''), "{formula:?} became {cell:?}");
+        }
+        assert_eq!(csv_cell("read_dram_t4"), "read_dram_t4");
+        assert_eq!(csv_cell("a\u{1b}[1mb"), "a\u{fffd}[1mb");
     }
 
     #[test]

@@ -6,11 +6,10 @@
 mod decisions;
 mod imported;
 
-use std::fs::{self, File};
-use std::io::BufWriter;
 use std::path::Path;
 
 use anyhow::Context as _;
+use bench_inventory::foreign::Folder;
 use bench_inventory::{Board, KvFormat, Memory, Model, Quant};
 use bench_protocol::UnitState;
 use polars::prelude::*;
@@ -39,33 +38,41 @@ pub fn write(dir: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// When the files cannot be written.
 pub(crate) fn write_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<()> {
-    let folder = dir.join("frames");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
+    // What stands there instead of a folder was not put there by memwall: it is replaced, not followed.
+    let write = |folder: &Folder, name: &str, bytes: &[u8]| {
+        let place = dir.join("frames").join(name);
+        folder
+            .replace(name, bytes)
+            .with_context(|| format!("cannot write `{}`", place.display()))
+    };
+    let folder = Folder::open(dir).and_then(|run| run.make("frames"));
+    let folder =
+        folder.with_context(|| format!("cannot write the frames of `{}`", dir.display()))?;
     for (name, mut frame) in [
         ("samples", samples(analysis)?),
         ("units", units(analysis)?),
         ("imported", imported(analysis)?),
     ] {
-        let parquet = folder.join(format!("{name}.parquet"));
-        replace(&parquet, |file| {
-            Ok(ParquetWriter::new(file).finish(&mut frame).map(drop)?)
-        })?;
-        let text = csv(&mut frame)?;
-        let path = folder.join(format!("{name}.csv"));
-        replace(&path, |mut file| {
-            Ok(std::io::Write::write_all(&mut file, &text)?)
-        })?;
+        let mut parquet = Vec::new();
+        ParquetWriter::new(&mut parquet).finish(&mut frame)?;
+        write(&folder, &format!("{name}.parquet"), &parquet)?;
+        write(&folder, &format!("{name}.csv"), &csv(&frame)?)?;
     }
     Ok(())
 }
 
-/// A frame as CSV with a header line.
+/// A frame as CSV with a header line. People open it in spreadsheets: text from outside is cleaned and begins no formula.
 ///
 /// # Errors
 /// When polars cannot format a column.
-pub fn csv(frame: &mut DataFrame) -> anyhow::Result<Vec<u8>> {
+pub fn csv(frame: &DataFrame) -> anyhow::Result<Vec<u8>> {
+    let columns = frame.columns().iter().map(|column| match column.str() {
+        Ok(texts) => texts.apply_values(format::csv_cell).into_column(),
+        Err(_) => column.clone(),
+    });
+    let mut cells = self::frame(columns.collect())?;
     let mut bytes = Vec::new();
-    CsvWriter::new(&mut bytes).finish(frame)?;
+    CsvWriter::new(&mut bytes).finish(&mut cells)?;
     Ok(bytes)
 }
 
@@ -459,16 +466,4 @@ where
 pub(crate) fn frame(columns: Vec<Column>) -> anyhow::Result<DataFrame> {
     let height = columns.first().map_or(0, Column::len);
     Ok(DataFrame::new(height, columns)?)
-}
-
-fn replace(
-    path: &Path,
-    write: impl FnOnce(BufWriter<File>) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let beside = path.with_extension(format!("tmp-{}", std::process::id()));
-    let written = File::create(&beside)
-        .map_err(anyhow::Error::from)
-        .and_then(|file| write(BufWriter::new(file)))
-        .and_then(|()| Ok(fs::rename(&beside, path)?));
-    written.with_context(|| format!("cannot write `{}`", path.display()))
 }

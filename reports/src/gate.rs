@@ -95,7 +95,8 @@ fn throttled(state: &UnitState) -> Option<Disturbance> {
 }
 
 fn swapped(state: &UnitState) -> Option<Disturbance> {
-    let pages = state.swapped_in_pages.unwrap_or(0) + state.swapped_out_pages.unwrap_or(0);
+    let read_pages = state.swapped_in_pages.unwrap_or(0);
+    let pages = read_pages.saturating_add(state.swapped_out_pages.unwrap_or(0));
     (pages > MAX_SWAPPED_PAGES).then(|| {
         invalid(format!(
             "the board swapped meanwhile ({pages} pages): part of this is the speed of its disk; free memory or take a smaller model"

@@ -31,5 +31,6 @@ pub mod theory;
 pub mod verdict;
 pub mod words;
 
+mod guard;
 mod sections;
 mod svg;

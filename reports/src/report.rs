@@ -12,12 +12,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use bench_inventory::foreign::{Folder, Kind};
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, context};
 use serde::Serialize;
 
 use crate::analysis::{self, Analysis, HostAnalysis};
 use crate::decisions::Decisions;
+use crate::guard::guarded;
 use crate::history::{self, History, StoredRun};
 use crate::sections::{self, Page, Scope, Section};
 use crate::words::{Language, Words};
@@ -31,7 +33,8 @@ use crate::{format, frames, run_dir, stats, svg};
 /// When `dir` cannot be read or written. Whatever is broken inside it appears in the report instead.
 pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
     let run = run_dir::read(dir)?;
-    Ok(render_analysis(dir, &analysis::analyse(&run), None)?.0)
+    let mut failures = Failures::default();
+    Ok(render_analysis(dir, &analysis::analyse(&run), None, &mut failures)?.0)
 }
 
 /// What a run directory became.
@@ -45,6 +48,8 @@ pub struct Written {
     pub has_invalid_host: bool,
     /// What the history lacks, in plain sentences; the report is complete without it.
     pub history_problems: Vec<String>,
+    /// Parts of the report that could not be made because of a mistake in memwall, in plain sentences; the rest is there.
+    pub failures: Vec<String>,
 }
 
 /// Whether a run enters the history.
@@ -76,26 +81,57 @@ fn write_and_keep(dir: &Path, history: Option<&Path>, keep: Keep) -> anyhow::Res
     // They will be there once this is done.
     run.has_frames = true;
     let analysis = analysis::analyse(&run);
-    frames::write_analysis(dir, &analysis).context("cannot write the frames")?;
+    let hosts = analysis.hosts.iter();
+    let mut failures = Failures(hosts.filter_map(HostAnalysis::failure_words).collect());
+    let frames = failures.keep("the frames", || frames::write_analysis(dir, &analysis));
+    frames.transpose().context("cannot write the frames")?;
     let mut history_problems = Vec::new();
     if let Some(history) = history.filter(|_| keep == Keep::InHistory)
-        && let Err(error) = history::add(history, &analysis)
+        && let Some(Err(error)) = failures.keep("the history", || history::add(history, &analysis))
     {
         history_problems.push(format!("{error:#}"));
     }
     let known = match history {
-        Some(folder) => Some(history::read(folder, Some(&StoredRun::of(&analysis)?))),
+        Some(folder) => failures
+            .keep("the history", || {
+                anyhow::Ok(history::read(folder, Some(&StoredRun::of(&analysis)?)))
+            })
+            .transpose()?,
         None => None,
     };
     history_problems.extend(known.iter().flat_map(|known| known.problems.clone()));
-    let (index, untranslated) =
-        render_analysis(dir, &analysis, known.as_ref()).context("cannot render the report")?;
+    let (index, untranslated) = render_analysis(dir, &analysis, known.as_ref(), &mut failures)
+        .context("cannot render the report")?;
     Ok(Written {
         index,
         untranslated,
         has_invalid_host: (analysis.hosts.iter()).any(HostAnalysis::is_all_invalid),
         history_problems,
+        failures: failures.0,
     })
+}
+
+/// What a mistake of memwall left out of a report, one sentence each.
+#[derive(Debug, Default)]
+struct Failures(Vec<String>);
+
+impl Failures {
+    /// What a part makes, unless it panics: then it is left out, and this is told.
+    fn keep<T>(&mut self, what: &str, part: impl FnOnce() -> T) -> Option<T> {
+        match guarded(part) {
+            Ok(made) => Some(made),
+            Err(failure) => {
+                self.add(what, &failure);
+                None
+            }
+        }
+    }
+
+    fn add(&mut self, what: &str, failure: &str) {
+        self.0.push(format!(
+            "{what} could not be written, please report this: {failure}"
+        ));
+    }
 }
 
 impl Written {
@@ -112,52 +148,71 @@ fn render_analysis(
     dir: &Path,
     analysis: &Analysis,
     history: Option<&History>,
+    failures: &mut Failures,
 ) -> anyhow::Result<(PathBuf, BTreeSet<String>)> {
-    let decisions = Decisions::of(analysis);
-    let (mut files, mut untranslated) = pages::render_all(analysis, &decisions, history)?;
-    files.insert(
-        "data/samples.csv".into(),
-        frames::csv(&mut frames::samples(analysis)?)?,
-    );
-    files.insert(
-        "data/units.csv".into(),
-        frames::csv(&mut frames::units(analysis)?)?,
-    );
-    files.insert(
-        "data/bounds.csv".into(),
-        frames::csv(&mut frames::catalogue_bounds(analysis)?)?,
-    );
-    files.insert(
-        "data/decisions.csv".into(),
-        frames::csv(&mut frames::decisions(&decisions)?)?,
-    );
-    let document = document::document(analysis, &decisions);
-    files.insert(
-        "data/report.json".into(),
-        serde_json::to_vec(&document).context("cannot write `report.json`")?,
-    );
-    files.insert(
-        "data/report.schema.json".into(),
-        document::schema()?.into_bytes(),
-    );
-    if analysis.run.has_results_of_others() {
-        files.insert(
-            "data/imported.csv".into(),
-            frames::csv(&mut frames::imported(analysis)?)?,
-        );
-    }
-    replace_folder(&dir.join("html"), &files)?;
+    let decisions = failures.keep("the tables of models and boards", || {
+        Decisions::of(analysis)
+    });
+    let decisions = decisions.unwrap_or_default();
+    let (mut files, mut untranslated) = pages::render_all(analysis, &decisions, history, failures)?;
+    files.extend(data_files(analysis, &decisions, failures)?);
+    replace_folder(dir, "html", &files)?;
     for (name, language) in [
         ("summary.md", Language::English),
         ("summary.es.md", Language::Spanish),
     ] {
         let path = dir.join(name);
         let words = Words::new(language);
-        fs::write(&path, summary::markdown(analysis, &decisions, &words))
+        let markdown = || summary::markdown(analysis, &decisions, &words);
+        let Some(markdown) = failures.keep(&format!("`{name}`"), markdown) else {
+            continue;
+        };
+        Folder::open(dir)
+            .and_then(|run| run.replace(name, markdown.as_bytes()))
             .with_context(|| format!("cannot write `{}`", path.display()))?;
         untranslated.extend(words.missing());
     }
     Ok((dir.join("html").join("index.html"), untranslated))
+}
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// The rows behind the pages.
+fn data_files(
+    analysis: &Analysis,
+    decisions: &Decisions,
+    failures: &mut Failures,
+) -> anyhow::Result<Files> {
+    let mut files = Files::new();
+    let mut add = |name: &str, make: &dyn Fn() -> anyhow::Result<Vec<u8>>| {
+        let place = format!("data/{name}");
+        let made = failures.keep(&format!("`{place}`"), make).transpose()?;
+        files.extend(made.map(|bytes| (place, bytes)));
+        anyhow::Ok(())
+    };
+    add("samples.csv", &|| frames::csv(&frames::samples(analysis)?))?;
+    add("units.csv", &|| frames::csv(&frames::units(analysis)?))?;
+    add("bounds.csv", &|| {
+        frames::csv(&frames::catalogue_bounds(analysis)?)
+    })?;
+    add("decisions.csv", &|| {
+        frames::csv(&frames::decisions(decisions)?)
+    })?;
+    add("report.json", &|| {
+        let document = document::document(analysis, decisions);
+        let json = serde_json::to_string(&document).context("cannot write `report.json`")?;
+        // People look at it in editors and terminals, too. JSON's own escapes stay as they are.
+        Ok(format::foreign(&json).into_bytes())
+    })?;
+    add("report.schema.json", &|| {
+        Ok(document::schema()?.into_bytes())
+    })?;
+    if analysis.run.has_results_of_others() {
+        add("imported.csv", &|| {
+            frames::csv(&frames::imported(analysis)?)
+        })?;
+    }
+    Ok(files)
 }
 
 /// File name of a page about something with a foreign name: safe on every file system and in every URL.
@@ -214,22 +269,30 @@ struct Rendered {
     source: Option<(String, &'static str)>,
 }
 
+/// Renders a page; a section that cannot be made says so in its place.
 fn render_page(
     environment: &Environment,
     page: &Page,
-    (title, subtitle): (&str, &str),
+    (path, title, subtitle): (&str, &str, &str),
     switch: String,
     sections: &[Section],
+    failures: &mut Failures,
 ) -> anyhow::Result<String> {
     let mut rendered = Vec::new();
     for section in sections {
-        let Some(view) = (section.view)(page) else {
+        let html = match guarded(|| render_section(environment, page, section)) {
+            Ok(html) => html?,
+            Err(failure) => {
+                failures.add(
+                    &format!("section `{}` of page `{path}`", section.id),
+                    &failure,
+                );
+                Some(failed_section(&failure))
+            }
+        };
+        let Some(html) = html else {
             continue;
         };
-        let html = environment
-            .get_template(section.template)
-            .and_then(|template| template.render(context! { root => page.root, view }))
-            .with_context(|| format!("cannot render section `{}`", section.id))?;
         rendered.push(Rendered {
             id: section.id,
             title: section.title,
@@ -257,6 +320,30 @@ fn render_page(
     template
         .render(context! { page => Serde(&frame) })
         .context("cannot render the page")
+}
+
+/// A section as HTML; `None` where it has nothing to say on this page.
+fn render_section(
+    environment: &Environment,
+    page: &Page,
+    section: &Section,
+) -> anyhow::Result<Option<String>> {
+    let Some(view) = (section.view)(page) else {
+        return Ok(None);
+    };
+    let html = environment
+        .get_template(section.template)
+        .and_then(|template| template.render(context! { root => page.root, view }))
+        .with_context(|| format!("cannot render section `{}`", section.id))?;
+    Ok(Some(html))
+}
+
+/// What stands in place of a section.
+fn failed_section(failure: &str) -> String {
+    format!(
+        r#"<p>This section could not be written because of a mistake in memwall; please report it.</p><pre tabindex="0">{}</pre>"#,
+        svg::escape(failure)
+    )
 }
 
 /// The rows behind the pictures of a page.
@@ -374,21 +461,30 @@ fn prose(text: &str) -> String {
     parts.iter().enumerate().map(mark).collect()
 }
 
-/// Writes a whole folder beside its place, then puts it there: no page of an earlier report stays behind.
-fn replace_folder(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> anyhow::Result<()> {
-    let beside = folder.with_extension(format!("tmp-{}", std::process::id()));
+/// Writes a whole folder beside its place, then puts it there: no page of an earlier report stays behind. A link in its
+/// place goes, and what it points to stays.
+fn replace_folder(dir: &Path, name: &str, files: &Files) -> anyhow::Result<()> {
+    let beside = format!("{name}.tmp-{}", std::process::id());
     let write = || -> std::io::Result<()> {
-        for (name, bytes) in files {
-            let path = beside.join(name);
-            fs::create_dir_all(path.parent().unwrap_or(&beside))?;
-            fs::write(path, bytes)?;
+        let run = Folder::open(dir)?;
+        let new = run.make(&beside)?;
+        for (place, bytes) in files {
+            new.replace(place, bytes)?;
         }
-        if folder.exists() {
-            fs::remove_dir_all(folder)?;
+        match run.kind(name)? {
+            // Links inside it are removed, not followed.
+            Some(Kind::Folder) => fs::remove_dir_all(dir.join(name))?,
+            Some(_) => run.remove(name)?,
+            None => {}
         }
-        fs::rename(&beside, folder)
+        fs::rename(dir.join(&beside), dir.join(name))
     };
-    write().with_context(|| format!("cannot write the report to `{}`", folder.display()))
+    let written = write();
+    if written.is_err() {
+        // What is half written says nothing; the error is what matters.
+        let _ = fs::remove_dir_all(dir.join(&beside));
+    }
+    written.with_context(|| format!("cannot write the report to `{}`", dir.join(name).display()))
 }
 
 #[cfg(test)]
@@ -402,6 +498,43 @@ mod tests {
             "add <code>a&lt;b&gt;</code> &amp; go"
         );
         assert_eq!(prose("one ` only"), "one ` only");
+    }
+
+    #[test]
+    fn a_mistake_in_a_section_costs_that_section() {
+        fn fails(page: &Page) -> Option<minijinja::Value> {
+            let zero = page.root.len();
+            Some(minijinja::Value::from(1 / zero))
+        }
+        let run = run_dir::RunData::default();
+        let analysis = analysis::analyse(&run);
+        let page = Page {
+            analysis: &analysis,
+            decisions: &Decisions::default(),
+            scope: Scope::Run,
+            history: None,
+            root: "",
+        };
+        let mut sections = sections::RUN.to_vec();
+        let n_sections = sections.len();
+        sections[0].view = fails;
+        let mut failures = Failures::default();
+        let html = render_page(
+            &environment().unwrap(),
+            &page,
+            ("index.html", "Title", ""),
+            String::new(),
+            &sections,
+            &mut failures,
+        )
+        .unwrap();
+        assert!(n_sections > 1 && html.contains("could not be written because of a mistake"));
+        assert!(html.contains("attempt to divide by zero, `reports/src/report.rs` line"));
+        assert!(html.contains("</html>"));
+        let [failure] = failures.0.as_slice() else {
+            panic!("{failures:?}");
+        };
+        assert!(failure.starts_with("section `") && failure.contains("of page `index.html`"));
     }
 
     #[test]

@@ -49,6 +49,14 @@ pub use read::{
 /// - 4: results of other programs: `imports/`. Nothing of version 3 changed.
 pub const RUN_DIR_VERSION: u32 = 4;
 
+/// A record of a run directory (every `*.json` in it) with more bytes is not read. The plan of a thousand hosts has a
+/// third of it; read, it takes some ten times as much memory.
+pub const MAX_RECORD_BYTES: u64 = 32 << 20;
+
+/// Of a stream only so many bytes are read, and a merge takes no larger file. The streams of a full suite have a few
+/// megabytes; read, they take three times as much memory.
+pub const MAX_STREAM_BYTES: u64 = 128 << 20;
+
 /// What was run, with what, when (`manifest.json`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunManifest {
@@ -117,6 +125,16 @@ pub struct Shard {
     pub index: u32,
     /// Number of all shards.
     pub n_shards: u32,
+}
+
+impl Shard {
+    /// More shards than a workflow's matrix may have jobs.
+    pub const MAX: u32 = 256;
+
+    /// Whether such a part exists: a manifest may name any.
+    pub fn is_possible(self) -> bool {
+        (1..=self.n_shards).contains(&self.index) && self.n_shards <= Shard::MAX
+    }
 }
 
 /// Units that were not measured because the time budget had no room for them (`hosts/<host>/left_out.json`).

@@ -98,6 +98,7 @@ pub(crate) enum Scope<'a> {
 }
 
 /// A part of a page.
+#[derive(Clone, Copy)]
 pub(crate) struct Section {
     /// Anchor on the page.
     pub(crate) id: &'static str,

@@ -151,10 +151,10 @@ struct Scale {
 impl Scale {
     /// Covers 0 to `max` in at most `n_ticks` steps of 1, 2, 2.5 or 5 times a power of ten.
     fn new(max: f64, n_ticks: usize, from: f64, to: f64) -> Scale {
-        let max = if max.is_finite() && max > 0.0 {
-            max
-        } else {
-            1.0
+        // Imported figures may be any number, and the steps to or from the ends of `f64` are 0 or infinite.
+        let max = match (1e-100..1e100).contains(&max) {
+            true => max,
+            false => 1.0,
         };
         let least = max / n_ticks.max(1) as f64;
         let power = 10_f64.powf(least.log10().floor());

@@ -61,8 +61,8 @@ pub struct Evidence<'a> {
     pub end_reason: Option<&'a str>,
     /// Samples that can be read.
     pub n_samples: usize,
-    /// Whether a sample took no time at all.
-    pub has_zero_time: bool,
+    /// Why the numbers of its samples cannot be, where they cannot.
+    pub impossible: Option<&'a str>,
     /// Comparison with the reference; `None` when the unit never got ready.
     pub check: Option<Check>,
     /// Whether an emulator ran it.
@@ -97,9 +97,8 @@ pub fn judge(evidence: &Evidence) -> (Verdict, Option<String>) {
         let reason = "an emulator ran it: the output was checked, the time means nothing";
         return (Verdict::Emulated, Some(reason.into()));
     }
-    if evidence.has_zero_time {
-        let reason = "a sample took 0 ns: the board's clock is too coarse for it";
-        return (Verdict::Invalid, Some(reason.into()));
+    if let Some(reason) = evidence.impossible {
+        return (Verdict::Invalid, Some(reason.to_owned()));
     }
     if let Some(efficiency) = evidence.efficiency.filter(|ratio| *ratio > MAX_EFFICIENCY) {
         return (
@@ -306,7 +305,7 @@ mod tests {
             status: UnitStatusKind::Ok,
             end_reason: None,
             n_samples: 10,
-            has_zero_time: false,
+            impossible: None,
             check: Some(CHECKED),
             emulated: false,
             efficiency: Some(0.7),

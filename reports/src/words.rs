@@ -82,8 +82,10 @@ pub(crate) fn choice(english: &str, spanish: &str) -> String {
 pub struct Words {
     language: Language,
     quotes: Arc<Quotes>,
-    /// What became of a text without tags; `None` when it is not known as a whole.
-    cache: RefCell<HashMap<String, Option<String>>>,
+    /// What became of a text without tags at each depth; `None` when it is not known as a whole. What is given up deep
+    /// inside a sentence may be known on its own, and the other way round a part may have been found with fewer patterns:
+    /// shared between depths, an entry would say which of them came first.
+    cache: RefCell<[HashMap<String, Option<String>>; MAX_DEPTH + 1]>,
     missing: RefCell<BTreeSet<String>>,
 }
 
@@ -176,14 +178,11 @@ impl Words {
         if has_tags {
             return self.look_up(text, tags, depth);
         }
-        if let Some(cached) = self.cache.borrow().get(text) {
+        if let Some(cached) = self.cache.borrow()[depth].get(text) {
             return cached.clone();
         }
         let found = self.look_up(text, tags, depth);
-        // Deep inside a sentence a text may be given up that is known on its own.
-        if depth == 0 || found.is_some() {
-            (self.cache.borrow_mut()).insert(text.to_owned(), found.clone());
-        }
+        self.cache.borrow_mut()[depth].insert(text.to_owned(), found.clone());
         found
     }
 

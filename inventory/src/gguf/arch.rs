@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{GgufError, GgufHeader, GgufModel, TensorInfo, Value};
 use crate::model::{Model, ModelArch, Quant, Tensor};
+use crate::saturating_sum;
 
 /// Vectors that the catalogue does not model may have this share of a file's tensors, as a divisor: they move no figure.
 const MAX_UNMODELLED_SHARE: u64 = 1000;
@@ -150,7 +151,7 @@ impl GgufModel {
             let missing = expected.keys().filter(|name| !names.contains(*name));
             reasons.extend(missing.map(|name| format!("there is no tensor `{name}`")));
         }
-        let unmodelled_bytes: u64 = unmodelled.iter().map(|(_, n_bytes)| n_bytes).sum();
+        let unmodelled_bytes: u64 = saturating_sum(unmodelled.iter().map(|(_, n_bytes)| *n_bytes));
         if unmodelled_bytes > self.tensor_bytes() / MAX_UNMODELLED_SHARE {
             reasons.push(format!(
                 "{} vectors with {unmodelled_bytes} bytes have no place in the schema, `{}` for instance",

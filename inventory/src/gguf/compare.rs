@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::arch::model;
 use super::{GgmlType, GgufModel};
 use crate::model::{ModelArch, Quant, Tensor, TensorFormat};
+use crate::saturating_sum;
 
 /// A file beside the computed list that is nearest to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,10 +59,8 @@ pub fn compare(file: &GgufModel, arch: &ModelArch) -> Comparison {
 /// number of tensors.
 fn distance(file: &GgufModel, list: &[Tensor]) -> u64 {
     let differences = differences(file, list);
-    differences
-        .iter()
-        .map(|it| it.file_bytes.abs_diff(it.computed_bytes).max(1))
-        .sum()
+    let bytes = differences.iter();
+    saturating_sum(bytes.map(|it| it.file_bytes.abs_diff(it.computed_bytes).max(1)))
 }
 
 fn differences(file: &GgufModel, list: &[Tensor]) -> Vec<FormatDifference> {
@@ -94,8 +93,8 @@ fn differences(file: &GgufModel, list: &[Tensor]) -> Vec<FormatDifference> {
                 computed_bytes: 0,
             });
         difference.layers.extend(tensor.layer);
-        difference.file_bytes += n_bytes;
-        difference.computed_bytes += tensor.bytes();
+        difference.file_bytes = difference.file_bytes.saturating_add(n_bytes);
+        difference.computed_bytes = difference.computed_bytes.saturating_add(tensor.bytes());
     }
     found.into_values().collect()
 }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+
+use crate::{foreign, saturating_sum};
 
 use super::{GgmlType, GgufArch, GgufError, GgufHeader, MAX_PARTS, MAX_TENSORS, TensorInfo};
 
@@ -122,36 +123,34 @@ impl GgufModel {
 
     /// Bytes of all parts, headers and padding included.
     pub fn file_bytes(&self) -> u64 {
-        self.parts.iter().map(|part| part.file_bytes).sum()
+        saturating_sum(self.parts.iter().map(|part| part.file_bytes))
     }
 
     /// Bytes of all tensors: what bounds call the file bytes.
     pub fn tensor_bytes(&self) -> u64 {
-        let bytes = self.tensors.iter().map(|tensor| tensor.info.n_bytes);
-        bytes.fold(0, u64::saturating_add)
+        saturating_sum(self.tensors.iter().map(|tensor| tensor.info.n_bytes))
     }
 
     /// Bytes of weights a decoded token reads, by the rules of [`crate::Model::read_bytes_per_token`].
     pub fn read_bytes_per_token(&self) -> u64 {
-        self.tensors.iter().map(|tensor| tensor.read_bytes).sum()
+        saturating_sum(self.tensors.iter().map(|tensor| tensor.read_bytes))
     }
 
     /// Elements of all tensors, frequency factors of the rotary embedding excepted (they are constants).
     pub fn n_params(&self) -> u64 {
-        self.tensors
-            .iter()
-            .filter(|tensor| !tensor.info.name.starts_with("rope_"))
-            .map(|tensor| tensor.info.n_elements)
-            .fold(0, u64::saturating_add)
+        let is_parameter = |tensor: &&GgufTensor| !tensor.info.name.starts_with("rope_");
+        let tensors = self.tensors.iter().filter(is_parameter);
+        saturating_sum(tensors.map(|tensor| tensor.info.n_elements))
     }
 
     /// Tensors and bytes of each storage type.
     pub fn mix(&self) -> BTreeMap<GgmlType, (u64, u64)> {
         let mut mix = BTreeMap::new();
         for tensor in &self.tensors {
-            let (n_tensors, n_bytes) = mix.entry(tensor.info.ggml_type).or_insert((0, 0));
+            let (n_tensors, n_bytes): &mut (u64, u64) =
+                mix.entry(tensor.info.ggml_type).or_insert((0, 0));
             *n_tensors += 1;
-            *n_bytes += tensor.info.n_bytes;
+            *n_bytes = tensor.info.n_bytes.saturating_add(*n_bytes);
         }
         mix
     }
@@ -161,17 +160,13 @@ fn open_part(path: &Path) -> Result<(GgufPart, GgufHeader), GgufError> {
     let failed = |error: std::io::Error| {
         GgufError::whole("file", format!("cannot be opened: {error}")).in_file(path)
     };
-    // Opening a pipe would wait for a writer.
-    let metadata = path.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(GgufError::whole("file", "is no regular file").in_file(path));
-    }
-    let file = File::open(path).map_err(failed)?;
+    let file = foreign::open(path).map_err(failed)?;
+    let file_bytes = file.metadata().map_err(failed)?.len();
     let header = GgufHeader::read(BufReader::with_capacity(1 << 16, file))
         .map_err(|error| error.in_file(path))?;
     let part = GgufPart {
         path: path.to_owned(),
-        file_bytes: metadata.len(),
+        file_bytes,
         header_bytes: header.header_bytes,
     };
     Ok((part, header))

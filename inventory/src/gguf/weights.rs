@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{GgmlType, GgufModel, compare};
 use crate::model::{Model, ModelFile, TensorFormat};
+use crate::saturating_sum;
 
 /// More letters make no id that anybody types.
 const MAX_ID_CHARS: usize = 64;
@@ -138,7 +139,7 @@ impl Model {
                 name: gguf.file_name(),
                 quant: gguf.quant_label().to_owned(),
                 tensors,
-                other_bytes: expressed.unmodelled.iter().map(|(_, bytes)| bytes).sum(),
+                other_bytes: saturating_sum(expressed.unmodelled.iter().map(|(_, bytes)| *bytes)),
             }),
         })
     }

@@ -9,6 +9,7 @@ use bench_protocol::{MATRIX_FORMATS, TensorRole};
 
 use super::format::TensorFormat;
 use super::{Model, ModelArch, Tensor, tensors};
+use crate::saturating_sum;
 
 /// What the header of a model's file says of its weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,13 +40,14 @@ pub struct WithoutKernel {
 impl ModelFile {
     /// Bytes of all tensors.
     pub fn tensor_bytes(&self) -> u64 {
-        self.tensors.iter().map(Tensor::bytes).sum::<u64>() + self.other_bytes
+        let bytes = self.tensors.iter().map(Tensor::bytes);
+        saturating_sum(bytes.chain([self.other_bytes]))
     }
 
     /// Bytes of weights a decoded token reads, by the rule of [`Model::read_bytes_per_token`].
     pub fn read_bytes_per_token(&self) -> u64 {
         let read = self.tensors.iter().filter(|tensor| tensor.read_per_token);
-        read.map(Tensor::bytes).sum::<u64>() + self.other_bytes
+        saturating_sum(read.map(Tensor::bytes).chain([self.other_bytes]))
     }
 
     /// Formats of what a token reads that the kernels cannot multiply with; empty where the model can be measured.
@@ -126,7 +128,8 @@ impl Model {
     /// too. Norms, rotations and activations are left out, as in the counting of the decode kernel.
     pub fn ops_per_token(&self, depth: u64) -> u64 {
         let read = |tensor: &&Tensor| tensor.read_per_token;
-        2 * self.matrix_elements(read) + self.attention_ops() * (depth + 1)
+        let attention = self.attention_ops().saturating_mul(depth.saturating_add(1));
+        (self.matrix_elements(read).saturating_mul(2)).saturating_add(attention)
     }
 
     /// Operations of reading a prompt of `n_tokens` in one batch, up to the logits of its last token; a multiply-add counts
@@ -143,19 +146,21 @@ impl Model {
         };
         let output = self.matrix_elements(|tensor| tensor.read_per_token && is_output(tensor));
         let layers = self.matrix_elements(|tensor| tensor.read_per_token && !is_output(tensor));
-        let pairs = n_tokens * (n_tokens + 1) / 2;
-        2 * (layers * n_tokens + output) + self.attention_ops() * pairs
+        let pairs = n_tokens.saturating_mul(n_tokens.saturating_add(1)) / 2;
+        let products = layers.saturating_mul(n_tokens).saturating_add(output);
+        (products.saturating_mul(2)).saturating_add(self.attention_ops().saturating_mul(pairs))
     }
 
     /// Operations of one query with the keys and values of one position, over all layers.
     fn attention_ops(&self) -> u64 {
         let arch = &self.arch;
-        4 * u64::from(arch.n_layers) * u64::from(arch.n_heads) * u64::from(arch.head_dim)
+        let of_layer = u64::from(arch.n_heads) * u64::from(arch.head_dim);
+        of_layer.saturating_mul(4 * u64::from(arch.n_layers))
     }
 
     fn matrix_elements(&self, wanted: impl Fn(&&Tensor) -> bool) -> u64 {
         let list = self.tensors(super::Quant::F16);
         let matrices = list.iter().filter(|tensor| tensor.rows > 1);
-        matrices.filter(wanted).map(Tensor::elements).sum()
+        saturating_sum(matrices.filter(wanted).map(Tensor::elements))
     }
 }

@@ -277,9 +277,10 @@ impl TensorFormat {
         }
     }
 
-    /// Bytes of one row; a last block that is not full counts whole.
+    /// Bytes of one row; a last block that is not full counts whole. The largest number where they are beyond that.
     pub fn row_bytes(self, cols: u64) -> u64 {
-        cols.div_ceil(self.block_elements()) * self.block_bytes()
+        let n_blocks = cols.div_ceil(self.block_elements());
+        n_blocks.saturating_mul(self.block_bytes())
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Shape {
 
 impl Shape {
     pub(super) fn bytes(&self) -> u64 {
-        self.rows * self.format.row_bytes(self.cols)
+        self.rows.saturating_mul(self.format.row_bytes(self.cols))
     }
 }
 

@@ -102,8 +102,9 @@ impl KvCache {
         let gap = |at: &NextToken| Some(at.elapsed_ns - cached_at(at.position)?);
         let (before, after) = (gap(&pair[0])?, gap(&pair[1])?);
         let share = -before / (after - before);
-        let span = (pair[1].position - pair[0].position) as f64;
-        Some(pair[0].position + (share * span).round() as u64)
+        let span = pair[1].position.saturating_sub(pair[0].position) as f64;
+        let further = (share * span).round() as u64;
+        Some(pair[0].position.saturating_add(further))
     }
 }
 
@@ -118,7 +119,7 @@ fn interpolate(points: &[NextToken], position: f64) -> Option<f64> {
         .find(|pair| position <= pair[1].position as f64);
     Some(pair.map_or(last.elapsed_ns, |pair| {
         let (a, b) = (pair[0], pair[1]);
-        let share = (position - a.position as f64) / (b.position - a.position) as f64;
+        let share = (position - a.position as f64) / (b.position as f64 - a.position as f64);
         a.elapsed_ns + share * (b.elapsed_ns - a.elapsed_ns)
     }))
 }
@@ -310,7 +311,7 @@ impl HostAnalysis<'_> {
     /// Units of long samples: how speed, clock and temperature develop.
     pub fn timelines(&self) -> Vec<Timeline<'_>> {
         let is_long = |unit: &&UnitRow| {
-            let total_ns: u64 = unit.samples.iter().map(|sample| sample.elapsed_ns).sum();
+            let total_ns = super::unit::elapsed_ns(&unit.samples);
             let n = unit.samples.len();
             n >= MIN_TIMELINE_SAMPLES
                 && total_ns / n as u64 >= MIN_TIMELINE_SAMPLE_NS

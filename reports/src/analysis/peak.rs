@@ -1,5 +1,7 @@
 //! Batched products against the highest rate of arithmetic that the same cores reach.
 
+use bench_inventory::saturating_sum;
+
 use super::unit::{ComputeBound, UnitKind, UnitRow};
 use crate::run_dir::HostData;
 
@@ -39,9 +41,10 @@ fn is_floating(unit: &UnitRow) -> bool {
         return FLOATING.contains(&format);
     }
     let is_float = |format: &&String| FLOATING.contains(&format.as_str());
-    let floats: u64 = (unit.weight_bytes.iter())
-        .filter(|(format, _)| is_float(format))
-        .map(|(_, bytes)| bytes)
-        .sum();
-    floats * 2 > unit.weight_bytes.values().sum()
+    let bytes = |wanted: bool| {
+        let formats = unit.weight_bytes.iter();
+        let formats = formats.filter(|(format, _)| is_float(format) == wanted);
+        saturating_sum(formats.map(|(_, bytes)| *bytes))
+    };
+    bytes(true) > bytes(false)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bench_inventory::TensorFormat;
+use bench_inventory::{TensorFormat, saturating_sum};
 use bench_protocol::{
     Check, Convention, Environment, Job, KvFormat, ModelRef, Pages, Residency, SampleState,
     UnitState, UnitStatus, Work,
@@ -59,6 +59,8 @@ pub struct UnitRow {
     pub output: Option<ExternalOutput>,
     /// Samples in the order they were taken.
     pub samples: Vec<SampleRow>,
+    /// Why the numbers of the samples cannot be, where they cannot.
+    pub impossible: Option<&'static str>,
     /// Statistics over nanoseconds per iteration.
     pub summary: Option<Summary>,
     /// GB/s (10^9 bytes per second) of the median sample: bytes read plus bytes written, by the convention.
@@ -318,11 +320,7 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
             .filter_map(|reading| reading.temperature_millicelsius)
             .max()
             .map(|millicelsius| millicelsius as f64 / 1000.0),
-        power: power::of_unit(
-            &data.readings,
-            data.state.as_ref(),
-            samples.iter().map(|sample| sample.elapsed_ns).sum(),
-        ),
+        power: power::of_unit(&data.readings, data.state.as_ref(), elapsed_ns(&samples)),
         disturbances: gate::disturbances(data, host),
         work,
         check: ready.map(|ready| ready.check),
@@ -336,6 +334,7 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
             .filter(|_| kind.is_of_a_model())
             .map(|(ns, work)| tokens_of(&work) * 1e9 / ns),
         output: data.output.clone(),
+        impossible: impossible(&samples, work.as_ref(), spec.map(|spec| spec.deadline_ms)),
         samples,
         summary,
         bound: None,
@@ -361,6 +360,43 @@ impl UnitRow {
         Some(self.tokens_per_s? / self.power.first()?.watts)
     }
 }
+
+/// Time of all samples together, nanoseconds.
+pub(super) fn elapsed_ns(samples: &[SampleRow]) -> u64 {
+    saturating_sum(samples.iter().map(|sample| sample.elapsed_ns))
+}
+
+/// Why these numbers cannot be. A board may send any: what follows from them is computed all the same, and judged by this.
+fn impossible(
+    samples: &[SampleRow],
+    work: Option<&Work>,
+    deadline_ms: Option<u64>,
+) -> Option<&'static str> {
+    let limit_ns = deadline_ms.map_or(MAX_NUMBER, |ms| ms.saturating_mul(1_000_000));
+    let is_too_much = |sample: &SampleRow| {
+        let most = work.map_or(0, |work| {
+            let bytes = work.read_bytes.max(work.written_bytes);
+            bytes.max(work.ops).max(work.tokens)
+        });
+        most.saturating_mul(sample.iterations) > MAX_NUMBER
+    };
+    if samples.iter().any(|sample| sample.elapsed_ns == 0) {
+        Some("a sample took 0 ns: the board's clock is too coarse for it")
+    } else if elapsed_ns(samples) > limit_ns.min(MAX_NUMBER) {
+        Some(
+            "its samples took longer together than the unit had time: the board's clock or its program is wrong",
+        )
+    } else if samples.iter().any(is_too_much) {
+        Some(
+            "a sample counts more bytes or operations than any machine does: the board's program is wrong",
+        )
+    } else {
+        None
+    }
+}
+
+/// No machine counts as far: as many nanoseconds are 292 years.
+const MAX_NUMBER: u64 = 1 << 63;
 
 /// Tokens of one iteration. A stream of protocol 1 says nothing of tokens: one step was one token.
 pub(super) fn tokens_of(work: &Work) -> f64 {
@@ -393,8 +429,8 @@ fn weight_bytes(job: Option<&Job>) -> BTreeMap<String, u64> {
                 .into_iter()
                 .find(|format| format.id() == tensor.format);
             let row_bytes = format.map_or(0, |format| format.row_bytes(tensor.cols));
-            *bytes.entry(tensor.format.clone()).or_insert(0) +=
-                tensor.rows.saturating_mul(row_bytes);
+            let of_format: &mut u64 = bytes.entry(tensor.format.clone()).or_default();
+            *of_format = of_format.saturating_add(tensor.rows.saturating_mul(row_bytes));
         }
     }
     bytes

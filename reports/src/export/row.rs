@@ -40,7 +40,7 @@ impl Field {
     /// Quoted, whatever it is; a truth value is a digit.
     fn csv(&self) -> String {
         let text = match self {
-            Field::Text(text) => text.replace('"', "\"\""),
+            Field::Text(text) => crate::format::csv_cell(text).replace('"', "\"\""),
             Field::Int(value) => value.to_string(),
             Field::Bool(value) => u8::from(*value).to_string(),
             Field::Float(value) => format!("{value:.6}"),

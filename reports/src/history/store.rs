@@ -12,17 +12,19 @@
 //! Refuses to derive: figures come from the analysis of the run, and the model in [`super`] computes from samples.
 
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{BufWriter, Cursor};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use bench_inventory::foreign::{Folder, Kind};
 use polars::prelude::*;
 use polars_io::prelude::{ParquetReader, ParquetWriter};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, HostAnalysis, UnitKind, UnitRow};
 use crate::frames::{self, column, frame};
-use crate::run_dir::RunManifest;
+use crate::guard::guarded;
+use crate::run_dir::{MAX_RECORD_BYTES, MAX_STREAM_BYTES, RunManifest};
 use crate::verdict::Verdict;
 use crate::{epoch, stats, theory};
 
@@ -184,9 +186,10 @@ pub(super) struct Entry {
 /// All runs of a store by the names of their folders, and a sentence for every folder that cannot be read. A store that
 /// is not there is empty.
 pub(super) fn entries(history: &Path) -> (Vec<Entry>, Vec<String>) {
-    let mut names: Vec<String> = (fs::read_dir(history).into_iter().flatten().flatten())
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+    let listed = Folder::open(history).and_then(|history| history.entries());
+    let mut names: Vec<String> = (listed.into_iter().flatten())
+        .filter(|entry| entry.kind == Kind::Folder)
+        .map(|entry| entry.name.to_string_lossy().into_owned())
         .collect();
     // Sorted, what begins with a dot comes first: turned round, a folder that is being replaced comes last.
     names.sort();
@@ -213,7 +216,8 @@ pub(super) fn entries(history: &Path) -> (Vec<Entry>, Vec<String>) {
 }
 
 fn card(folder: &Path) -> anyhow::Result<RunCard> {
-    let bytes = fs::read(folder.join("run.json")).context("`run.json` cannot be read")?;
+    let bytes = Folder::open(folder).and_then(|folder| folder.read("run.json", MAX_RECORD_BYTES));
+    let bytes = bytes.context("`run.json` cannot be read")?;
     let CardVersion { version } =
         serde_json::from_slice(&bytes).context("`run.json` names no version")?;
     anyhow::ensure!(
@@ -235,14 +239,27 @@ pub(super) fn unreadable(name: &str, error: &anyhow::Error) -> String {
 /// Reads some columns of one frame of a run.
 pub(super) fn read_frame(folder: &Path, name: &str, columns: &[&str]) -> anyhow::Result<DataFrame> {
     let file = format!("{name}.parquet");
-    let open = File::open(folder.join(&file));
-    let open = open.with_context(|| format!("`{file}` cannot be opened"))?;
+    let bytes = Folder::open(folder).and_then(|folder| folder.read(&file, MAX_STREAM_BYTES));
+    let bytes = bytes.with_context(|| format!("`{file}` cannot be read"))?;
     let columns = columns.iter().map(|&column| column.to_owned()).collect();
-    ParquetReader::new(open)
-        .with_columns(Some(columns))
-        .finish()
-        .map_err(|error| anyhow::anyhow!("`{file}` cannot be read: {error}"))
+    let read = || -> anyhow::Result<DataFrame> {
+        let mut reader = ParquetReader::new(Cursor::new(bytes));
+        let n_rows = reader.num_rows()?;
+        anyhow::ensure!(
+            n_rows <= MAX_ROWS,
+            "it has {n_rows} rows, more than {MAX_ROWS}"
+        );
+        Ok(reader.with_columns(Some(columns)).finish()?)
+    };
+    // The reader of the library gives up on some damaged files instead of refusing them.
+    guarded(read)
+        .map_err(anyhow::Error::msg)
+        .flatten()
+        .map_err(|error| anyhow::anyhow!("`{file}` cannot be read: {error:#}"))
 }
+
+/// More rows than any run has: a small file can promise as many as it likes.
+const MAX_ROWS: usize = 10_000_000;
 
 fn add_parts(manifest: &RunManifest, parts: &mut Vec<String>) {
     for part in &manifest.parts {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{environment, page_name, render_page};
+use super::{Failures, environment, page_name, render_page};
 use crate::analysis::{Analysis, HostAnalysis};
 use crate::decisions::Decisions;
 use crate::history::History;
@@ -29,6 +29,7 @@ struct Said {
     english: Vec<u8>,
     spanish: Vec<u8>,
     missing: BTreeSet<String>,
+    failures: Failures,
 }
 
 /// Pages by path, and texts that stay English.
@@ -42,11 +43,13 @@ pub(super) fn render_all(
     analysis: &Analysis,
     decisions: &Decisions,
     history: Option<&History>,
+    failures: &mut Failures,
 ) -> anyhow::Result<Pages> {
     let environment = environment()?;
     let planned = plan(analysis, history);
     let paths: BTreeSet<String> = planned.iter().map(|page| page.path.clone()).collect();
-    let quotes = Arc::new(Quotes::of(analysis));
+    let quotes = failures.keep("the Spanish pages", || Quotes::of(analysis));
+    let quotes = Arc::new(quotes.unwrap_or_default());
     let languages = || {
         let [english, spanish] = Language::ALL.map(Words::new);
         (english, spanish.quoting(Arc::clone(&quotes)))
@@ -64,18 +67,36 @@ pub(super) fn render_all(
             history,
             root,
         };
-        let titles = (planned.title.as_str(), planned.subtitle.as_str());
+        let titles = (
+            planned.path.as_str(),
+            planned.title.as_str(),
+            planned.subtitle.as_str(),
+        );
         let switch = language_switch(root, &planned.path);
-        let html = render_page(&environment, &page, titles, switch, planned.sections)?;
+        let mut failures = Failures::default();
+        let html = render_page(
+            &environment,
+            &page,
+            titles,
+            switch,
+            planned.sections,
+            &mut failures,
+        )?;
         let place = Place {
             path: &planned.path,
             pages: &paths,
         };
+        let mut say = |words: &Words, place: Option<&Place>| {
+            let path = format!("`{}/{}`", words.language().code(), planned.path);
+            let said = failures.keep(&path, || words.page(&html, place));
+            said.unwrap_or_else(|| html.clone()).into_bytes()
+        };
         Ok(Said {
             path: planned.path.clone(),
-            spanish: spanish.page(&html, Some(&place)).into_bytes(),
-            english: english.page(&html, None).into_bytes(),
+            spanish: say(spanish, Some(&place)),
+            english: say(english, None),
             missing: spanish.missing(),
+            failures,
         })
     };
     let pages = (planned.par_iter())
@@ -87,6 +108,7 @@ pub(super) fn render_all(
         files.insert(format!("es/{}", page.path), page.spanish);
         files.insert(page.path, page.english);
         missing.extend(page.missing);
+        failures.0.extend(page.failures.0);
     }
     Ok((files, missing))
 }

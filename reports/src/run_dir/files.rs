@@ -3,12 +3,15 @@
 //! Frames, pages and the summary can be made again from these files and are no part of the list.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context as _;
+use bench_inventory::foreign::{Entry, Folder, Kind};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use super::{MAX_RECORD_BYTES, MAX_STREAM_BYTES};
 
 /// Name of the list in a run directory.
 pub const FILE_LIST: &str = "files.json";
@@ -70,47 +73,106 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// Reads the files of a run directory that are not derived.
 ///
 /// # Errors
-/// When one cannot be read, or is neither a file nor a folder.
+/// When one cannot be read, is neither a file nor a folder, or is larger than any of a run.
 pub fn read_files(dir: &Path) -> anyhow::Result<RunFiles> {
+    let run = Folder::open(dir).with_context(|| format!("cannot read `{}`", dir.display()))?;
     let mut files = RunFiles::new();
     for name in ["manifest.json", "plan.json", FILE_LIST] {
-        let path = dir.join(name);
-        if path.exists() {
-            let bytes = fs::read(&path);
-            let bytes = bytes.with_context(|| format!("cannot read `{}`", path.display()))?;
-            files.insert(name.to_owned(), bytes);
+        match run.read(name, MAX_RECORD_BYTES) {
+            Ok(bytes) => drop(files.insert(name.to_owned(), bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(cannot_read(dir, name, error)),
         }
     }
-    for folder in ["inventory", "hosts", "imports"] {
-        if dir.join(folder).is_dir() {
-            read_folder(&dir.join(folder), folder, &mut files)?;
+    for name in ["inventory", "hosts", "imports"] {
+        match run.folder(name) {
+            Ok(folder) => read_folder(dir, &folder, name, &mut files)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(cannot_read(dir, name, error)),
         }
     }
     Ok(files)
 }
 
-fn read_folder(folder: &Path, name: &str, files: &mut RunFiles) -> anyhow::Result<()> {
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
-    for entry in entries {
-        let entry = entry.with_context(|| format!("cannot read `{}`", folder.display()))?;
-        let path = entry.path();
-        let file_name = entry.file_name();
-        let file_name = file_name
-            .to_str()
-            .with_context(|| format!("the name of `{}` is no text", path.display()))?;
-        let inner = format!("{name}/{file_name}");
-        let kind = entry.file_type();
-        let kind = kind.with_context(|| format!("cannot read `{}`", path.display()))?;
-        if kind.is_dir() {
-            read_folder(&path, &inner, files)?;
-        } else if !kind.is_file() {
+fn read_folder(
+    dir: &Path,
+    folder: &Folder,
+    name: &str,
+    files: &mut RunFiles,
+) -> anyhow::Result<()> {
+    let entries = folder.entries();
+    for entry in entries.map_err(|error| cannot_read(dir, name, error))? {
+        let file_name = entry.name.to_str().with_context(|| {
+            let path = dir.join(name).join(&entry.name);
+            format!("the name of `{}` is no text", path.display())
+        })?;
+        let place = format!("{name}/{file_name}");
+        let unreadable = |error| cannot_read(dir, &place, error);
+        match entry.kind {
+            Kind::Folder => {
+                let inner = folder.folder(file_name).map_err(unreadable)?;
+                read_folder(dir, &inner, &place, files)?;
+            }
             // What a link points to is not of this run, and a pipe never ends.
-            anyhow::bail!("`{}` is no regular file; remove it", path.display());
-        } else if !file_name.ends_with(".json.tmp") {
-            let bytes = fs::read(&path);
-            let bytes = bytes.with_context(|| format!("cannot read `{}`", path.display()))?;
-            files.insert(inner, bytes);
+            Kind::Other(kind) => anyhow::bail!(
+                "`{}` is {kind} and no regular file; remove it",
+                dir.join(&place).display()
+            ),
+            Kind::File if file_name.ends_with(".json.tmp") => {}
+            Kind::File => {
+                let bytes = folder
+                    .read(file_name, MAX_STREAM_BYTES)
+                    .map_err(unreadable)?;
+                files.insert(place, bytes);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn cannot_read(dir: &Path, place: &str, error: std::io::Error) -> anyhow::Error {
+    anyhow::Error::new(error).context(format!("cannot read `{}`", dir.join(place).display()))
+}
+
+/// Checks that a run directory that is to be written to holds files and folders only: a link in it could lead what is
+/// written to another place. Frames and pages are left out, they are replaced as a whole.
+///
+/// # Errors
+/// When it cannot be listed, or holds anything else; all of that is named.
+pub fn check_plain(dir: &Path) -> anyhow::Result<()> {
+    let run = Folder::open(dir).with_context(|| format!("cannot read `{}`", dir.display()))?;
+    let mut odd = Vec::new();
+    for entry in run.entries()? {
+        if entry.name != "html" && entry.name != "frames" {
+            find_odd(&run, &entry, "", &mut odd)?;
+        }
+    }
+    anyhow::ensure!(
+        odd.is_empty(),
+        "`{}` holds what no run writes; remove it: {}",
+        dir.display(),
+        odd.join(", ")
+    );
+    Ok(())
+}
+
+fn find_odd(
+    folder: &Folder,
+    entry: &Entry,
+    within: &str,
+    odd: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let name = entry.name.to_string_lossy();
+    let place = format!("{within}{}", crate::format::foreign_short(&name, 60));
+    match entry.kind {
+        Kind::File => {}
+        Kind::Other(kind) => odd.push(format!("`{place}` ({kind})")),
+        Kind::Folder => {
+            let inner = folder.folder(&name);
+            let inner = inner.with_context(|| format!("cannot read `{place}`"))?;
+            for entry in inner.entries()? {
+                find_odd(&inner, &entry, &format!("{place}/"), odd)?;
+            }
         }
     }
     Ok(())
@@ -122,11 +184,9 @@ fn read_folder(folder: &Path, name: &str, files: &mut RunFiles) -> anyhow::Resul
 /// When a file cannot be read or the list cannot be written.
 pub fn seal(dir: &Path) -> anyhow::Result<()> {
     let list = FileList::of(&read_files(dir)?);
-    let path = dir.join(FILE_LIST);
-    let temporary = dir.join("files.json.tmp");
-    fs::write(&temporary, list.to_bytes())
-        .and_then(|()| fs::rename(&temporary, &path))
-        .with_context(|| format!("cannot write `{}`", path.display()))
+    Folder::open(dir)
+        .and_then(|run| run.replace(FILE_LIST, &list.to_bytes()))
+        .with_context(|| format!("cannot write `{}`", dir.join(FILE_LIST).display()))
 }
 
 /// Takes the list away from a run directory that is gone on with: until the run ends again nothing vouches for it.
@@ -134,11 +194,7 @@ pub fn seal(dir: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// When the list is there and cannot be removed.
 pub fn unseal(dir: &Path) -> anyhow::Result<()> {
-    let path = dir.join(FILE_LIST);
-    match path.exists() {
-        true => {
-            fs::remove_file(&path).with_context(|| format!("cannot remove `{}`", path.display()))
-        }
-        false => Ok(()),
-    }
+    Folder::open(dir)
+        .and_then(|run| run.remove(FILE_LIST))
+        .with_context(|| format!("cannot remove `{}`", dir.join(FILE_LIST).display()))
 }

@@ -4,13 +4,14 @@
 //! The figures are read anew from the files whenever a report is rendered; nothing derived is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context as _;
+use bench_inventory::foreign::Folder;
 use serde::{Deserialize, Serialize};
 
+use super::MAX_RECORD_BYTES;
 use super::files::sha256;
 use super::read::HostData;
 use crate::import::{self, Imported, Tool};
@@ -125,8 +126,8 @@ fn is_place(path: &str) -> bool {
 }
 
 /// Reads the imported files of a run directory; whatever is broken becomes a named problem beside what is left.
-pub fn read(dir: &Path, problems: &mut Vec<String>) -> Vec<ImportData> {
-    let bytes = match fs::read(dir.join(INDEX)) {
+pub fn read(run: &Folder, problems: &mut Vec<String>) -> Vec<ImportData> {
+    let bytes = match run.read(INDEX, MAX_RECORD_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
@@ -140,7 +141,7 @@ pub fn read(dir: &Path, problems: &mut Vec<String>) -> Vec<ImportData> {
     records.sort_by(|a, b| a.sha256.cmp(&b.sha256));
     let mut data = Vec::new();
     for record in records {
-        match read_one(dir, &record) {
+        match read_one(run, &record) {
             Ok(imported) => data.push(ImportData { record, imported }),
             Err(problem) => problems.push(format!(
                 "imported file `{}` (`{}`) is left out: {problem}",
@@ -152,19 +153,13 @@ pub fn read(dir: &Path, problems: &mut Vec<String>) -> Vec<ImportData> {
     data
 }
 
-fn read_one(dir: &Path, record: &ImportRecord) -> Result<Imported, String> {
+fn read_one(run: &Folder, record: &ImportRecord) -> Result<Imported, String> {
     let tool = Tool::from_id(&record.tool).ok_or_else(|| {
         let tool = crate::format::foreign_short(&record.tool, 40);
         format!("this program knows no tool `{tool}`; update it")
     })?;
-    let path = dir.join(&record.file);
-    // A link could lead out of the run directory.
-    let metadata =
-        fs::symlink_metadata(&path).map_err(|error| format!("cannot be read: {error}"))?;
-    if !metadata.is_file() {
-        return Err("it is no regular file".to_owned());
-    }
-    let bytes = fs::read(&path).map_err(|error| format!("cannot be read: {error}"))?;
+    let bytes = run.read(&record.file, import::MAX_BYTES as u64);
+    let bytes = bytes.map_err(|error| format!("cannot be read: {error}"))?;
     if sha256(&bytes) != record.sha256 {
         return Err("it was changed after it was imported".to_owned());
     }
@@ -226,10 +221,10 @@ impl Addition {
     /// # Errors
     /// When the index of the run directory is broken, or says other things of a file.
     pub fn of(dir: &Path, files: Vec<(ImportRecord, Vec<u8>)>) -> anyhow::Result<Addition> {
-        let index = dir.join(INDEX);
-        let bytes = match fs::read(&index) {
+        let index = Folder::open(dir).and_then(|run| run.read(INDEX, MAX_RECORD_BYTES));
+        let bytes = match index {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            read => read.with_context(|| format!("cannot read `{}`", index.display()))?,
+            read => read.with_context(|| format!("cannot read `{}`", dir.join(INDEX).display()))?,
         };
         let (before, broken) = parse_index(&bytes);
         // Written anew, a broken line would be lost.
@@ -273,22 +268,15 @@ impl Addition {
     /// # Errors
     /// When the disk does not take them.
     pub fn write(&self, dir: &Path) -> anyhow::Result<()> {
-        for (record, content) in &self.added {
-            replace(&dir.join(&record.file), content)?;
-        }
-        replace(&dir.join(INDEX), &index_bytes(&self.records))
+        let write = || -> std::io::Result<()> {
+            let run = Folder::open(dir)?;
+            for (record, content) in &self.added {
+                run.replace(&record.file, content)?;
+            }
+            run.replace(INDEX, &index_bytes(&self.records))
+        };
+        write().with_context(|| format!("cannot write to `{}`", dir.join(FOLDER).display()))
     }
-}
-
-/// Writes beside the place and renames, so that no half file stays there.
-fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let temporary = path.with_extension("json.tmp");
-    let write = || -> std::io::Result<()> {
-        fs::create_dir_all(path.parent().unwrap_or(path))?;
-        fs::write(&temporary, bytes)?;
-        fs::rename(&temporary, path)
-    };
-    write().with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 /// Joins what two records say of one file: what one leaves open the other may tell. Returns a sentence for each thing

@@ -153,6 +153,9 @@ impl State {
             if !manifest.parts.is_empty() {
                 problem("its manifest has parts of parts");
             }
+            if manifest.shard.is_some_and(|shard| !shard.is_possible()) {
+                problem("its manifest names a shard that cannot be");
+            }
             let text = serde_json::to_vec(&manifest).expect("a manifest is plain data");
             self.manifests.insert(text, manifest);
         }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
-use std::path::Path;
+use std::path::{Component, Path};
 
 use anyhow::Context as _;
+use bench_inventory::foreign::{Folder, Kind};
 use bench_inventory::{Diagnostic, Inventory};
 use bench_protocol::{
     Done, EnvironmentStep, Facts, Hello, Message, Output, OutputPart, Reading, RunRequest, Sample,
@@ -14,7 +15,10 @@ use bench_protocol::{
 use serde::de::DeserializeOwned;
 
 use super::imports::{self, ImportData};
-use super::{HostRecord, HostStatus, LeftOut, PreviousRun, RUN_DIR_VERSION, RunManifest, Stage};
+use super::{
+    HostRecord, HostStatus, LeftOut, MAX_RECORD_BYTES, MAX_STREAM_BYTES, PreviousRun,
+    RUN_DIR_VERSION, RunManifest, Stage,
+};
 use crate::format;
 
 /// Garbage lines of which the start is kept for the report; all of them are counted.
@@ -22,6 +26,9 @@ const N_GARBAGE_KEPT: usize = 5;
 
 /// Facts stand within the first bytes of a stream.
 const MAX_FACTS_BYTES: u64 = 1 << 20;
+
+/// More hosts than any lab has: each becomes a page in every language.
+const MAX_HOSTS: usize = 10_000;
 
 /// Everything a run directory holds.
 #[derive(Debug, Default)]
@@ -43,7 +50,7 @@ pub struct RunData {
 }
 
 /// Everything one host left behind.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct HostData {
     /// What became of it; made up when `host.json` is missing.
     pub record: HostRecord,
@@ -74,7 +81,7 @@ pub struct HostData {
 }
 
 /// Everything known about one unit.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct UnitData {
     /// The unit's identifier.
     pub unit: String,
@@ -127,11 +134,11 @@ impl ExternalOutput {
 /// Only when `dir` is not a folder that can be listed. Everything else that is broken is told in
 /// [`RunData::problems`] and [`HostData::problems`].
 pub fn read(dir: &Path) -> anyhow::Result<RunData> {
-    fs::read_dir(dir)
+    let folder = Folder::open(dir)
         .with_context(|| format!("cannot read the run directory `{}`", dir.display()))?;
     let mut problems = Vec::new();
-    let manifest = read_json::<RunManifest>(&dir.join("manifest.json"), &mut problems);
-    if manifest.is_none() && !dir.join("manifest.json").exists() {
+    let manifest = read_json::<RunManifest>(&folder, "manifest.json", &mut problems);
+    if manifest.is_none() && problems.is_empty() {
         problems.push(
             "`manifest.json` is missing: the command line and the times of the run are unknown"
                 .into(),
@@ -144,24 +151,42 @@ pub fn read(dir: &Path) -> anyhow::Result<RunData> {
             manifest.version
         ));
     }
-    let mut hosts: Vec<HostData> = host_names(dir, &manifest)
+    let mut hosts: Vec<HostData> = host_names(&folder, &manifest, &mut problems)
         .iter()
-        .map(|host| read_host(dir, host, &manifest))
+        .map(|host| read_host(&folder, host, &manifest))
         .collect();
-    let (inventory, diagnostics) = bench_inventory::load_catalogue_lossy(&dir.join("inventory"));
-    problems.extend(left_out_files(dir, &diagnostics));
-    let imports = imports::read(dir, &mut problems);
+    let inventory = read_inventory(&folder, dir, &mut problems);
+    let imports = imports::read(&folder, &mut problems);
+    let is_frame = |name: &&str| {
+        let kind = folder.kind(&format!("frames/{name}.parquet"));
+        matches!(kind, Ok(Some(Kind::File)))
+    };
     Ok(RunData {
         manifest,
         inventory,
         outputs: imports::of_units(&mut hosts),
         hosts,
         imports,
-        has_frames: ["units", "samples"]
-            .iter()
-            .all(|name| dir.join(format!("frames/{name}.parquet")).is_file()),
+        has_frames: ["units", "samples"].iter().all(is_frame),
         problems,
     })
+}
+
+/// The run's copy of the inventory, as far as it can be read.
+fn read_inventory(folder: &Folder, dir: &Path, problems: &mut Vec<String>) -> Inventory {
+    match folder.folder("inventory") {
+        Ok(copy) => {
+            let path = dir.join("inventory");
+            let (inventory, diagnostics) = bench_inventory::load_foreign_catalogue(copy, &path);
+            problems.extend(left_out_files(dir, &diagnostics));
+            inventory
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Inventory::default(),
+        Err(error) => {
+            problems.push(format!("`inventory` cannot be read: {error}"));
+            Inventory::default()
+        }
+    }
 }
 
 /// One sentence for every file of the inventory's copy that has mistakes.
@@ -200,25 +225,59 @@ fn made_up_manifest(dir: &Path) -> RunManifest {
     }
 }
 
-fn host_names(dir: &Path, manifest: &RunManifest) -> Vec<String> {
+/// Hosts of the manifest, then those that only have a folder.
+fn host_names(folder: &Folder, manifest: &RunManifest, problems: &mut Vec<String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let mut names: Vec<String> = Vec::new();
-    names.extend(
-        manifest
-            .hosts
-            .iter()
-            .filter(|host| seen.insert((*host).clone()))
-            .cloned(),
-    );
-    let folders: BTreeSet<String> = fs::read_dir(dir.join("hosts"))
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.extend(folders.into_iter().filter(|folder| !seen.contains(folder)));
+    let (possible, impossible): (Vec<&String>, Vec<&String>) =
+        (manifest.hosts.iter()).partition(|host| is_folder_name(host));
+    if let Some(first) = impossible.first() {
+        problems.push(format!(
+            "{} of `manifest.json` left out, `{}` for instance: such a name cannot be that of a folder",
+            format::count(impossible.len(), "host is", "hosts are"),
+            format::foreign_short(first, 60)
+        ));
+    }
+    let possible = possible.into_iter().cloned();
+    names.extend(possible.filter(|host| seen.insert(host.clone())));
+    let entries = match folder.folder("hosts").and_then(|hosts| hosts.entries()) {
+        Ok(entries) => entries,
+        Err(error) => {
+            if error.kind() != ErrorKind::NotFound {
+                problems.push(format!("`hosts` cannot be read: {error}"));
+            }
+            Vec::new()
+        }
+    };
+    for entry in entries {
+        let name = entry.name.to_string_lossy().into_owned();
+        match entry.kind {
+            Kind::Folder if seen.insert(name.clone()) => names.push(name),
+            Kind::Folder | Kind::File => {}
+            Kind::Other(kind) => problems.push(format!(
+                "`hosts/{}` is {kind} and is left out",
+                format::foreign_short(&name, 60)
+            )),
+        }
+    }
+    if names.len() > MAX_HOSTS {
+        problems.push(format!(
+            "the run names {} hosts: only the first {MAX_HOSTS} are read",
+            names.len()
+        ));
+        names.truncate(MAX_HOSTS);
+    }
     names
+}
+
+/// Whether a name from outside is one folder, and none that leads elsewhere.
+fn is_folder_name(name: &str) -> bool {
+    let mut components = Path::new(name).components();
+    let is_one = matches!(
+        (components.next(), components.next()),
+        (Some(Component::Normal(first)), None) if first == name
+    );
+    is_one && !name.contains('\0')
 }
 
 /// The contents of a host's files; `None` for one that does not exist.
@@ -236,25 +295,35 @@ pub struct HostFiles {
     pub stream: Option<Vec<u8>>,
 }
 
-fn read_host(dir: &Path, host: &str, manifest: &RunManifest) -> HostData {
-    let folder = dir.join("hosts").join(host);
+fn read_host(folder: &Folder, host: &str, manifest: &RunManifest) -> HostData {
     let mut problems = Vec::new();
-    let mut file = |name: &str| match fs::read(folder.join(name)) {
-        Ok(bytes) => Some(bytes),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
+    let folder = match folder.folder(&format!("hosts/{host}")) {
+        Ok(folder) => Some(folder),
         Err(error) => {
-            problems.push(format!("`{name}` cannot be read: {error}"));
+            // A host that was never begun has no folder.
+            if error.kind() != ErrorKind::NotFound {
+                problems.push(format!("its folder cannot be read: {error}"));
+            }
             None
         }
     };
-    let files = HostFiles {
-        record: file("host.json"),
-        request: file("request.json"),
-        left_out: file("left_out.json"),
-        previous: file("previous.json"),
-        stream: file("stream.jsonl"),
+    let mut record = |name: &str| {
+        let read = folder.as_ref()?.read(name, MAX_RECORD_BYTES);
+        there_or_told(name, read, &mut problems)
     };
-    let n_attempts = fs::read_dir(folder.join("attempts")).map_or(0, Iterator::count);
+    let mut files = HostFiles {
+        record: record("host.json"),
+        request: record("request.json"),
+        left_out: record("left_out.json"),
+        previous: record("previous.json"),
+        stream: None,
+    };
+    if let Some(folder) = &folder {
+        files.stream = read_stream_file(folder, &mut problems);
+    }
+    let attempts = (folder.as_ref()).and_then(|folder| folder.folder("attempts").ok());
+    let attempts = attempts.and_then(|attempts| attempts.entries().ok());
+    let n_attempts = attempts.map_or(0, |attempts| attempts.len());
     if n_attempts > 0 {
         let attempts = format::count(n_attempts, "other attempt", "other attempts");
         problems.push(format!(
@@ -262,9 +331,43 @@ fn read_host(dir: &Path, host: &str, manifest: &RunManifest) -> HostData {
         ));
     }
     let mut data = read_host_files(host, &files, manifest);
+    if data.record.host != host {
+        problems.push(format!(
+            "`host.json` is that of another host, `{}`",
+            format::foreign_short(&data.record.host, 60)
+        ));
+        data.record.host = host.to_owned();
+    }
     problems.append(&mut data.problems);
     data.problems = problems;
     data
+}
+
+/// The stream, or its beginning where it is longer than any board needs.
+fn read_stream_file(folder: &Folder, problems: &mut Vec<String>) -> Option<Vec<u8>> {
+    let read = folder.read_start("stream.jsonl", MAX_STREAM_BYTES);
+    let (mut bytes, has_more) = there_or_told("stream.jsonl", read, problems)?;
+    if has_more {
+        problems.push(format!(
+            "`stream.jsonl` has more than {}: what follows is not read",
+            format::binary_bytes(MAX_STREAM_BYTES)
+        ));
+        let end = bytes.iter().rposition(|byte| *byte == b'\n');
+        bytes.truncate(end.map_or(0, |end| end + 1));
+    }
+    Some(bytes)
+}
+
+/// What was read; what is missing is `None` without a word, what cannot be read is a problem.
+fn there_or_told<T>(name: &str, read: std::io::Result<T>, problems: &mut Vec<String>) -> Option<T> {
+    match read {
+        Ok(read) => Some(read),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => {
+            problems.push(format!("`{name}` cannot be read: {error}"));
+            None
+        }
+    }
 }
 
 /// Reads the files of one host, whatever is in them; `manifest` tells what was going on when its record is missing.
@@ -307,7 +410,10 @@ pub fn last_facts(runs_dir: &Path, host: &str) -> Option<PreviousRun> {
         .collect();
     runs.sort();
     runs.iter().rev().find_map(|run| {
-        let file = fs::File::open(run.join("hosts").join(host).join("stream.jsonl")).ok()?;
+        let folder = Folder::open(run).ok()?;
+        let file = folder
+            .open_file(&format!("hosts/{host}/stream.jsonl"))
+            .ok()?;
         // Facts come first; what follows may be long.
         let lines = BufReader::new(file.take(MAX_FACTS_BYTES)).lines();
         let mut messages = lines
@@ -455,7 +561,7 @@ fn take_part(part: OutputPart, data: &mut HostData, index: &mut BTreeMap<String,
     // Parts arrive in order; one that is missing leaves a gap that the count at the end shows.
     if part.part_idx >= output.n_parts {
         output.stdout.push_str(&part.text);
-        output.n_parts += 1;
+        output.n_parts = output.n_parts.saturating_add(1);
     }
 }
 
@@ -508,21 +614,13 @@ fn settle(data: &mut HostData) {
 }
 
 /// Reads a JSON file; a broken one is a problem, a missing one is `None` without a word.
-fn read_json<T: DeserializeOwned>(path: &Path, problems: &mut Vec<String>) -> Option<T> {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return None,
-        Err(error) => {
-            problems.push(format!("`{name}` cannot be read: {error}"));
-            return None;
-        }
-    };
-    parse_json(&name, Some(&bytes), problems)
+fn read_json<T: DeserializeOwned>(
+    folder: &Folder,
+    name: &str,
+    problems: &mut Vec<String>,
+) -> Option<T> {
+    let bytes = there_or_told(name, folder.read(name, MAX_RECORD_BYTES), problems)?;
+    parse_json(name, Some(&bytes), problems)
 }
 
 /// As [`read_json`], from a file's content.

@@ -44,7 +44,7 @@ struct Step {
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let host = page.host()?;
-    let data = host.data;
+    let data = &host.data;
     let facts = data.facts.as_ref();
     let previous = data
         .previous

@@ -13,7 +13,7 @@ struct View {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let data = page.host()?.data;
+    let data = &page.host()?.data;
     let mut items = data.facts.as_ref().map(items).unwrap_or_default();
     if let Some(hello) = &data.hello {
         items.push((

@@ -78,7 +78,7 @@ fn cache_view(i: usize, cache: &KvCache) -> CacheView {
     let rows = |way: &'static str, points: &[NextToken]| {
         let row = move |point: &NextToken| Row {
             way,
-            position: point.position + 1,
+            position: point.position.saturating_add(1),
             time: format::duration_ns(point.elapsed_ns),
             bytes: format::decimal_bytes(point.bytes as u64),
             ops: format!("{} billion", format::number(point.ops / 1e9)),
@@ -105,12 +105,12 @@ fn sentence(cache: &KvCache) -> String {
         {
             format!(
                 "The cache is faster from position {} on, the first that was measured",
-                position + 1
+                position.saturating_add(1)
             )
         }
         Some(position) => format!(
             "The cache is faster from about position {} on",
-            position + 1
+            position.saturating_add(1)
         ),
         None => return "Recomputing was never slower at the positions measured.".into(),
     };
@@ -122,7 +122,7 @@ fn sentence(cache: &KvCache) -> String {
         let ratio = last.elapsed_ns / cached.elapsed_ns;
         Some(format!(
             "; at position {} it saves a factor of {}",
-            last.position + 1,
+            last.position.saturating_add(1),
             format::number(ratio)
         ))
     });

@@ -28,7 +28,7 @@ struct Unit {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let data = page.host()?.data;
+    let data = &page.host()?.data;
     let units: Vec<Unit> = (page.host()?.all_units())
         .filter(|unit| unit.status != UnitStatusKind::Ok || unit.verdict == Verdict::NotMeasured)
         .map(|unit| Unit {

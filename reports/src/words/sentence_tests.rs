@@ -345,3 +345,33 @@ fn the_history() {
         "12.3 (not measured)",
     ]);
 }
+
+#[test]
+fn mistakes_of_ours_and_of_boards() {
+    check_all(&[
+        "This section could not be written because of a mistake in memwall; please report it.",
+        "its samples took longer together than the unit had time: the board's clock or its program is wrong",
+        "a sample counts more bytes or operations than any machine does: the board's program is wrong",
+    ]);
+}
+
+/// Threads share pages out as they come: what was said before must not change what is said.
+#[test]
+fn what_is_said_does_not_depend_on_what_was_said_before() {
+    let sentences: Vec<&str> = (SPANISH.lines())
+        .filter_map(|line| line.strip_prefix("> "))
+        .filter(|line| !line.contains(['{', '<']))
+        .collect();
+    assert!(sentences.len() > 100);
+    let used = Words::new(Language::Spanish);
+    for depth in (0..=MAX_DEPTH).rev() {
+        for sentence in &sentences {
+            let alone = Words::new(Language::Spanish).known(sentence, &[], depth);
+            assert_eq!(
+                used.known(sentence, &[], depth),
+                alone,
+                "{sentence}, depth {depth}"
+            );
+        }
+    }
+}

@@ -10,5 +10,7 @@ mod hostile;
 mod interop;
 mod many;
 mod merge;
+mod mutate;
+mod mutations;
 mod report;
 mod spanish;
