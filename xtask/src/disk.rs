@@ -1,29 +1,32 @@
-//! The controller's disk behind a thread of its own for each host.
+//! The controller's disk behind a task of its own for each file.
 //!
 //! A disk that hangs for a minute must not stop the signs of life that boards wait for, nor other hosts: whoever writes
 //! here hands the bytes over and goes on. What is handed over and not yet written is bounded.
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot};
 
 /// Bytes of a host that may wait for its disk: half an hour of an ordinary stream.
 const MAX_WAITING_BYTES: usize = 16 << 20;
 
-/// What the thread does, in order.
+/// Jobs that are done in one go.
+const MAX_BATCH: usize = 1024;
+
+/// What is done, in order.
 enum Job {
     Append(Vec<u8>),
     Sync(oneshot::Sender<io::Result<()>>),
     Call(Box<dyn FnOnce() + Send>),
 }
 
-/// A file that is only appended to, and the thread that does it.
+/// A file that is only appended to.
 #[derive(Clone)]
 pub struct Disk {
-    jobs: Sender<Job>,
+    jobs: UnboundedSender<Job>,
     room: Arc<Semaphore>,
     /// The first error of the disk: nothing is written after it.
     error: Arc<Mutex<Option<String>>>,
@@ -45,16 +48,16 @@ impl Durable for File {
 }
 
 impl Disk {
-    /// Starts the thread; it ends with the last handle.
+    /// Starts the task, which ends with the last handle. Within a runtime.
     pub fn new(file: impl Durable) -> Disk {
-        let (jobs, inbox) = channel();
+        let (jobs, inbox) = unbounded_channel();
         let disk = Disk {
             jobs,
             room: Arc::new(Semaphore::new(MAX_WAITING_BYTES)),
             error: Arc::default(),
         };
         let (room, error) = (Arc::clone(&disk.room), Arc::clone(&disk.error));
-        std::thread::spawn(move || work(file, &inbox, &room, &error));
+        tokio::spawn(work(file, inbox, room, error));
         disk
     }
 
@@ -68,7 +71,7 @@ impl Disk {
         }
         let n_bytes = u32::try_from(bytes.len().min(MAX_WAITING_BYTES)).unwrap_or(u32::MAX);
         if let Ok(room) = self.room.acquire_many(n_bytes).await {
-            // Given back by the thread.
+            // Given back once they are written.
             room.forget();
         }
         let _ = self.jobs.send(Job::Append(bytes));
@@ -101,39 +104,61 @@ impl Disk {
 }
 
 fn gone() -> io::Error {
-    io::Error::other("the thread that writes it ended")
+    io::Error::other("the task that writes it ended")
 }
 
-fn work(
+/// Never two jobs of a file at the same time, and none of them on a thread that others need.
+async fn work(
     mut file: impl Durable,
-    inbox: &Receiver<Job>,
+    mut inbox: UnboundedReceiver<Job>,
+    room: Arc<Semaphore>,
+    error: Arc<Mutex<Option<String>>>,
+) {
+    let mut batch = Vec::new();
+    while inbox.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        let jobs = std::mem::take(&mut batch);
+        let (room, error) = (Arc::clone(&room), Arc::clone(&error));
+        let doing = tokio::task::spawn_blocking(move || {
+            for job in jobs {
+                carry_out(job, &mut file, &room, &error);
+            }
+            file
+        });
+        match doing.await {
+            Ok(again) => file = again,
+            // The runtime ends, or a job panicked: whoever waits is told.
+            Err(_) => return,
+        }
+    }
+}
+
+fn carry_out(
+    job: Job,
+    file: &mut impl Durable,
     room: &Semaphore,
     first_error: &Mutex<Option<String>>,
 ) {
     // Never held while the disk works: others look at it.
     let lock = || first_error.lock().unwrap_or_else(PoisonError::into_inner);
-    for job in inbox {
-        let failed = lock().clone();
-        match (job, failed) {
-            (Job::Append(bytes), failed) => {
-                if failed.is_none()
-                    && let Err(error) = file.write_all(&bytes)
-                {
-                    *lock() = Some(error.to_string());
-                }
-                room.add_permits(bytes.len().min(MAX_WAITING_BYTES));
+    let failed = lock().clone();
+    match (job, failed) {
+        (Job::Append(bytes), failed) => {
+            if failed.is_none()
+                && let Err(error) = file.write_all(&bytes)
+            {
+                *lock() = Some(error.to_string());
             }
-            (Job::Sync(done), Some(error)) => drop(done.send(Err(io::Error::other(error)))),
-            (Job::Sync(done), None) => drop(done.send(file.sync())),
-            (Job::Call(call), _) => call(),
+            room.add_permits(bytes.len().min(MAX_WAITING_BYTES));
         }
+        (Job::Sync(done), Some(error)) => drop(done.send(Err(io::Error::other(error)))),
+        (Job::Sync(done), None) => drop(done.send(file.sync())),
+        (Job::Call(call), _) => call(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::SyncSender;
-    use std::sync::mpsc::sync_channel;
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     use super::*;
 

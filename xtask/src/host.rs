@@ -6,6 +6,8 @@ mod limits;
 mod session;
 mod stream;
 mod talk;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::pin;

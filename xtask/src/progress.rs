@@ -1,8 +1,8 @@
 //! What a person sees while boards are measured: a live line per board on a terminal, plain lines elsewhere. Programs
 //! see the same as events.
 
-use std::io::IsTerminal;
-use std::sync::Arc;
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bench_protocol::Message;
@@ -17,7 +17,11 @@ pub struct Progress {
     started: Instant,
     name_width: usize,
     events: Arc<Events>,
+    out: Out,
 }
+
+/// Where lines go: standard error.
+type Out = Arc<Mutex<dyn Write + Send>>;
 
 /// How standard error is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,12 +42,28 @@ impl Progress {
             (false, true) => Form::Live,
             (false, false) => Form::Plain,
         };
+        Progress::of(
+            form,
+            name_width,
+            events,
+            Arc::new(Mutex::new(std::io::stderr())),
+        )
+    }
+
+    /// A line per message, with its time, somewhere else.
+    #[cfg(test)]
+    pub fn plain(events: Arc<Events>, out: Out) -> Progress {
+        Progress::of(Form::Plain, 0, events, out)
+    }
+
+    fn of(form: Form, name_width: usize, events: Arc<Events>, out: Out) -> Progress {
         Progress {
             lines: MultiProgress::new(),
             form,
             started: Instant::now(),
             name_width,
             events,
+            out,
         }
     }
 
@@ -65,6 +85,7 @@ impl Progress {
             form: self.form,
             started: self.started,
             events: Arc::clone(&self.events),
+            out: Arc::clone(&self.out),
         }
     }
 }
@@ -78,19 +99,27 @@ pub struct HostProgress {
     form: Form,
     started: Instant,
     events: Arc<Events>,
+    out: Out,
 }
 
 impl HostProgress {
     /// Says what happens now.
     pub fn say(&self, message: &str) {
+        // Whatever the message is made of: one line, and nothing that a terminal obeys.
+        let message = bench_protocol::foreign(message);
         match &self.bar {
-            Some(bar) => bar.set_message(message.to_string()),
+            Some(bar) => bar.set_message(message),
             None if self.form == Form::Silent => {}
-            None => eprintln!(
-                "{:7.1} s  {}  {message}",
-                self.started.elapsed().as_secs_f64(),
-                self.name
-            ),
+            None => {
+                let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+                // Whoever closed standard error does not want to know.
+                let _ = writeln!(
+                    out,
+                    "{:7.1} s  {}  {message}",
+                    self.started.elapsed().as_secs_f64(),
+                    self.name
+                );
+            }
         }
     }
 

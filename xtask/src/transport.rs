@@ -1,5 +1,7 @@
 //! Ways to run the board program: on this machine, over SSH, or under qemu-user; and a recorded stream in its place.
 
+#[cfg(test)]
+pub mod acted;
 mod replay;
 mod script;
 mod shell;
@@ -87,6 +89,9 @@ pub enum Connection {
     Ssh(SshConnection),
     /// No process: a recorded stream.
     Replay(Replay),
+    /// A board that a test plays.
+    #[cfg(test)]
+    Acted(acted::Acted),
 }
 
 /// What a host says before anything is deployed.
@@ -141,6 +146,10 @@ impl End {
 /// # Errors
 /// With status unreachable when it does not answer, and with status skipped when there is no emulator to run it.
 pub async fn connect(host: &Host) -> Result<Connection, HostError> {
+    #[cfg(test)]
+    if let Some(board) = acted::Acted::current() {
+        return Ok(Connection::Acted(board));
+    }
     match &host.transport {
         Transport::Local => Ok(Connection::Local),
         Transport::QemuUser { arch, cpu } => {
@@ -190,6 +199,11 @@ impl Connection {
             }),
             Connection::Ssh(ssh) => ssh.probe().await,
             Connection::Replay(replay) => Ok(replay.probe()),
+            #[cfg(test)]
+            Connection::Acted(_) => Ok(Probe {
+                arch: "x86_64".to_owned(),
+                machine: "acted".to_owned(),
+            }),
         }
     }
 
@@ -202,6 +216,8 @@ impl Connection {
             Connection::Local | Connection::Qemu { .. } => Ok(artifact.path.display().to_string()),
             Connection::Ssh(ssh) => ssh.deploy(artifact).await,
             Connection::Replay(_) => Ok(String::new()),
+            #[cfg(test)]
+            Connection::Acted(_) => Ok("program".to_owned()),
         }
     }
 
@@ -230,6 +246,8 @@ impl Connection {
                 ssh.start(stage, script::EXEC, &words).await
             }
             Connection::Replay(replay) => Ok(replay.start(args)),
+            #[cfg(test)]
+            Connection::Acted(board) => Ok(board.start(args)),
         }
     }
 

@@ -263,7 +263,7 @@ async fn bring(
         };
         let is_lost = match &connection {
             Connection::Ssh(ssh) => !ssh.is_alive().await,
-            Connection::Local | Connection::Qemu { .. } | Connection::Replay(_) => false,
+            _ => false,
         };
         connection.close().await;
         if !is_lost || n_left == 0 {
