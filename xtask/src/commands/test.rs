@@ -21,7 +21,7 @@ pub struct TestArgs {
 }
 
 /// A program the tests need and the Debian package that has it.
-const TOOLS: [(&str, &str); 10] = [
+const TOOLS: [(&str, &str); 14] = [
     ("ssh", "openssh-client"),
     ("sshd", "openssh-server"),
     ("ssh-keygen", "openssh-client"),
@@ -30,6 +30,10 @@ const TOOLS: [(&str, &str); 10] = [
     ("chromium", "chromium"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
+    ("fish", "fish"),
+    ("tcsh", "tcsh"),
+    ("dropbear", "dropbear-bin"),
+    ("busybox", "busybox"),
     ("node", "nodejs"),
     ("npm", "npm"),
 ];

@@ -305,12 +305,14 @@ async fn resolve(target: &SshTarget) -> Result<Resolved, HostError> {
         Ok(Ok(Ok(resolved))) => Ok(resolved),
         Ok(Ok(Err(said))) => {
             let destination = &target.destination;
-            let last = super::tail(&said).pop().unwrap_or_default();
+            let said = super::tail(&said);
+            let reason = format!(
+                "ssh cannot use its configuration for `{destination}`: {}",
+                said.join("; ")
+            );
             Err(HostError {
-                stderr_tail: super::tail(&said),
-                ..HostError::unreachable(format!(
-                    "ssh cannot use its configuration for `{destination}`: {last}"
-                ))
+                stderr_tail: said,
+                ..HostError::unreachable(reason)
             })
         }
         Ok(Err(_)) | Err(_) => Err(HostError::unreachable(format!(

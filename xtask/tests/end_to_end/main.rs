@@ -9,6 +9,7 @@
 )]
 
 mod add;
+mod aliases;
 mod board;
 mod browser;
 mod compare;

@@ -29,6 +29,8 @@ pub enum Oddity {
     NoInodes,
     /// The home is read-only; `var-tmp` beside it is what commands see as `/var/tmp`.
     ReadOnlyHome,
+    /// The server refuses whoever connects while two others have not logged in yet.
+    FewStartups,
     /// The connection breaks once, in the middle of storing a file of [`CUT_FILE_BYTES`].
     CutUpload,
 }
@@ -63,8 +65,12 @@ impl Sshd {
             "Port {port}\nListenAddress 127.0.0.1\nHostKey \"{d}/hostkey\"\nPidFile \"{d}/pid\"\n\
              AuthorizedKeysFile \"{d}/authorized_keys\"\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
              KbdInteractiveAuthentication no\nUseDNS no\nPermitRootLogin prohibit-password\nPrintMotd no\n\
-             ForceCommand exec sh \"{d}/login\"\n",
-            d = dir.display()
+             ForceCommand exec sh \"{d}/login\"\n{startups}",
+            d = dir.display(),
+            startups = match oddity {
+                Oddity::FewStartups => "MaxStartups 2:100:2\n",
+                _ => "",
+            }
         );
         fs::write(dir.join("sshd_config"), config).unwrap();
         let child = spawn(&dir);
@@ -152,6 +158,26 @@ impl Sshd {
         )
     }
 
+    /// A `Host` of an SSH configuration that leads here, with more lines of its own.
+    pub fn config_entry(&self, alias: &str, more: &str) -> String {
+        let d = self.dir.display();
+        let user = String::from_utf8(run(Command::new("id").arg("-un"))).unwrap();
+        let user = match more.contains("User ") {
+            true => String::new(),
+            false => format!("  User {}\n", user.trim()),
+        };
+        format!(
+            "Host {alias}\n  HostName 127.0.0.1\n  Port {}\n{user}  IdentityFile \"{d}/user\"\n  UserKnownHostsFile \"{d}/known_hosts\"\n  \
+             IdentitiesOnly yes\n  IdentityAgent none\n{more}",
+            self.port
+        )
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Processes that run a program from this host's home, by id.
     pub fn programs(&self) -> Vec<u32> {
         let home = self.home().display().to_string();
@@ -210,7 +236,7 @@ fn login_script(dir: &Path, oddity: Oddity) -> String {
         format!("exec unshare {flags} sh -c '{mount}; exec sh -c \"$SSH_ORIGINAL_COMMAND\"'\n")
     };
     home + &match oddity {
-        Oddity::None => command.to_string(),
+        Oddity::None | Oddity::FewStartups => command.to_string(),
         Oddity::NoisyLogin => format!("echo '*** Welcome to the board! ***'\n{command}"),
         Oddity::DiskFull => mounts("size=64k"),
         Oddity::NoExec => mounts("size=16m,noexec"),
