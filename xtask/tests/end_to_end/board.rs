@@ -28,11 +28,13 @@ pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
 /// A suite with a unit that ends when a test lets it: between two kernels stands a program that waits for a file, so that
 /// a run is still going on when the test does something to it, however slow or fast the machine is.
 ///
-/// The file is named relative to the home of the user who measures.
-pub fn gated_suite(dir: &Path, gate_deadline_s: u32) -> String {
+/// `place` is the folder of that file, as the program's shell reads it: each board has its own.
+pub fn gated_suite(dir: &Path, place: &str, gate_deadline_s: u32) -> String {
     let program = dir.join("gate.sh");
-    let text = "#!/bin/sh\n: > \"$HOME/../at-gate\"\n\
-                until [ -e \"$HOME/../gate-open\" ]; do sleep 0.05; done\necho passed\n";
+    let text = format!(
+        "#!/bin/sh\n: > \"{place}/at-gate\"\n\
+         until [ -e \"{place}/gate-open\" ]; do sleep 0.05; done\necho passed\n"
+    );
     fs::write(&program, text).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let kernel = |name: &str| {
@@ -54,6 +56,9 @@ pub fn gated_suite(dir: &Path, gate_deadline_s: u32) -> String {
     fs::write(&path, suite).unwrap();
     path.display().to_string()
 }
+
+/// The folder of a board's gate.
+pub const OF_BOARD: &str = "$HOME/..";
 
 /// The network that controllers and boards of one test share.
 pub struct Lab {

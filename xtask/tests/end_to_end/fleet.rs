@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 
 use serde_json::Value;
 
-use crate::board::{Board, Lab, Oddities, SETTING, gated_suite, run, signal, wait_for};
+use crate::board::{Board, Lab, OF_BOARD, Oddities, SETTING, gated_suite, run, signal, wait_for};
 use crate::controller::{self, Outcome};
 
 /// A gate that stays closed as long as a test wants.
@@ -23,7 +23,7 @@ fn n_messages(dir: &Path, host: &str, kind: &str) -> usize {
 
 /// Starts a run over all of `fleet` with a gate in the middle.
 fn start_gated(lab: &Lab, fleet: &str, args: &[&str]) -> Child {
-    let suite = gated_suite(lab.dir(), PATIENT_S);
+    let suite = gated_suite(lab.dir(), OF_BOARD, PATIENT_S);
     lab.start(fleet, &[&["--suite", &suite], args].concat())
 }
 
@@ -298,7 +298,7 @@ fn a_unit_that_hangs_is_ended_at_its_deadline() {
     let Some(lab) = Lab::new() else { return };
     let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
     // Its deadline has to pass.
-    let suite = gated_suite(lab.dir(), 30);
+    let suite = gated_suite(lab.dir(), OF_BOARD, 30);
     let child = lab.start(&fleet(&[&good, &board]), &["--suite", &suite]);
     wait_for_mid_run(&lab, &board, "board");
     for id in board.programs("unit") {

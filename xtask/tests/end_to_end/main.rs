@@ -22,6 +22,7 @@ mod gguf;
 mod history;
 mod interop;
 mod lab;
+mod orphans;
 mod pages;
 mod plan;
 mod replay;
