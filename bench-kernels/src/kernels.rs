@@ -215,7 +215,10 @@ pub trait Kernel {
     fn shape(&self) -> Shape;
 
     /// Runs once and compares the output with the reference.
-    fn check(&mut self, pool: &Pool) -> Check;
+    ///
+    /// # Errors
+    /// When there is no memory for the reference: that says nothing about the output.
+    fn check(&mut self, pool: &Pool) -> Result<Check, NotReady>;
 
     /// Runs `iterations` times; this is what is timed.
     fn iterate(&mut self, pool: &Pool, iterations: u64);

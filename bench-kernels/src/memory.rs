@@ -189,7 +189,8 @@ impl<T: Copy + Default> PhaseBuffer<T> {
     /// A part of it, for writing.
     ///
     /// # Safety
-    /// - No other thread reads or writes this range until the borrow ends.
+    /// - Nothing else reads or writes this range until the borrow ends: no other thread, and this one through no other
+    ///   borrow.
     /// - A barrier lies between the last access of another thread and this call.
     ///
     /// # Panics

@@ -108,24 +108,18 @@ pub fn silu_times(out: &mut [f32], gate: &[f32], up: &[f32]) {
 ///
 /// Shape: `cols` elements in blocks of `block_elements`, each with one scale; x = scale * q. In blocks of one element
 /// they stay floats.
+///
+/// Invariant: all lengths follow from `cols` and `block_elements`, as [`Activations::new`] makes them. Products read
+/// without looking again, so the fields are private and never change their length.
 #[derive(Debug, Clone)]
 pub struct Activations {
-    /// Elements.
-    pub cols: usize,
-    /// Elements of one block: 1 for weights that are floats, 256 for the K formats, 32 for the others.
-    pub block_elements: usize,
-    /// The elements as they are, in blocks of one; empty otherwise, as the other fields are then.
-    pub floats: Vec<f32>,
-    /// Quantised elements.
-    pub qs: Vec<i8>,
-    /// One scale per block.
-    pub scales: Vec<f32>,
-    /// Sum of the quantised elements of every 16: the formats with an offset or minima subtract it from the product.
-    ///
-    /// In 16 bits, so that two neighbours are multiplied and added in one instruction.
-    pub sums16: Vec<i16>,
-    /// The same of every 32.
-    pub sums32: Vec<i16>,
+    cols: usize,
+    block_elements: usize,
+    floats: Vec<f32>,
+    qs: Vec<i8>,
+    scales: Vec<f32>,
+    sums16: Vec<i16>,
+    sums32: Vec<i16>,
 }
 
 impl Activations {
@@ -149,6 +143,50 @@ impl Activations {
             sums16: vec![0; n_quantised / 16],
             sums32: vec![0; n_quantised / 32],
         }
+    }
+
+    /// Elements.
+    #[inline(always)]
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Elements of one block: 1 for weights that are floats, 256 for the K formats, 32 for the others.
+    #[inline(always)]
+    pub fn block_elements(&self) -> usize {
+        self.block_elements
+    }
+
+    /// The elements as they are, in blocks of one; empty otherwise, as the other slices are then.
+    #[inline(always)]
+    pub fn floats(&self) -> &[f32] {
+        &self.floats
+    }
+
+    /// Quantised elements.
+    #[inline(always)]
+    pub fn qs(&self) -> &[i8] {
+        &self.qs
+    }
+
+    /// One scale per block.
+    #[inline(always)]
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
+    }
+
+    /// Sum of the quantised elements of every 16: the formats with an offset or minima subtract it from the product.
+    ///
+    /// In 16 bits, so that two neighbours are multiplied and added in one instruction.
+    #[inline(always)]
+    pub fn sums16(&self) -> &[i16] {
+        &self.sums16
+    }
+
+    /// The same of every 32.
+    #[inline(always)]
+    pub fn sums32(&self) -> &[i16] {
+        &self.sums32
     }
 
     /// Quantises `x`: the largest magnitude of a block becomes 127. In blocks of one, copies it.

@@ -20,6 +20,10 @@ use crate::{external, facts, simd};
 /// Lines are held back this long: waking the process that forwards them takes a CPU away from the next sample.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Bytes held back at most, so that time decides and not the buffer: a sample with its state takes about 300, and no
+/// kernel takes samples this fast.
+const HELD_BYTES: usize = 1 << 20;
+
 /// What all threads write messages through.
 type Out = Arc<Mutex<BufWriter<Box<dyn Write + Send>>>>;
 
@@ -33,7 +37,10 @@ impl Sink {
     /// A sink that writes to `out`.
     pub fn new(out: impl Write + Send + 'static) -> Sink {
         Sink {
-            out: Arc::new(Mutex::new(BufWriter::new(Box::new(out)))),
+            out: Arc::new(Mutex::new(BufWriter::with_capacity(
+                HELD_BYTES,
+                Box::new(out),
+            ))),
             last_flush: Instant::now(),
         }
     }
@@ -133,7 +140,7 @@ fn measure(unit: &UnitSpec, sink: &mut Sink, n_samples: &mut u32) -> Result<(), 
     let pool = start_pool(&unit.cpus)?;
     let mut kernel = kernels::prepare(unit, &pool, isa)?;
     // The check is also the warm-up: the first, page-faulting pass never counts.
-    let check = kernel.check(&pool);
+    let check = kernel.check(&pool)?;
     let shape = kernel.shape();
     sink.send(&Message::UnitReady(UnitReady {
         unit: unit.unit.clone(),

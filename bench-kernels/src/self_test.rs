@@ -233,10 +233,10 @@ fn vectors(isa: &Isa, cases: &mut Cases) {
             let mut expected = quantised.clone();
             isa.quantise(&mut quantised, &x);
             reference.quantise(&mut expected, &x);
-            let is_equal = quantised.qs == expected.qs
-                && quantised.sums16 == expected.sums16
-                && quantised.sums32 == expected.sums32
-                && same(&quantised.scales, &expected.scales);
+            let is_equal = quantised.qs() == expected.qs()
+                && quantised.sums16() == expected.sums16()
+                && quantised.sums32() == expected.sums32()
+                && same(quantised.scales(), expected.scales());
             cases.expect(is_equal, || format!("quantisation of {n} elements"));
             let weight: Vec<f32> = x.iter().map(|x| 0.5 - x).collect();
             let (mut out, mut expected) = (x.clone(), x.clone());
@@ -285,11 +285,11 @@ mod tests {
             simd::scalar().gemv(format, &group, cols, &activations, &mut out);
             for (row, out) in file_rows.iter().zip(out) {
                 let weights = format.dequantise(row);
-                let exact = |idx: usize| match activations.floats.get(idx) {
+                let exact = |idx: usize| match activations.floats().get(idx) {
                     Some(float) => f64::from(*float),
                     None => {
-                        f64::from(activations.qs[idx])
-                            * f64::from(activations.scales[idx / activations.block_elements])
+                        f64::from(activations.qs()[idx])
+                            * f64::from(activations.scales()[idx / activations.block_elements()])
                     }
                 };
                 let terms: Vec<f64> = weights

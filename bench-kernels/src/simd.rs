@@ -212,7 +212,7 @@ impl Isa {
     /// Shape: `weights` holds `out.len() / 8` groups of 8 rows x `cols` columns in `format`.
     ///
     /// # Panics
-    /// When shapes, lengths or the activations' block do not fit the format, or rows are shorter than a block.
+    /// When shapes, lengths or the activations' block do not fit the format, or rows are not whole blocks, at least one.
     pub fn gemv(
         &self,
         format: Format,
@@ -223,17 +223,17 @@ impl Isa {
     ) {
         assert_eq!(out.len() % GROUP_ROWS, 0, "rows come in whole groups");
         assert!(
-            cols >= format.block_elements(),
-            "a row has at least one block"
+            cols > 0 && cols.is_multiple_of(format.block_elements()),
+            "a row is whole blocks"
         );
         assert_eq!(
-            weights.len(),
-            out.len() * format.row_bytes(cols),
+            Some(weights.len()),
+            out.len().checked_mul(format.row_bytes(cols)),
             "weights fill the shape"
         );
-        assert_eq!(x.cols, cols, "one activation per column");
+        assert_eq!(x.cols(), cols, "one activation per column");
         assert_eq!(
-            x.block_elements,
+            x.block_elements(),
             format.activation_block(),
             "activations are quantised for this format"
         );
@@ -249,7 +249,8 @@ impl Isa {
             Format::Q5K => self.products.q5_k,
             Format::Q6K => self.products.q6_k,
         };
-        // SAFETY: the token proves the CPU runs this variant; the assertions above tie all lengths together.
+        // SAFETY: the token proves the CPU runs this variant; the assertions above tie all lengths together, and those of
+        // the activations follow from their columns and blocks.
         unsafe {
             gemv(
                 weights.as_ptr(),
@@ -308,4 +309,74 @@ fn words_before_line(at: *const u64, n: usize) -> usize {
 fn sum_lanes(lanes: [f32; 8]) -> f32 {
     let [a, b, c, d, e, f, g, h] = lanes;
     ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use bench_protocol::KvFormat;
+
+    use super::attention::{KEY_WORDS, N_EXTRA, Piece};
+    use super::*;
+
+    /// Whether every variant refuses a call before it reads anything.
+    fn is_refused(call: impl Fn(&'static Isa)) -> bool {
+        let isas = variants().into_iter().filter_map(|(_, isa)| isa.ok());
+        let mut refused = isas.map(|isa| catch_unwind(AssertUnwindSafe(|| call(isa))).is_err());
+        refused.all(|is_refused| is_refused)
+    }
+
+    #[test]
+    fn products_refuse_rows_that_are_not_whole_blocks() {
+        for format in Format::ALL {
+            let block = format.block_elements();
+            let mut activations = Activations::new(2 * block, format.activation_block());
+            activations.quantise(&vec![1.0; 2 * block]);
+            for cols in [0, block / 2, block + block / 2, 2 * block - 1, 3 * block] {
+                let weights = vec![0u8; GROUP_ROWS * format.row_bytes(cols)];
+                assert!(
+                    is_refused(|isa| {
+                        let mut out = vec![0.0; GROUP_ROWS];
+                        isa.gemv(format, &weights, cols, &activations, &mut out);
+                    }),
+                    "{format:?} with {cols} columns"
+                );
+            }
+        }
+        // Activations of floats have no block that would refuse them.
+        let activations = Activations::new(12, 1);
+        let weights = vec![0u8; GROUP_ROWS * Format::F16.row_bytes(12)];
+        assert!(is_refused(|isa| {
+            let mut out = vec![0.0; GROUP_ROWS];
+            isa.gemv(Format::F16, &weights, 12, &activations, &mut out);
+        }));
+    }
+
+    #[test]
+    fn attention_refuses_what_does_not_fit() {
+        let attend = |n_positions: usize, n_quantised: usize, n_words: usize| {
+            is_refused(|isa| {
+                let quantised = Activations::new(n_quantised, 32);
+                let (mut scores, mut out) = (vec![0.0; 16], vec![0.0; 32 + N_EXTRA]);
+                isa.attend(Piece {
+                    format: KvFormat::Q8_0,
+                    head_dim: 32,
+                    n_positions,
+                    queries: &[1.0; 32],
+                    quantised: &quantised,
+                    keys: &vec![0; n_words],
+                    values: &vec![0; n_words],
+                    scores: &mut scores,
+                    out: &mut out,
+                });
+            })
+        };
+        assert!(!attend(1, 32, KEY_WORDS));
+        assert!(attend(1, 0, KEY_WORDS));
+        assert!(attend(1, 32, 1));
+        assert!(attend(0, 32, KEY_WORDS));
+        assert!(attend(usize::MAX, 32, KEY_WORDS));
+        assert!(attend(usize::MAX / 17 + 1, 32, KEY_WORDS));
+    }
 }

@@ -129,7 +129,7 @@ impl Kernel for Gemm {
     }
 
     /// Compares the first, the last and a middle panel of rows, for all tokens, with the scalar reference.
-    fn check(&mut self, pool: &Pool) -> Check {
+    fn check(&mut self, pool: &Pool) -> Result<Check, NotReady> {
         self.iterate(pool, 1);
         let reference = simd::scalar();
         let x = Batch::new(
@@ -142,16 +142,7 @@ impl Kernel for Gemm {
             // SAFETY: no other thread knows the batch.
             unsafe { x.quantise(reference, token, values) };
         }
-        let mut desk = match Desk::new(x.n_padded()) {
-            Ok(desk) => desk,
-            Err(_) => {
-                return Check {
-                    passed: false,
-                    max_error: 1.0,
-                    tolerance: 0.0,
-                };
-            }
-        };
+        let mut desk = Desk::new(x.n_padded()).map_err(out_of_memory)?;
         // SAFETY: the pool has returned: no thread works on the buffers.
         let (view, out) = unsafe { (x.view(), self.out.read()) };
         let n_rows = crate::simd::batch::PANEL_ROWS.min(self.rows);
@@ -166,7 +157,7 @@ impl Kernel for Gemm {
                 expected.extend_from_slice(desk.out(0, n_rows, token));
             }
         }
-        compare(&output, &expected)
+        Ok(compare(&output, &expected))
     }
 
     fn iterate(&mut self, pool: &Pool, iterations: u64) {

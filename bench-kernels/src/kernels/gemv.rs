@@ -155,7 +155,7 @@ impl Kernel for Gemv {
         }
     }
 
-    fn check(&mut self, pool: &Pool) -> Check {
+    fn check(&mut self, pool: &Pool) -> Result<Check, NotReady> {
         let this = &*self;
         pool.run(&|thread_idx| {
             this.with_part(thread_idx, |part| {
@@ -184,7 +184,7 @@ impl Kernel for Gemv {
             .parts
             .iter()
             .filter_map(|part| part.lock().unwrap_or_else(PoisonError::into_inner).check);
-        checks.fold(
+        let worst = checks.fold(
             Check {
                 passed: true,
                 max_error: 0.0,
@@ -195,7 +195,8 @@ impl Kernel for Gemv {
                 max_error: all.max_error.max(one.max_error),
                 tolerance: 0.0,
             },
-        )
+        );
+        Ok(worst)
     }
 
     fn iterate(&mut self, pool: &Pool, iterations: u64) {

@@ -4,13 +4,13 @@
 //! steps, not a whole cycle, and the chains go on where they stopped: a set that fits a cache stays there, and a larger
 //! one keeps missing.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bench_protocol::{Check, Convention, Job, Pages, Residency, UnitSpec, Work};
 
 use super::{Kernel, NotReady, Prepared, Shape, out_of_memory, require_memory, wrong_job};
 use crate::facts;
-use crate::memory::chains::{Chains, MAX_CHAINS};
+use crate::memory::chains::{Chains, Linked, MAX_CHAINS};
 use crate::pool::Pool;
 
 /// Steps of every chain in one iteration: a few hundred microseconds in DRAM.
@@ -22,7 +22,7 @@ const ORDER_BYTES: usize = 4;
 struct Latency {
     n_chains: usize,
     residency: Residency,
-    parts: Vec<Mutex<Chains>>,
+    parts: Vec<Mutex<Linked>>,
 }
 
 pub fn prepare(unit: &UnitSpec, pool: &Pool) -> Prepared {
@@ -57,33 +57,39 @@ fn build(
     pages: Pages,
     pool: &Pool,
 ) -> Result<Latency, NotReady> {
-    let parts = (0..pool.n_threads())
-        .map(|_| Chains::new(n_lines, line_bytes, pages).map(Mutex::new))
+    let chains = (0..pool.n_threads())
+        .map(|_| Chains::new(n_lines, line_bytes, pages))
         .collect::<Result<Vec<_>, _>>()
         .map_err(out_of_memory)?;
-    let latency = Latency {
+    let slots = chains
+        .into_iter()
+        .map(|chains| Mutex::new((Some(chains), None)));
+    let slots: Vec<Mutex<(Option<Chains>, Option<Linked>)>> = slots.collect();
+    pool.run(&|thread_idx| {
+        let mut slot = lock(&slots[thread_idx]);
+        let chains = slot.0.take();
+        slot.1 = chains.map(|chains| chains.link(thread_idx as u64 + 1));
+    });
+    let linked = slots.into_iter().filter_map(|slot| lock(&slot).1.take());
+    Ok(Latency {
         n_chains,
         residency,
-        parts,
-    };
-    pool.run(&|thread_idx| {
-        latency.with_part(thread_idx, |chains| chains.link(thread_idx as u64 + 1));
-    });
-    Ok(latency)
+        parts: linked.map(Mutex::new).collect(),
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Latency {
     /// Each thread takes the lock of its own part only: it is never contended.
-    fn with_part<T>(&self, thread_idx: usize, action: impl FnOnce(&mut Chains) -> T) -> T {
-        action(
-            &mut self.parts[thread_idx]
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+    fn with_part<T>(&self, thread_idx: usize, action: impl FnOnce(&mut Linked) -> T) -> T {
+        action(&mut lock(&self.parts[thread_idx]))
     }
 
     /// The sum over all parts.
-    fn sum<T: std::iter::Sum>(&self, value: impl Fn(&Chains) -> T) -> T {
+    fn sum<T: std::iter::Sum>(&self, value: impl Fn(&Linked) -> T) -> T {
         (0..self.parts.len())
             .map(|thread_idx| self.with_part(thread_idx, |chains| value(chains)))
             .sum()
@@ -102,25 +108,25 @@ impl Kernel for Latency {
                 tokens: 0,
             },
             convention: Convention::Loads,
-            huge_page_bytes: self.sum(Chains::huge_page_bytes),
+            huge_page_bytes: self.sum(Linked::huge_page_bytes),
             model: None,
         }
     }
 
-    fn check(&mut self, pool: &Pool) -> Check {
+    fn check(&mut self, pool: &Pool) -> Result<Check, NotReady> {
         let n_wrong = Mutex::new(0u32);
         let this = &*self;
         pool.run(&|thread_idx| {
             let is_right =
                 this.with_part(thread_idx, |chains| chains.is_right(this.n_chains, STEPS));
-            *n_wrong.lock().unwrap_or_else(PoisonError::into_inner) += u32::from(!is_right);
+            *lock(&n_wrong) += u32::from(!is_right);
         });
         let n_wrong = n_wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Check {
+        Ok(Check {
             passed: n_wrong == 0,
             max_error: f64::from(n_wrong),
             tolerance: 0.0,
-        }
+        })
     }
 
     fn iterate(&mut self, pool: &Pool, iterations: u64) {
@@ -145,9 +151,9 @@ mod tests {
         let cpus = affinity::allowed_cpus();
         let pool = Pool::new(&[cpus[0], cpus[cpus.len() - 1]]).unwrap();
         let mut latency = build(32, 64, 3, Residency::Sweep, Pages::Small, &pool).unwrap();
-        assert!(latency.check(&pool).passed);
+        assert!(latency.check(&pool).unwrap().passed);
         latency.iterate(&pool, 2);
-        assert!(latency.check(&pool).passed);
+        assert!(latency.check(&pool).unwrap().passed);
         let shape = latency.shape();
         assert_eq!(shape.working_set_bytes, 2 * 32 * 64);
         assert_eq!(shape.work.ops, 2 * 3 * 4096);

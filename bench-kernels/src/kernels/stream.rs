@@ -247,7 +247,7 @@ impl Kernel for Stream {
         }
     }
 
-    fn check(&mut self, pool: &Pool) -> Check {
+    fn check(&mut self, pool: &Pool) -> Result<Check, NotReady> {
         self.iterate(pool, 1);
         let wrong = Mutex::new(0u64);
         let this = &*self;
@@ -258,11 +258,11 @@ impl Kernel for Stream {
             });
         });
         let n_wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Check {
+        Ok(Check {
             passed: n_wrong == 0,
             max_error: n_wrong as f64,
             tolerance: 0.0,
-        }
+        })
     }
 
     fn iterate(&mut self, pool: &Pool, iterations: u64) {

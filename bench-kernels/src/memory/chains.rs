@@ -19,8 +19,17 @@ pub const MAX_CHAINS: usize = 8;
 /// Lines of one bucket: their numbers fill half of a small first-level cache.
 const BUCKET_LINES: usize = 4096;
 
-/// One thread's cycle of lines and the places its chains have reached.
+/// Lines that hold no addresses yet.
 pub struct Chains {
+    region: Region,
+    line_bytes: usize,
+    n_lines: usize,
+}
+
+/// One thread's cycle of lines and the places its chains have reached.
+///
+/// Invariant: every line of the region begins with the address of a line; `marks` and `reached` are lines.
+pub struct Linked {
     region: Region,
     line_bytes: usize,
     n_lines: usize,
@@ -30,16 +39,17 @@ pub struct Chains {
 }
 
 // SAFETY: the pointers lead into `region`, which belongs to this value alone, and are followed for reading only.
-unsafe impl Send for Chains {}
+unsafe impl Send for Linked {}
 
 impl Chains {
     /// Reserves `n_lines` lines of `line_bytes`, which no thread has touched yet.
     ///
     /// # Errors
-    /// When there is no memory, or the lines are fewer than the chains or more than 32 bits number.
+    /// When there is no memory, the lines are fewer than the chains or more than 32 bits number, or they are not whole
+    /// addresses, at least one.
     pub fn new(n_lines: usize, line_bytes: usize, pages: Pages) -> io::Result<Chains> {
-        if n_lines < MAX_CHAINS || u32::try_from(n_lines).is_err() || line_bytes < size_of::<u64>()
-        {
+        let holds_addresses = line_bytes > 0 && line_bytes.is_multiple_of(size_of::<*const u8>());
+        if n_lines < MAX_CHAINS || u32::try_from(n_lines).is_err() || !holds_addresses {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let n_bytes = n_lines
@@ -49,13 +59,11 @@ impl Chains {
             region: Region::with_pages(n_bytes, pages)?,
             line_bytes,
             n_lines,
-            marks: [std::ptr::null(); MAX_CHAINS],
-            reached: [std::ptr::null(); MAX_CHAINS],
         })
     }
 
     /// Writes the addresses, from the thread that will follow them.
-    pub fn link(&mut self, seed: u64) {
+    pub fn link(mut self, seed: u64) -> Linked {
         let order = random_order(self.n_lines, seed);
         let start = self.region.bytes_mut().as_mut_ptr();
         let at = |place: usize| {
@@ -65,15 +73,22 @@ impl Chains {
             unsafe { start.add(line * self.line_bytes) }
         };
         for place in 0..order.len() {
-            // SAFETY: every line is aligned to `line_bytes` inside a page and has room for an address.
+            // SAFETY: lines are whole addresses from the beginning of a page on: each is aligned to one and has room.
             unsafe { at(place).cast::<*const u8>().write(at(place + 1)) };
         }
-        for idx in 0..MAX_CHAINS {
-            self.marks[idx] = at(order.len() * idx / MAX_CHAINS);
+        let marks: [*const u8; MAX_CHAINS] =
+            std::array::from_fn(|idx| at(order.len() * idx / MAX_CHAINS).cast_const());
+        Linked {
+            region: self.region,
+            line_bytes: self.line_bytes,
+            n_lines: self.n_lines,
+            marks,
+            reached: marks,
         }
-        self.reached = self.marks;
     }
+}
 
+impl Linked {
     /// Bytes of all lines.
     pub fn len_bytes(&self) -> usize {
         self.region.len_bytes()
@@ -107,12 +122,11 @@ impl Chains {
     /// 2. Eight steps a round, so that the count of the steps costs nothing beside the fastest cache.
     #[inline(never)]
     fn follow<const N: usize>(&mut self, n_steps: usize) {
-        debug_assert!(!self.reached[0].is_null(), "the lines are linked");
         let mut at = [std::ptr::null(); N];
         at.copy_from_slice(&self.reached[..N]);
         let step = |at: &mut [*const u8; N]| {
             for at in at {
-                // SAFETY: `link` wrote into every line the address of a line.
+                // SAFETY: the places reached are lines, and every line begins with the address of a line.
                 *at = unsafe { next(*at) };
             }
         };
@@ -224,10 +238,9 @@ fn below(noise: u64, n: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn linked(n_lines: usize) -> Chains {
-        let mut chains = Chains::new(n_lines, 64, Pages::Huge).unwrap();
-        chains.link(n_lines as u64);
-        chains
+    fn linked(n_lines: usize) -> Linked {
+        let chains = Chains::new(n_lines, 64, Pages::Huge).unwrap();
+        chains.link(n_lines as u64)
     }
 
     #[test]
@@ -273,5 +286,12 @@ mod tests {
     #[test]
     fn refuses_fewer_lines_than_chains() {
         assert!(Chains::new(MAX_CHAINS - 1, 64, Pages::Huge).is_err());
+    }
+
+    #[test]
+    fn refuses_lines_that_are_not_whole_addresses() {
+        let is_taken = |line_bytes| Chains::new(MAX_CHAINS, line_bytes, Pages::Small).is_ok();
+        assert!(![0, 4, 12, 65].into_iter().any(is_taken));
+        assert!([8, 24, 64].into_iter().all(is_taken));
     }
 }

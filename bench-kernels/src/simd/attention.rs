@@ -107,26 +107,28 @@ impl Isa {
             ..
         } = piece;
         let n_heads = queries.len() / head_dim;
-        let n_padded = n_positions.next_multiple_of(BLOCK_POSITIONS);
+        let n_padded = (n_positions.min(piece.values.len())).next_multiple_of(BLOCK_POSITIONS);
         let row_words = match piece.format {
             KvFormat::F16 => head_dim,
             KvFormat::Q8_0 => head_dim / Q8_0_BLOCK * (1 + Q8_0_BLOCK / 2),
         };
+        // No length of a slice is near the largest number, but a product of two that are not checked yet may be.
+        let has = |len: usize, n: usize, each: usize| n.checked_mul(each).is_some_and(|n| len >= n);
         assert!(
-            n_positions > 0
+            (1..=piece.values.len()).contains(&n_positions)
                 && head_dim.is_multiple_of(BLOCK_POSITIONS)
                 && queries.len() == n_heads * head_dim
-                && piece.keys.len() >= n_padded * row_words
-                && piece.values.len() >= n_positions * row_words
-                && piece.scores.len() >= n_heads * n_padded
+                && has(piece.keys.len(), n_padded, row_words)
+                && has(piece.values.len(), n_positions, row_words)
+                && has(piece.scores.len(), n_heads, n_padded)
                 && piece.out.len() == n_heads * (head_dim + N_EXTRA),
             "the piece has all positions and heads"
         );
         assert!(
             piece.format == KvFormat::F16
                 || head_dim.is_multiple_of(Q8_0_BLOCK)
-                    && quantised.block_elements == Q8_0_BLOCK
-                    && quantised.cols == queries.len(),
+                    && quantised.block_elements() == Q8_0_BLOCK
+                    && quantised.cols() == queries.len(),
             "the queries are quantised in blocks of 32"
         );
         let view = View {
@@ -134,9 +136,9 @@ impl Isa {
             n_positions,
             n_heads,
             queries: queries.as_ptr(),
-            qs: quantised.qs.as_ptr(),
-            q_scales: quantised.scales.as_ptr(),
-            q_sums: quantised.sums32.as_ptr(),
+            qs: quantised.qs().as_ptr(),
+            q_scales: quantised.scales().as_ptr(),
+            q_sums: quantised.sums32().as_ptr(),
             keys: piece.keys.as_ptr(),
             values: piece.values.as_ptr(),
             scores: piece.scores.as_mut_ptr(),

@@ -132,7 +132,7 @@ pub(super) unsafe fn gemv<D: Dot, B: Block>(
     out: *mut f32,
 ) {
     let n_blocks = cols / B::ELEMENTS;
-    debug_assert!(x.qs.len() >= cols, "the activations have all blocks");
+    debug_assert!(x.qs().len() >= cols, "the activations have all blocks");
     debug_assert!(n_blocks > 0, "a row has at least one block");
     // Without this the compiler turns the case of empty rows into a call of memset.
     // SAFETY: the caller's promise.
@@ -167,7 +167,7 @@ pub(super) unsafe fn gemv_f16(
     x: &Activations,
     out: *mut f32,
 ) {
-    debug_assert!(x.floats.len() >= cols, "the activations have all columns");
+    debug_assert!(x.floats().len() >= cols, "the activations have all columns");
     let mut block = weights;
     for group_idx in 0..n_groups {
         let mut sums = [_mm256_setzero_ps(); GROUP_ROWS];
@@ -176,7 +176,7 @@ pub(super) unsafe fn gemv_f16(
         unsafe {
             for col in (0..cols).step_by(8) {
                 prefetch::<2>(block);
-                let x = _mm256_loadu_ps(x.floats.as_ptr().add(col));
+                let x = _mm256_loadu_ps(x.floats().as_ptr().add(col));
                 for (row, sum) in sums.iter_mut().enumerate() {
                     let w = _mm256_cvtph_ps(_mm_loadu_si128(block.add(row * 16).cast()));
                     *sum = _mm256_add_ps(*sum, _mm256_mul_ps(w, x));
@@ -276,9 +276,9 @@ unsafe fn load(at: *const u8) -> __m256i {
 /// - `x` has a block of that index.
 #[inline(always)]
 unsafe fn scale_of(x: &Activations, block_idx: usize) -> f32 {
-    debug_assert!(block_idx < x.scales.len(), "the block exists");
+    debug_assert!(block_idx < x.scales().len(), "the block exists");
     // SAFETY: the caller's promise.
-    unsafe { *x.scales.as_ptr().add(block_idx) }
+    unsafe { *x.scales().as_ptr().add(block_idx) }
 }
 
 /// Sum of the activations of a block of 32.
@@ -287,9 +287,9 @@ unsafe fn scale_of(x: &Activations, block_idx: usize) -> f32 {
 /// - `x` is in blocks of 32 and has one of that index.
 #[inline(always)]
 unsafe fn sum32(x: &Activations, block_idx: usize) -> i32 {
-    debug_assert!(block_idx < x.sums32.len(), "the block exists");
+    debug_assert!(block_idx < x.sums32().len(), "the block exists");
     // SAFETY: the caller's promise.
-    i32::from(unsafe { *x.sums32.as_ptr().add(block_idx) })
+    i32::from(unsafe { *x.sums32().as_ptr().add(block_idx) })
 }
 
 /// Bytes shifted inside 16-bit lanes, to the left by `left` bits or to the right by `-left`; the bits that cross into a

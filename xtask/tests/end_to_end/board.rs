@@ -2,14 +2,63 @@
 //! power and its memory.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::controller::{self, Outcome};
-use crate::sshd::wait_for;
 
 /// A file of the kernel that every network namespace has for itself: what a test changes there changes nothing else.
 pub const SETTING: &str = "/proc/sys/net/ipv4/ip_default_ttl";
+
+/// Waits until `condition` holds; half an hour without it is a hang: the first run also compiles the board programs, and
+/// machines are slow and busy.
+pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(
+            started.elapsed() < Duration::from_secs(1800),
+            "waited in vain until {what}"
+        );
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+/// A suite with a unit that ends when a test lets it: between two kernels stands a program that waits for a file, so that
+/// a run is still going on when the test does something to it, however slow or fast the machine is.
+///
+/// `place` is the folder of that file, as the program's shell reads it: each board has its own.
+pub fn gated_suite(dir: &Path, place: &str, gate_deadline_s: u32) -> String {
+    let program = dir.join("gate.sh");
+    let text = format!(
+        "#!/bin/sh\n: > \"{place}/at-gate\"\n\
+         until [ -e \"{place}/gate-open\" ]; do sleep 0.05; done\necho passed\n"
+    );
+    fs::write(&program, text).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let kernel = |name: &str| {
+        format!(
+            "  - kernel: {name}\n    threads: [1]\n    stream: {{residency: dram, working-set-kib: 16384}}\n    \
+             sampling: {{min-samples: 3, max-samples: 5, budget-ms: 100}}\n    deadline-s: 1800\n"
+        )
+    };
+    let suite = format!(
+        "description: two kernels and a gate between them\nemulated:\n  working-set-kib: 1024\n  \
+         decode-model: qwen2.5-0.5b\n  sampling: {{min-samples: 1, max-samples: 1, budget-ms: 1}}\nunits:\n{}  \
+         - kernel: external\n    threads: [1]\n    deadline-s: {gate_deadline_s}\n    \
+         external: {{program: '{}', output: text}}\n{}",
+        kernel("read"),
+        program.display(),
+        kernel("copy"),
+    );
+    let path = dir.join("gated.yaml");
+    fs::write(&path, suite).unwrap();
+    path.display().to_string()
+}
+
+/// The folder of a board's gate.
+pub const OF_BOARD: &str = "$HOME/..";
 
 /// The network that controllers and boards of one test share.
 pub struct Lab {
@@ -327,6 +376,16 @@ impl<'a> Board<'a> {
                     .is_some_and(|word| mode.is_empty() || word == mode)
         };
         ids.filter(runs).collect()
+    }
+
+    /// Whether a unit of it waits at the gate of [`gated_suite`].
+    pub fn is_at_gate(&self) -> bool {
+        self.dir().join("at-gate").exists()
+    }
+
+    /// Lets units through the gate, from now on.
+    pub fn open_gate(&self) {
+        fs::write(self.dir().join("gate-open"), "").unwrap();
     }
 
     /// Value of [`SETTING`].

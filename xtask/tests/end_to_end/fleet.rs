@@ -3,16 +3,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use serde_json::Value;
 
-use crate::board::{Board, Lab, Oddities, SETTING, run, signal};
+use crate::board::{Board, Lab, OF_BOARD, Oddities, SETTING, gated_suite, run, signal, wait_for};
 use crate::controller::{self, Outcome};
-use crate::sshd::wait_for;
 
-/// A few seconds of measuring.
-const SHORT: [&str; 5] = ["--suite", "quick", "--kernel", "read", "copy"];
+/// A gate that stays closed as long as a test wants.
+const PATIENT_S: u32 = 3600;
 
 /// Messages of one kind in a host's stream so far.
 fn n_messages(dir: &Path, host: &str, kind: &str) -> usize {
@@ -22,10 +21,16 @@ fn n_messages(dir: &Path, host: &str, kind: &str) -> usize {
         .count()
 }
 
-/// Waits until a unit of the board was measured and the next one began.
-fn wait_for_mid_run(lab: &Lab, host: &str) {
-    wait_for("the second unit began", || {
-        n_messages(lab.dir(), host, "unit_ready") >= 2
+/// Starts a run over all of `fleet` with a gate in the middle.
+fn start_gated(lab: &Lab, fleet: &str, args: &[&str]) -> Child {
+    let suite = gated_suite(lab.dir(), OF_BOARD, PATIENT_S);
+    lab.start(fleet, &[&["--suite", &suite], args].concat())
+}
+
+/// Waits until the board's first unit is with the controller and the second one waits at the gate.
+fn wait_for_mid_run(lab: &Lab, board: &Board, host: &str) {
+    wait_for("the second unit waits at the gate", || {
+        n_messages(lab.dir(), host, "unit_end") >= 1 && board.is_at_gate()
     });
 }
 
@@ -45,11 +50,13 @@ fn expect_measured_once(outcome: &Outcome, host: &str) {
             .filter(|message| message["type"] == "unit_end")
             .count();
         assert_eq!(n_ends, 1, "{unit} of {host} ended {n_ends} times");
+        let kind = |kind: &str| of_unit.iter().rposition(|message| message["type"] == kind);
+        // A program has an output instead of samples.
+        let Some(last) = kind("unit_ready") else {
+            assert!(kind("output").is_some(), "{unit} of {host} has no result");
+            continue;
+        };
         // Since its last beginning: 0, 1, 2 ... without a gap.
-        let last = of_unit
-            .iter()
-            .rposition(|message| message["type"] == "unit_ready")
-            .unwrap();
         let samples = of_unit[last..]
             .iter()
             .filter(|message| message["type"] == "sample");
@@ -87,7 +94,9 @@ fn expect_complete(outcome: &Outcome, board: &Board, host: &str) {
 }
 
 fn good(lab: &Lab) -> Board<'_> {
-    Board::up(lab, "good", Oddities::default())
+    let board = Board::up(lab, "good", Oddities::default());
+    board.open_gate();
+    board
 }
 
 fn fleet(boards: &[&Board]) -> String {
@@ -98,9 +107,10 @@ fn fleet(boards: &[&Board]) -> String {
 fn a_cable_that_is_out_for_a_while_costs_nothing() {
     let Some(lab) = Lab::new() else { return };
     let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
-    let child = lab.start(&fleet(&[&good, &board]), &SHORT);
-    wait_for_mid_run(&lab, "board");
+    let child = start_gated(&lab, &fleet(&[&good, &board]), &[]);
+    wait_for_mid_run(&lab, &board, "board");
     board.set_cable(false);
+    board.open_gate();
     wait_for("the controller noticed", || {
         fs::read_to_string(lab.dir().join("stderr")).is_ok_and(|text| text.contains("trying again"))
     });
@@ -116,11 +126,8 @@ fn a_cable_that_is_out_for_a_while_costs_nothing() {
 fn what_a_board_finished_without_its_cable_is_collected_by_a_resumed_run() {
     let Some(lab) = Lab::new() else { return };
     let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
-    let child = lab.start(
-        &fleet(&[&good, &board]),
-        &[&SHORT[..], &["--patience", "1"]].concat(),
-    );
-    wait_for_mid_run(&lab, "board");
+    let child = start_gated(&lab, &fleet(&[&good, &board]), &["--patience", "1"]);
+    wait_for_mid_run(&lab, &board, "board");
     board.set_cable(false);
     let outcome = controller::finish(lab.dir(), child);
     assert_eq!(outcome.code, 8, "{}\n{}", outcome.stderr, outcome.document);
@@ -130,6 +137,7 @@ fn what_a_board_finished_without_its_cable_is_collected_by_a_resumed_run() {
     outcome.expect_reported("board", "cargo xtask restore board");
     expect_complete(&outcome, &good, "good");
     // Alone, the board ends its unit, keeps the result and puts itself back.
+    board.open_gate();
     wait_for("the board is alone", || board.programs("").is_empty());
     assert_eq!((board.setting().as_str(), board.kept()), ("64", 1));
     board.set_cable(true);
@@ -145,9 +153,10 @@ fn what_a_board_finished_without_its_cable_is_collected_by_a_resumed_run() {
 fn a_board_that_is_rebooted_goes_on() {
     let Some(lab) = Lab::new() else { return };
     let (good, mut board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
-    let child = lab.start(&fleet(&[&good, &board]), &SHORT);
-    wait_for_mid_run(&lab, "board");
+    let child = start_gated(&lab, &fleet(&[&good, &board]), &[]);
+    wait_for_mid_run(&lab, &board, "board");
     board.power_off();
+    board.open_gate();
     board.power_on();
     let outcome = controller::finish(lab.dir(), child);
     assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
@@ -165,11 +174,8 @@ fn a_board_that_is_rebooted_goes_on() {
 fn a_board_that_loses_its_power_for_good_keeps_what_was_measured() {
     let Some(lab) = Lab::new() else { return };
     let (good, mut board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
-    let child = lab.start(
-        &fleet(&[&good, &board]),
-        &[&SHORT[..], &["--patience", "1"]].concat(),
-    );
-    wait_for_mid_run(&lab, "board");
+    let child = start_gated(&lab, &fleet(&[&good, &board]), &["--patience", "1"]);
+    wait_for_mid_run(&lab, &board, "board");
     board.power_off();
     let outcome = controller::finish(lab.dir(), child);
     assert_eq!(outcome.code, 8, "{}\n{}", outcome.stderr, outcome.document);
@@ -182,10 +188,11 @@ fn a_board_that_loses_its_power_for_good_keeps_what_was_measured() {
 fn a_killed_ssh_session_costs_nothing() {
     let Some(lab) = Lab::new() else { return };
     let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
-    let child = lab.start(&fleet(&[&good, &board]), &SHORT);
-    wait_for_mid_run(&lab, "board");
+    let child = start_gated(&lab, &fleet(&[&good, &board]), &[]);
+    wait_for_mid_run(&lab, &board, "board");
     // All but the daemon itself, which is the first process.
     board.shell("for p in /proc/[0-9]*; do p=${p#/proc/}; case $p in 1) ;; *) grep -qs '^Name:.sshd' /proc/$p/status && kill -KILL $p;; esac; done; true");
+    board.open_gate();
     let outcome = controller::finish(lab.dir(), child);
     assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
     assert!(
@@ -215,7 +222,7 @@ fn an_upload_that_is_cut_off_begins_again() {
     let Some(lab) = Lab::new() else { return };
     let board = Board::up(&lab, "board", Oddities::default());
     let limit = format!(
-        "qdisc add dev {} root tbf rate 4mbit burst 32kb latency 400ms",
+        "qdisc add dev {} root tbf rate 1mbit burst 32kb latency 400ms",
         board.link()
     );
     run(lab.command("tc").args(limit.split(' ')));
@@ -290,11 +297,10 @@ fn a_read_only_home_is_stepped_over() {
 fn a_unit_that_hangs_is_ended_at_its_deadline() {
     let Some(lab) = Lab::new() else { return };
     let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
-    let child = lab.start(
-        &fleet(&[&good, &board]),
-        &["--suite", "smoke", "--kernel", "read", "decode"],
-    );
-    wait_for("a unit runs", || !board.programs("unit").is_empty());
+    // Its deadline has to pass.
+    let suite = gated_suite(lab.dir(), OF_BOARD, 30);
+    let child = lab.start(&fleet(&[&good, &board]), &["--suite", &suite]);
+    wait_for_mid_run(&lab, &board, "board");
     for id in board.programs("unit") {
         signal("-STOP", id);
     }
@@ -324,8 +330,8 @@ fn a_unit_that_hangs_is_ended_at_its_deadline() {
 fn a_unit_that_crashes_costs_that_unit() {
     let Some(lab) = Lab::new() else { return };
     let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
-    let child = lab.start(&fleet(&[&good, &board]), &SHORT);
-    wait_for("a unit runs", || !board.programs("unit").is_empty());
+    let child = start_gated(&lab, &fleet(&[&good, &board]), &[]);
+    wait_for_mid_run(&lab, &board, "board");
     for id in board.programs("unit") {
         signal("-ABRT", id);
     }
@@ -379,8 +385,8 @@ fn a_board_without_enough_memory_says_so() {
 fn two_controllers_take_turns() {
     let Some(lab) = Lab::new() else { return };
     let board = Board::up(&lab, "board", Oddities::default());
-    let first = lab.start(&fleet(&[&board]), &SHORT);
-    wait_for_mid_run(&lab, "board");
+    let first = start_gated(&lab, &fleet(&[&board]), &[]);
+    wait_for_mid_run(&lab, &board, "board");
     let second_dir = lab.dir().join("second");
     fs::create_dir(&second_dir).unwrap();
     let mut command = lab.command(env!("CARGO_BIN_EXE_xtask"));
@@ -390,6 +396,11 @@ fn two_controllers_take_turns() {
         &fleet(&[&board]),
         &["--suite", "smoke", "--kernel", "read"],
     );
+    wait_for("the second waits for the first", || {
+        fs::read_to_string(second_dir.join("stderr"))
+            .is_ok_and(|text| text.contains("the board is in use by"))
+    });
+    board.open_gate();
     let second = controller::finish(&second_dir, second);
     let first = controller::finish(lab.dir(), first);
     assert_eq!(
@@ -437,21 +448,31 @@ fn a_supervisor_that_hangs_beyond_its_lease_is_ended() {
         .next()
         .unwrap()
         .path();
-    // It has the board for a second, and stops there.
     let mut request: Value = serde_json::from_str(&first.read("hosts/board/request.json")).unwrap();
     request["run_id"] = "hung".into();
     request["attempt"] = 1.into();
-    request["deadline_ms"] = 1000.into();
+    let mut unit = request["units"][0].take();
+    unit["kernel"] = "external".into();
+    unit["deadline_ms"] = 3_600_000.into();
+    unit["job"] =
+        serde_json::json!({"external": {"program": "sleep", "args": ["3600"], "format": "text"}});
+    request["units"] = serde_json::json!([unit]);
+    request["deadline_ms"] = 3_600_000.into();
     fs::write(board.dir().join("hung.json"), format!("{request}\n")).unwrap();
     let d = board.dir().display().to_string();
     board.shell(&format!(
-        "((cat {d}/hung.json; sleep 60) | {} supervise) > {d}/hung.out 2>&1 &",
+        "((cat {d}/hung.json; sleep 3600) | {} supervise) > {d}/hung.out 2>&1 &",
         program.display()
     ));
     wait_for("it has the board", || !board.programs("unit").is_empty());
     for id in board.programs("supervise") {
         signal("-STOP", id);
     }
+    // Its lease ended while it hung.
+    let lock = "/dev/shm/memwall-board.lock";
+    board.shell(&format!(
+        r#"text=$(sed 's/"expires_s":[0-9]*/"expires_s":0/' {lock}); printf %s "$text" > {lock}"#
+    ));
     let outcome = lab.run(&fleet(&[&board]), &["--suite", "smoke", "--kernel", "read"]);
     assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
     let stream = outcome.read("hosts/board/stream.jsonl");
@@ -475,7 +496,7 @@ fn a_stray_process_is_ended() {
         .unwrap()
         .path();
     board.shell(&format!(
-        "(sleep 600 | sh -c '{} unit $$; :') > /dev/null 2>&1 &",
+        "(sleep 3600 | sh -c '{} unit $$; :') > /dev/null 2>&1 &",
         program.display()
     ));
     wait_for("the stray process runs", || {
@@ -495,10 +516,11 @@ fn a_stray_process_is_ended() {
 fn a_setting_that_cannot_be_put_back_is_the_loudest_failure() {
     let Some(lab) = Lab::new() else { return };
     let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
-    let child = lab.start(&fleet(&[&good, &board]), &SHORT);
-    wait_for_mid_run(&lab, "board");
+    let child = start_gated(&lab, &fleet(&[&good, &board]), &[]);
+    wait_for_mid_run(&lab, &board, "board");
     // From now on the setting is a file that nobody may write.
     board.shell(&format!("echo 65 > /dev/shm/stuck; mount --bind /dev/shm/stuck {SETTING}; mount -o remount,bind,ro {SETTING}"));
+    board.open_gate();
     let outcome = controller::finish(lab.dir(), child);
     assert_eq!(outcome.code, 8, "{}\n{}", outcome.stderr, outcome.document);
     outcome.expect_reported("board", "not known to be put back");
@@ -522,8 +544,8 @@ fn a_setting_that_cannot_be_put_back_is_the_loudest_failure() {
 fn an_interrupted_run_leaves_the_board_as_it_was() {
     let Some(lab) = Lab::new() else { return };
     let board = Board::up(&lab, "board", Oddities::default());
-    let child = lab.start(&fleet(&[&board]), &SHORT);
-    wait_for_mid_run(&lab, "board");
+    let child = start_gated(&lab, &fleet(&[&board]), &[]);
+    wait_for_mid_run(&lab, &board, "board");
     assert_eq!(board.setting(), "65");
     signal("-INT", child.id());
     let outcome = controller::finish(lab.dir(), child);

@@ -24,6 +24,7 @@ mod history;
 mod interop;
 mod lab;
 mod logins;
+mod orphans;
 mod pages;
 mod plan;
 mod replay;

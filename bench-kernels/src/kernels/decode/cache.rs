@@ -208,8 +208,8 @@ impl Store {
             KvFormat::Q8_0 => {
                 isa.quantise(&mut self.quantised, elements);
                 let parts = block.chunks_exact_mut(KEY_WORDS);
-                let quantised = self.quantised.qs.chunks_exact(Q8_0_BLOCK);
-                for ((part, qs), scale) in parts.zip(quantised).zip(&self.quantised.scales) {
+                let quantised = self.quantised.qs().chunks_exact(Q8_0_BLOCK);
+                for ((part, qs), scale) in parts.zip(quantised).zip(self.quantised.scales()) {
                     part[lane] = numeric::f32_to_f16(*scale);
                     for (idx, qs) in qs.as_chunks::<2>().0.iter().enumerate() {
                         let at = idx / 2 * BLOCK_POSITIONS * 2 + lane * 2 + idx % 2;
@@ -231,14 +231,14 @@ impl Store {
                 .for_each(|(half, element)| *half = numeric::f32_to_f16(*element)),
             KvFormat::Q8_0 => {
                 isa.quantise(&mut self.quantised, elements);
-                let (scales, pairs) = row.split_at_mut(self.quantised.scales.len());
+                let (scales, pairs) = row.split_at_mut(self.quantised.scales().len());
                 scales
                     .iter_mut()
-                    .zip(&self.quantised.scales)
+                    .zip(self.quantised.scales())
                     .for_each(|(half, scale)| *half = numeric::f32_to_f16(*scale));
                 pairs
                     .iter_mut()
-                    .zip(self.quantised.qs.as_chunks::<2>().0)
+                    .zip(self.quantised.qs().as_chunks::<2>().0)
                     // A plain loop is a copy of bytes, and would become a call of memcpy.
                     .for_each(|(pair, qs)| {
                         *pair = black_box(u16::from_le_bytes(qs.map(|q| q as u8)))

@@ -256,8 +256,8 @@ impl Turn<'_> {
         for activations in activations {
             let wanted = matrices
                 .clone()
-                .any(|matrix| matrix.format.activation_block() == activations.block_elements);
-            if wanted && activations.cols == x.len() {
+                .any(|matrix| matrix.format.activation_block() == activations.block_elements());
+            if wanted && activations.cols() == x.len() {
                 self.isa.quantise(activations, x);
             }
         }
@@ -321,7 +321,9 @@ impl Turn<'_> {
         let weights = &part[groups.start * group_bytes..groups.end * group_bytes];
         let input = activations
             .iter()
-            .find(|x| x.cols == matrix.cols && x.block_elements == matrix.format.activation_block())
+            .find(|x| {
+                x.cols() == matrix.cols && x.block_elements() == matrix.format.activation_block()
+            })
             .expect("the plan lists the input shape of every matrix");
         self.isa
             .gemv(matrix.format, weights, matrix.cols, input, out);

@@ -212,7 +212,7 @@ unsafe fn gemv<D: RowDot, B: Block>(
     out: *mut f32,
 ) {
     let n_blocks = cols / B::ELEMENTS;
-    debug_assert!(x.qs.len() >= cols, "the activations have all blocks");
+    debug_assert!(x.qs().len() >= cols, "the activations have all blocks");
     debug_assert!(n_blocks > 0, "a row has at least one block");
     // Without this the compiler turns the case of empty rows into a call of memset.
     // SAFETY: the caller's promise.
@@ -247,7 +247,7 @@ unsafe fn gemv_f16(
     x: &Activations,
     out: *mut f32,
 ) {
-    debug_assert!(x.floats.len() >= cols, "the activations have all columns");
+    debug_assert!(x.floats().len() >= cols, "the activations have all columns");
     let mut block = weights;
     for group_idx in 0..n_groups {
         let mut sums = [[vdupq_n_f32(0.0); 2]; GROUP_ROWS];
@@ -256,7 +256,7 @@ unsafe fn gemv_f16(
         unsafe {
             for col in (0..cols).step_by(8) {
                 prefetch::<2>(block);
-                let x = x.floats.as_ptr().add(col);
+                let x = x.floats().as_ptr().add(col);
                 let x = [vld1q_f32(x), vld1q_f32(x.add(4))];
                 for (row, sums) in sums.iter_mut().enumerate() {
                     for half in 0..2 {
@@ -342,9 +342,9 @@ unsafe fn shifted(bytes: uint8x16_t, left: i8) -> uint8x16_t {
 /// - `x` has a block of that index.
 #[inline(always)]
 unsafe fn scale_of(x: &Activations, block_idx: usize) -> f32 {
-    debug_assert!(block_idx < x.scales.len(), "the block exists");
+    debug_assert!(block_idx < x.scales().len(), "the block exists");
     // SAFETY: the caller's promise.
-    unsafe { *x.scales.as_ptr().add(block_idx) }
+    unsafe { *x.scales().as_ptr().add(block_idx) }
 }
 
 /// Sum of the activations of a block of 32.
@@ -353,9 +353,9 @@ unsafe fn scale_of(x: &Activations, block_idx: usize) -> f32 {
 /// - `x` is in blocks of 32 and has one of that index.
 #[inline(always)]
 unsafe fn sum32(x: &Activations, block_idx: usize) -> i32 {
-    debug_assert!(block_idx < x.sums32.len(), "the block exists");
+    debug_assert!(block_idx < x.sums32().len(), "the block exists");
     // SAFETY: the caller's promise.
-    i32::from(unsafe { *x.sums32.as_ptr().add(block_idx) })
+    i32::from(unsafe { *x.sums32().as_ptr().add(block_idx) })
 }
 
 /// # Safety

@@ -67,8 +67,8 @@ impl Block for Q2K {
             let (mut products, mut minima) = (_mm256_setzero_si256(), _mm256_setzero_si256());
             for half in 0..2 {
                 prefetch::<6>(block.add(half * 336));
-                let q = x.qs.as_ptr().add(block_idx * 256 + half * 128);
-                let sums16 = x.sums16.as_ptr().add(block_idx * 16 + half * 8);
+                let q = x.qs().as_ptr().add(block_idx * 256 + half * 128);
+                let sums16 = x.sums16().as_ptr().add(block_idx * 16 + half * 8);
                 let mut scales = [[_mm256_setzero_si256(); 2]; 4];
                 for (run, scales) in scales.iter_mut().enumerate() {
                     let pairs = paired(block.add(32 + (half * 4 + run) * 16));
@@ -136,8 +136,8 @@ unsafe fn q3_k_half<D: Dot, const HALF: usize>(
     // SAFETY: all offsets lie inside the block, the activations have 16 sums for it: the caller's promise.
     unsafe {
         prefetch::<7>(block.add(HALF * 440));
-        let q = x.qs.as_ptr().add(block_idx * 256 + HALF * 128);
-        let sums16 = x.sums16.as_ptr().add(block_idx * 16 + HALF * 8);
+        let q = x.qs().as_ptr().add(block_idx * 256 + HALF * 128);
+        let sums16 = x.sums16().as_ptr().add(block_idx * 16 + HALF * 8);
         let (mut products, mut offsets) = (_mm256_setzero_si256(), _mm256_setzero_si256());
         let mut scales = [[_mm256_setzero_si256(); 2]; 4];
         for (run, scales) in scales.iter_mut().enumerate() {
@@ -259,8 +259,8 @@ unsafe fn k_step<D: Dot, const FIFTH: bool, const STEP: usize>(
 ) -> [__m256i; 2] {
     // SAFETY: all offsets lie inside the block, the activations have 8 sums for it: the caller's promise.
     unsafe {
-        let q = x.qs.as_ptr().add(block_idx * 256 + STEP * 64);
-        let sums32 = x.sums32.as_ptr().add(block_idx * 8 + STEP * 2);
+        let q = x.qs().as_ptr().add(block_idx * 256 + STEP * 64);
+        let sums32 = x.sums32().as_ptr().add(block_idx * 8 + STEP * 2);
         let bytes = paired(block.add(32 + STEP * 16));
         let high = shifted(
             paired(block.add(96 + STEP % 2 * 16)),
@@ -364,8 +364,8 @@ impl Block for Q6K {
     ) -> __m256 {
         // SAFETY: all offsets lie inside the block: the caller's promise.
         unsafe {
-            let q = x.qs.as_ptr().add(block_idx * 256);
-            let sums16 = x.sums16.as_ptr().add(block_idx * 16);
+            let q = x.qs().as_ptr().add(block_idx * 256);
+            let sums16 = x.sums16().as_ptr().add(block_idx * 16);
             let (low, high) = (block.add(144), block.add(144 + 1024));
             let (low_mask, high_mask) = (_mm256_set1_epi8(15), _mm256_set1_epi8(0x30));
             let mut products = _mm256_setzero_si256();

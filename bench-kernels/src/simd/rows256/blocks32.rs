@@ -23,7 +23,7 @@ impl Block for Q4_0 {
         // SAFETY: all offsets lie inside the block: the caller's promise.
         unsafe {
             prefetch::<2>(block);
-            let q = x.qs.as_ptr().add(block_idx * 32);
+            let q = x.qs().as_ptr().add(block_idx * 32);
             let (mut low, mut high) = (_mm256_setzero_si256(), _mm256_setzero_si256());
             for chunk_idx in 0..4 {
                 let bytes = load(block.add(16 + chunk_idx * 32));
@@ -56,7 +56,7 @@ impl Block for Q8_0 {
         // SAFETY: all offsets lie inside the block: the caller's promise.
         unsafe {
             prefetch::<4>(block);
-            let q = x.qs.as_ptr().add(block_idx * 32);
+            let q = x.qs().as_ptr().add(block_idx * 32);
             let mut products = _mm256_set1_epi32(-D::SIGNED_OFFSET * sum32(x, block_idx));
             for chunk_idx in 0..8 {
                 let w = load(block.add(16 + chunk_idx * 32));
@@ -84,7 +84,7 @@ impl Block for Q5_0 {
         // SAFETY: all offsets lie inside the block: the caller's promise.
         unsafe {
             prefetch::<3>(block);
-            let q = x.qs.as_ptr().add(block_idx * 32);
+            let q = x.qs().as_ptr().add(block_idx * 32);
             let (mask, fifth_mask) = (_mm256_set1_epi8(15), _mm256_set1_epi8(16));
             let fifth = load(block.add(16));
             let (mut low, mut high) = (_mm256_setzero_si256(), _mm256_setzero_si256());
@@ -125,7 +125,7 @@ impl Block for Iq4Nl {
         // SAFETY: all offsets lie inside the block: the caller's promise; the table has 16 bytes.
         unsafe {
             prefetch::<2>(block);
-            let q = x.qs.as_ptr().add(block_idx * 32);
+            let q = x.qs().as_ptr().add(block_idx * 32);
             let table = _mm_loadu_si128(IQ4_NL_VALUES.as_ptr().cast());
             let table = _mm256_broadcastsi128_si256(table);
             let mask = _mm256_set1_epi8(15);

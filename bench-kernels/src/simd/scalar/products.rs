@@ -74,7 +74,7 @@ unsafe fn gemv_f16(
     for group_idx in 0..n_groups {
         for row in 0..GROUP_ROWS {
             let mut sums = [0.0f32; LANES];
-            for (block_idx, x) in x.floats[..cols].chunks_exact(LANES).enumerate() {
+            for (block_idx, x) in x.floats()[..cols].chunks_exact(LANES).enumerate() {
                 let at = ((group_idx * cols / LANES + block_idx) * GROUP_ROWS + row) * LANES * 2;
                 // SAFETY: the caller's promise.
                 let halves = unsafe { std::slice::from_raw_parts(weights.add(at), LANES * 2) };
@@ -169,10 +169,10 @@ impl Block for Q4_0 {
     const GROUP_BYTES: usize = 144;
 
     fn add(sums: &mut [f32; GROUP_ROWS], block: &[u8], x: &Activations, block_idx: usize) {
-        let qs = &x.qs[block_idx * 32..][..32];
-        let offset = 8 * i32::from(x.sums32[block_idx]);
+        let qs = &x.qs()[block_idx * 32..][..32];
+        let offset = 8 * i32::from(x.sums32()[block_idx]);
         let products = nibble_products(block, 16, qs, offset, |_, _, q| i32::from(q));
-        add_terms(sums, block, x.scales[block_idx], &products);
+        add_terms(sums, block, x.scales()[block_idx], &products);
     }
 }
 
@@ -184,13 +184,13 @@ impl Block for Q5_0 {
     const GROUP_BYTES: usize = 176;
 
     fn add(sums: &mut [f32; GROUP_ROWS], block: &[u8], x: &Activations, block_idx: usize) {
-        let qs = &x.qs[block_idx * 32..][..32];
+        let qs = &x.qs()[block_idx * 32..][..32];
         let fifth = &block[16..48];
-        let offset = 16 * i32::from(x.sums32[block_idx]);
+        let offset = 16 * i32::from(x.sums32()[block_idx]);
         let products = nibble_products(block, 48, qs, offset, |lane, chunk, q| {
             i32::from(q | (fifth[lane] >> chunk & 1) << 4)
         });
-        add_terms(sums, block, x.scales[block_idx], &products);
+        add_terms(sums, block, x.scales()[block_idx], &products);
     }
 }
 
@@ -202,12 +202,12 @@ impl Block for Q8_0 {
     const GROUP_BYTES: usize = 272;
 
     fn add(sums: &mut [f32; GROUP_ROWS], block: &[u8], x: &Activations, block_idx: usize) {
-        let qs = &x.qs[block_idx * 32..][..32];
+        let qs = &x.qs()[block_idx * 32..][..32];
         let mut products = [0; GROUP_ROWS];
         for (vector, qs) in block[16..].chunks_exact(32).zip(qs.chunks_exact(4)) {
             add_chunk(&mut products, vector, qs, |_, byte| i32::from(byte as i8));
         }
-        add_terms(sums, block, x.scales[block_idx], &products);
+        add_terms(sums, block, x.scales()[block_idx], &products);
     }
 }
 
@@ -219,11 +219,11 @@ impl Block for Iq4Nl {
     const GROUP_BYTES: usize = 144;
 
     fn add(sums: &mut [f32; GROUP_ROWS], block: &[u8], x: &Activations, block_idx: usize) {
-        let qs = &x.qs[block_idx * 32..][..32];
+        let qs = &x.qs()[block_idx * 32..][..32];
         let products = nibble_products(block, 16, qs, 0, |_, _, q| {
             i32::from(IQ4_NL_VALUES[usize::from(q)])
         });
-        add_terms(sums, block, x.scales[block_idx], &products);
+        add_terms(sums, block, x.scales()[block_idx], &products);
     }
 }
 
@@ -241,8 +241,8 @@ impl Block for Q2K {
     const GROUP_BYTES: usize = 672;
 
     fn add(sums: &mut [f32; GROUP_ROWS], block: &[u8], x: &Activations, block_idx: usize) {
-        let qs = &x.qs[block_idx * 256..][..256];
-        let sums16 = &x.sums16[block_idx * 16..][..16];
+        let qs = &x.qs()[block_idx * 256..][..256];
+        let sums16 = &x.sums16()[block_idx * 16..][..16];
         let (scales, vectors) = block[32..].split_at(128);
         let (mut products, mut minima) = ([0; GROUP_ROWS], [0; GROUP_ROWS]);
         for (sub_block, x_sum) in sums16.iter().enumerate() {
@@ -258,8 +258,8 @@ impl Block for Q2K {
             let x_sum = [i32::from(*x_sum); GROUP_ROWS];
             add_scaled(&mut minima, &x_sum, |row| i32::from(scale(row) >> 4));
         }
-        add_terms(sums, block, x.scales[block_idx], &products);
-        subtract_terms(sums, &block[16..], x.scales[block_idx], &minima);
+        add_terms(sums, block, x.scales()[block_idx], &products);
+        subtract_terms(sums, &block[16..], x.scales()[block_idx], &minima);
     }
 }
 
@@ -271,7 +271,7 @@ impl Block for Q3K {
     const GROUP_BYTES: usize = 880;
 
     fn add(sums: &mut [f32; GROUP_ROWS], block: &[u8], x: &Activations, block_idx: usize) {
-        let qs = &x.qs[block_idx * 256..][..256];
+        let qs = &x.qs()[block_idx * 256..][..256];
         let (scales, vectors) = block[16..].split_at(96);
         let (third, low) = vectors.split_at(256);
         let mut products = [0; GROUP_ROWS];
@@ -291,7 +291,7 @@ impl Block for Q3K {
                 i32::from(low | high << 4) - 32
             });
         }
-        add_terms(sums, block, x.scales[block_idx], &products);
+        add_terms(sums, block, x.scales()[block_idx], &products);
     }
 }
 
@@ -332,8 +332,8 @@ fn add_k(
     block_idx: usize,
     high: impl Fn(usize, usize) -> u8,
 ) {
-    let qs = &x.qs[block_idx * 256..][..256];
-    let sums32 = &x.sums32[block_idx * 8..][..8];
+    let qs = &x.qs()[block_idx * 256..][..256];
+    let sums32 = &x.sums32()[block_idx * 8..][..8];
     let (scales, high_minima) = block[32..128].split_at(64);
     let (mut products, mut minima) = ([0; GROUP_ROWS], [0; GROUP_ROWS]);
     for (sub_block, x_sum) in sums32.iter().enumerate() {
@@ -352,8 +352,8 @@ fn add_k(
             i32::from(scale(row) >> 6 | high << 2)
         });
     }
-    add_terms(sums, block, x.scales[block_idx], &products);
-    subtract_terms(sums, &block[16..], x.scales[block_idx], &minima);
+    add_terms(sums, block, x.scales()[block_idx], &products);
+    subtract_terms(sums, &block[16..], x.scales()[block_idx], &minima);
 }
 
 /// `y[r] += d[r] * x.scale * sum over 16 sub-blocks s of sc[s][r] * sum((q - 32) * x.q)`.
@@ -364,7 +364,7 @@ impl Block for Q6K {
     const GROUP_BYTES: usize = 1680;
 
     fn add(sums: &mut [f32; GROUP_ROWS], block: &[u8], x: &Activations, block_idx: usize) {
-        let qs = &x.qs[block_idx * 256..][..256];
+        let qs = &x.qs()[block_idx * 256..][..256];
         let (scales, rest) = block[16..].split_at(128);
         let (low, high) = rest.split_at(1024);
         let mut products = [0; GROUP_ROWS];
@@ -381,6 +381,6 @@ impl Block for Q6K {
             let scales = &scales[sub_block * GROUP_ROWS..][..GROUP_ROWS];
             add_scaled(&mut products, &sum, |row| i32::from(scales[row] as i8));
         }
-        add_terms(sums, block, x.scales[block_idx], &products);
+        add_terms(sums, block, x.scales()[block_idx], &products);
     }
 }

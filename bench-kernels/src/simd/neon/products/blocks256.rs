@@ -101,8 +101,8 @@ impl Block for Q2K {
             let (mut products, mut minima) = ([vdupq_n_s32(0); 2], [vdupq_n_s32(0); 2]);
             for half in 0..2 {
                 prefetch::<6>(block.add(half * 336));
-                let q = x.qs.as_ptr().add(block_idx * 256 + half * 128);
-                let sums16 = x.sums16.as_ptr().add(block_idx * 16 + half * 8);
+                let q = x.qs().as_ptr().add(block_idx * 256 + half * 128);
+                let sums16 = x.sums16().as_ptr().add(block_idx * 16 + half * 8);
                 for run in 0..4 {
                     let pairs = paired(block.add(32 + (half * 4 + run) * 16));
                     let vectors = block.add(160 + half * 256);
@@ -149,8 +149,8 @@ impl Block for Q3K {
             let (mut products, mut offsets) = ([vdupq_n_s32(0); 2], [vdupq_n_s32(0); 2]);
             for half in 0..2 {
                 prefetch::<7>(block.add(half * 440));
-                let q = x.qs.as_ptr().add(block_idx * 256 + half * 128);
-                let sums16 = x.sums16.as_ptr().add(block_idx * 16 + half * 8);
+                let q = x.qs().as_ptr().add(block_idx * 256 + half * 128);
+                let sums16 = x.sums16().as_ptr().add(block_idx * 16 + half * 8);
                 for run in 0..4 {
                     let low_scales = paired(block.add(16 + run * 16));
                     let high_scales = paired(block.add(80 + run % 2 * 16));
@@ -241,8 +241,8 @@ unsafe fn add_k<D: RowDot, const FIFTH: bool>(
     unsafe {
         let (mut products, mut minima) = ([vdupq_n_s32(0); 2], [vdupq_n_s32(0); 2]);
         for step in 0..4 {
-            let q = x.qs.as_ptr().add(block_idx * 256 + step * 64);
-            let sums32 = x.sums32.as_ptr().add(block_idx * 8 + step * 2);
+            let q = x.qs().as_ptr().add(block_idx * 256 + step * 64);
+            let sums32 = x.sums32().as_ptr().add(block_idx * 8 + step * 2);
             let bytes = paired(block.add(32 + step * 16));
             let high_minima = paired(block.add(96 + step % 2 * 16));
             let vectors = if FIFTH {
@@ -318,7 +318,7 @@ impl Block for Q6K {
     ) {
         // SAFETY: all offsets lie inside the block, the activations have all sums for it: the caller's promise.
         unsafe {
-            let q = x.qs.as_ptr().add(block_idx * 256);
+            let q = x.qs().as_ptr().add(block_idx * 256);
             let mut products = [vdupq_n_s32(0); 2];
             for step in 0..4 {
                 prefetch::<7>(block.add(step * 420));

@@ -25,7 +25,7 @@ impl Block for Q4_0 {
         // SAFETY: all offsets lie inside the block: the caller's promise.
         unsafe {
             prefetch::<2>(block);
-            let q = x.qs.as_ptr().add(block_idx * 32);
+            let q = x.qs().as_ptr().add(block_idx * 32);
             let mut products = [vdupq_n_s32(-8 * sum32(x, block_idx)); 2];
             for (half, product) in products.iter_mut().enumerate() {
                 let [low, high] = nibbles(load4(block.add(16), half));
@@ -54,7 +54,7 @@ impl Block for Q5_0 {
         // SAFETY: all offsets lie inside the block: the caller's promise.
         unsafe {
             prefetch::<3>(block);
-            let q = x.qs.as_ptr().add(block_idx * 32);
+            let q = x.qs().as_ptr().add(block_idx * 32);
             let mut products = [vdupq_n_s32(-16 * sum32(x, block_idx)); 2];
             for (half, product) in products.iter_mut().enumerate() {
                 let fifth = [vld1q_u8(block.add(16 + half * 16)); 4];
@@ -86,7 +86,7 @@ impl Block for Q8_0 {
         // SAFETY: all offsets lie inside the block: the caller's promise.
         unsafe {
             prefetch::<4>(block);
-            let q = x.qs.as_ptr().add(block_idx * 32);
+            let q = x.qs().as_ptr().add(block_idx * 32);
             let mut products = [vdupq_n_s32(0); 2];
             for (half, product) in products.iter_mut().enumerate() {
                 let (first, second) = (load4(block.add(16), half), load4(block.add(144), half));
@@ -115,7 +115,7 @@ impl Block for Iq4Nl {
         // SAFETY: all offsets lie inside the block: the caller's promise; the table has 16 bytes.
         unsafe {
             prefetch::<2>(block);
-            let q = x.qs.as_ptr().add(block_idx * 32);
+            let q = x.qs().as_ptr().add(block_idx * 32);
             let table = vld1q_s8(IQ4_NL_VALUES.as_ptr());
             let mut products = [vdupq_n_s32(0); 2];
             for (half, product) in products.iter_mut().enumerate() {
