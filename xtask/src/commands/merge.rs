@@ -49,6 +49,7 @@ pub fn merge(global: &Global, args: &MergeArgs) -> anyhow::Result<u8> {
     let dir = write(global, args.output.as_deref(), &merged)?;
     let written = report::write_new(&dir, global.history_of(&dir).as_deref())?;
     super::history::warn(&written.history_problems);
+    super::history::warn(&written.failures);
     let data = run_dir::read(&dir)?;
     let plan: Option<PlanRecord> =
         (merged.get("plan.json")).and_then(|bytes| serde_json::from_slice(bytes).ok());
@@ -61,6 +62,7 @@ pub fn merge(global: &Global, args: &MergeArgs) -> anyhow::Result<u8> {
         .map(|(host, row)| (host.record.clone(), row.counts()))
         .collect();
     let code = run::exit_code(written.has_invalid_host, &data.manifest, &results);
+    let code = super::report::code_of(&written, code);
     let missing = merge::missing_shards(&data.manifest);
     let printed = Printed {
         data: &data,
@@ -81,10 +83,7 @@ fn read_parts(dirs: &[PathBuf]) -> anyhow::Result<Vec<Part>> {
     let mut problems = Vec::new();
     let mut parts = Vec::new();
     for dir in dirs {
-        match fs::read_dir(dir)
-            .context("cannot be read")
-            .and_then(|_| files::read_files(dir))
-        {
+        match files::read_files(dir) {
             Ok(files) => parts.push(Part {
                 name: dir.display().to_string(),
                 files,
