@@ -185,8 +185,8 @@ fn prior(dir: &Path, data: HostData) -> anyhow::Result<Prior> {
 
 fn counts(data: &HostData) -> UnitCounts {
     let count = |status| {
-        let ends = data.units.iter().filter_map(|unit| unit.end.as_ref());
-        ends.filter(|end| end.status == status).count() as u32
+        let ends = data.units.iter().filter_map(|unit| unit.ended());
+        ends.filter(|ended| *ended == status).count() as u32
     };
     UnitCounts {
         n_ok: count(UnitStatus::Ok),

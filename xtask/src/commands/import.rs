@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use bench_inventory::foreign;
+use bench_reports::format::foreign;
 use bench_reports::import::{self, Imported, Tool};
 use bench_reports::run_dir::files::{self, FILE_LIST, FileList, sha256};
 use bench_reports::run_dir::imports::{self, Addition, ImportRecord};
@@ -117,10 +117,11 @@ fn print_file(file: &Checked) {
     };
     println!(
         "{}: {figures} of {}",
-        file.record.original_name, file.record.tool
+        foreign(&file.record.original_name),
+        file.record.tool
     );
     for remark in &file.imported.remarks {
-        println!("  {remark}");
+        println!("  {}", foreign(remark));
     }
 }
 
@@ -164,7 +165,7 @@ fn check_all(args: &ImportArgs) -> anyhow::Result<Vec<Checked>> {
 }
 
 fn check(path: &Path, args: &ImportArgs, now: &str) -> Result<Checked, String> {
-    let content = foreign::read(path, import::MAX_BYTES as u64);
+    let content = bench_inventory::foreign::read(path, import::MAX_BYTES as u64);
     let content = content.map_err(|error| format!("cannot be read: {error}"))?;
     let text = String::from_utf8_lossy(&content);
     let tool = args.tool.or_else(|| import::detect(&text)).ok_or_else(|| {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bench_protocol::UnitStatus;
+use bench_reports::format::foreign;
 use bench_reports::report;
 use bench_reports::run_dir::files::{self, RunFiles};
 use bench_reports::run_dir::merge::{self, Part};
@@ -155,8 +156,7 @@ struct Row {
 const MISSING: &str = "missing";
 
 fn row(host: &HostData, plan: Option<&PlanRecord>) -> Row {
-    let ended =
-        |unit: &run_dir::UnitData| unit.end.as_ref().map_or(MISSING, |end| end.status.name());
+    let ended = |unit: &run_dir::UnitData| unit.ended().map_or(MISSING, UnitStatus::name);
     let mut units: BTreeMap<String, &'static str> = (host.units.iter())
         .map(|unit| (unit.unit.clone(), ended(unit)))
         .collect();
@@ -243,7 +243,7 @@ impl Printed<'_> {
         for row in self.rows {
             let counts = ["ok", "failed", "skipped", MISSING].map(|how| row.count(how).to_string());
             let mut cells = vec![
-                row.host.clone(),
+                foreign(&row.host),
                 row.status.name().to_owned(),
                 row.units.len().to_string(),
             ];
@@ -256,7 +256,8 @@ impl Printed<'_> {
                 let units = row.units.iter().filter(|(_, ended)| **ended == how);
                 let units: Vec<&str> = units.map(|(unit, _)| unit.as_str()).collect();
                 if !units.is_empty() {
-                    println!("host `{}`, {how}: {}", row.host, units.join(", "));
+                    let units = foreign(&units.join(", "));
+                    println!("host `{}`, {how}: {units}", foreign(&row.host));
                 }
             }
         }
@@ -271,7 +272,7 @@ impl Printed<'_> {
                 if hosts.is_empty() {
                     "none".to_owned()
                 } else {
-                    hosts.join(", ")
+                    foreign(&hosts.join(", "))
                 }
             );
         }
