@@ -200,6 +200,25 @@ impl Folder {
         Ok(())
     }
 
+    /// Opens a file in this folder to lock it, and makes it where it is missing; its content stays.
+    ///
+    /// # Errors
+    /// When it cannot be opened or made, or is a link or anything else than a regular file.
+    pub fn open_lock(&self, name: &str) -> io::Result<File> {
+        let (folder, name) = self.parent_of(name)?;
+        if let Some(kind) = folder.kind_of(name)? {
+            check_is_file(kind)?;
+        }
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let flags = flags | OFlags::NOCTTY | OFlags::CLOEXEC;
+        regular(rustix::fs::openat(
+            &folder.fd,
+            name,
+            flags,
+            Mode::from_raw_mode(0o666),
+        )?)
+    }
+
     /// Removes a file or link of this folder; nothing happens where nothing is.
     ///
     /// # Errors

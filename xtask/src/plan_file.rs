@@ -7,11 +7,11 @@ use std::path::Path;
 use anyhow::Context;
 use bench_inventory::{Host, Inventory, Suite};
 use bench_protocol::{Job, UnitSpec};
-use bench_reports::run_dir::ArtifactRecord;
 use bench_reports::run_dir::files::sha256;
 use bench_reports::run_dir::plan::{
     EnvironmentWrite, PLAN_VERSION, PlanRecord, PlannedHost, PlannedUnit,
 };
+use bench_reports::run_dir::{ArtifactRecord, MAX_RECORD_BYTES};
 
 use crate::artifact::Artifact;
 use crate::budget::{self, Budget};
@@ -97,7 +97,7 @@ pub fn artifact_records(
 /// # Errors
 /// With exit code 2 when it cannot be read or is no plan of this version.
 pub fn read(path: &Path) -> anyhow::Result<PlanRecord> {
-    let bytes = std::fs::read(path).map_err(|error| {
+    let bytes = bench_inventory::foreign::read(path, MAX_RECORD_BYTES).map_err(|error| {
         ExitError::usage(format!(
             "the plan `{}` cannot be read: {error}",
             path.display()

@@ -3,13 +3,19 @@
 //! Everything comes from the run directory: the inventory of that day, the requests as they were sent, the streams as
 //! they arrived. Nothing is measured twice; a unit that was cut off is measured again from its first sample.
 
+pub mod trust;
+
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use bench_inventory::foreign::Folder;
 use bench_inventory::{Host, Inventory, Suite};
 use bench_protocol::{RunRequest, UnitStatus, parse_line};
-use bench_reports::run_dir::{self, HostData, HostRecord, HostStatus, RunManifest};
+use bench_reports::run_dir::{
+    self, HostData, HostRecord, HostStatus, MAX_STREAM_BYTES, RunManifest,
+};
 
 use crate::artifact::{self, Artifact, TARGETS};
 use crate::exit::ExitError;
@@ -47,6 +53,9 @@ pub struct Resumed {
 /// # Errors
 /// When it is no run directory, another controller works on it, or its inventory cannot be used.
 pub fn open(dir: PathBuf) -> anyhow::Result<Resumed> {
+    // Before the first file is made in it.
+    let is_plain = run_dir::files::check_plain(&dir);
+    is_plain.map_err(|error| ExitError::usage(format!("{error:#}")))?;
     let lock = lock(&dir)?;
     let run = run_dir::read(&dir)?;
     if !dir.join("manifest.json").is_file() || !run.problems.is_empty() {
@@ -91,7 +100,7 @@ pub fn open(dir: PathBuf) -> anyhow::Result<Resumed> {
                 data.record.host
             )
         })?;
-        open.push((host, prior(&dir, data)));
+        open.push((host, prior(&dir, data)?));
     }
     Ok(Resumed {
         dir,
@@ -110,7 +119,8 @@ pub fn open(dir: PathBuf) -> anyhow::Result<Resumed> {
 /// When another controller has it, or the disk takes no file.
 pub fn lock(dir: &Path) -> anyhow::Result<File> {
     let path = dir.join("controller.lock");
-    let file = File::create(&path).with_context(|| format!("cannot make `{}`", path.display()))?;
+    let file = Folder::open(dir).and_then(|run| run.open_lock("controller.lock"));
+    let file = file.with_context(|| format!("cannot make `{}`", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(ExitError::usage(format!(
@@ -147,17 +157,21 @@ pub fn artifacts(
 }
 
 /// What the stream in `dir` says, by the same rules that took it when it arrived.
-fn prior(dir: &Path, data: HostData) -> Prior {
+///
+/// # Errors
+/// When it cannot be read whole: what is in it would be measured again.
+fn prior(dir: &Path, data: HostData) -> anyhow::Result<Prior> {
     let requested = data
         .request
         .iter()
         .flat_map(|request| request.units.clone());
     let mut state = StreamState::of(requested.collect());
-    let stream = dir
-        .join("hosts")
-        .join(&data.record.host)
-        .join("stream.jsonl");
-    let bytes = std::fs::read(stream).unwrap_or_default();
+    let place = format!("hosts/{}/stream.jsonl", data.record.host);
+    let bytes = match Folder::open(dir).and_then(|run| run.read(&place, MAX_STREAM_BYTES)) {
+        // The host was not begun.
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        read => read.with_context(|| format!("cannot read `{}`", dir.join(place).display()))?,
+    };
     // A line without its end was cut off by the controller's own: the board has it whole.
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
     for line in lines.filter(|line| line.ends_with(b"\n")) {
@@ -169,16 +183,16 @@ fn prior(dir: &Path, data: HostData) -> Prior {
             None => state.take_garbage(),
         }
     }
-    Prior {
+    Ok(Prior {
         request: data.request,
         state,
-    }
+    })
 }
 
 fn counts(data: &HostData) -> UnitCounts {
     let count = |status| {
-        let ends = data.units.iter().filter_map(|unit| unit.end.as_ref());
-        ends.filter(|end| end.status == status).count() as u32
+        let ends = data.units.iter().filter_map(|unit| unit.ended());
+        ends.filter(|ended| *ended == status).count() as u32
     };
     UnitCounts {
         n_ok: count(UnitStatus::Ok),

@@ -9,7 +9,7 @@ use bench_reports::run_dir::Shard;
 use sha2::{Digest, Sha256};
 
 /// More shards than a workflow's matrix may have jobs.
-const MAX_SHARDS: u32 = 256;
+const MAX_SHARDS: u32 = Shard::MAX;
 
 /// A shard as it stands on the command line: `I/N`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

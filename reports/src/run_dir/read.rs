@@ -10,7 +10,7 @@ use bench_inventory::foreign::{Folder, Kind};
 use bench_inventory::{Diagnostic, Inventory};
 use bench_protocol::{
     Done, EnvironmentStep, Facts, Hello, Message, Output, OutputPart, Reading, RunRequest, Sample,
-    UnitEnd, UnitReady, UnitSpec, UnitState,
+    UnitEnd, UnitReady, UnitSpec, UnitState, UnitStatus,
 };
 use serde::de::DeserializeOwned;
 
@@ -105,6 +105,19 @@ impl RunData {
     /// Whether other programs printed results, imported or run here.
     pub fn has_results_of_others(&self) -> bool {
         !self.imports.is_empty() || !self.outputs.is_empty()
+    }
+}
+
+impl UnitData {
+    /// How it ended, as far as the stream tells. A board that says `ok` and sent nothing measured nothing: that is a
+    /// failure, whatever it calls it.
+    pub fn ended(&self) -> Option<UnitStatus> {
+        let end = self.end.as_ref()?;
+        let has_result = !self.samples.is_empty() || self.output.is_some();
+        match end.status {
+            UnitStatus::Ok if !has_result => Some(UnitStatus::Failed),
+            status => Some(status),
+        }
     }
 }
 

@@ -487,3 +487,13 @@ fn names_the_shards_that_are_missing() {
     assert_eq!(missing(&[(1, 2), (2, 3)]), [(2, 2), (1, 3), (3, 3)]);
     assert_eq!(missing(&[(1, 2), (1, 1)]), []);
 }
+
+/// Each missing shard is a line of the answer: four thousand million of them would fill the memory.
+#[test]
+fn refuses_shards_that_cannot_be() {
+    for (index, n_shards) in [(1, u32::MAX), (0, 3), (4, 3), (0, 0)] {
+        let shard = Shard { index, n_shards };
+        let odd = part(0, Some(shard), &BTreeMap::new(), &[], true);
+        assert!(problems(&[odd]).contains("a shard that cannot be"));
+    }
+}

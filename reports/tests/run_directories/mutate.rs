@@ -15,12 +15,6 @@ pub trait Choices {
     fn below(&mut self, n: usize) -> usize;
 }
 
-impl Choices for fastrand::Rng {
-    fn below(&mut self, n: usize) -> usize {
-        self.usize(0..n)
-    }
-}
-
 /// Ends of types, and what lies around them.
 pub const NUMBERS: [u64; 17] = [
     0,

@@ -19,10 +19,16 @@ use bench_reports::{analysis, history, report, run_dir};
 
 use crate::fixture;
 use crate::interop::{self, LLAMA_BENCH, MBW, STREAM};
-use crate::mutate::mutated;
+use crate::mutate::{Choices, mutated};
 
 /// Inputs of one run of the test; `MEMWALL_FUZZ_INPUTS` asks for more.
 const N_INPUTS: u64 = 24;
+
+impl Choices for fastrand::Rng {
+    fn below(&mut self, n: usize) -> usize {
+        self.usize(0..n)
+    }
+}
 
 /// A run with every kind of trouble, experiments, imports.
 fn base(root: &Path) -> RunFiles {

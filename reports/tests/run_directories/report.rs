@@ -6,9 +6,10 @@ use std::path::Path;
 
 use crate::fixture;
 use crate::fixture::{Unit, measured, record, rock_facts, write_run};
-use bench_protocol::{Facts, Residency, SmbiosMemoryDevice};
+use bench_protocol::{Facts, Residency, SmbiosMemoryDevice, UnitStatus};
 use bench_reports::run_dir::HostStatus;
 use bench_reports::{analysis, report, run_dir, verdict::Verdict};
+use serde_json::Value;
 
 #[test]
 fn first_page_tells_every_host_and_its_trouble() {
@@ -393,6 +394,66 @@ fn figures_without_time_are_no_figures() {
     let unit = &analysis.hosts[0].units[0];
     assert_eq!((unit.verdict, unit.gb_per_s), (Verdict::Invalid, None));
     assert!(!index(&dir).contains("NaN"));
+}
+
+#[test]
+fn numbers_that_cannot_be_cost_their_unit() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("run");
+    let read = |n_threads: usize| Unit::stream("read", (1, 0), &[4, 5, 6, 7][..n_threads], 10.0);
+    let rock = |name: &str| {
+        let units = [read(1), read(2), read(4)];
+        let record = record(name, Some("rock-5b"), "ssh");
+        measured(record, rock_facts(), "neon", &units)
+    };
+    write_run(&dir, &[rock("good"), rock("odd")]);
+    let stream = dir.join("hosts/odd/stream.jsonl");
+    let text = fs::read_to_string(&stream).unwrap();
+    let changed = text.lines().map(|line| {
+        let mut message: Value = serde_json::from_str(line).unwrap();
+        match (message["type"].as_str(), message["unit"].as_str()) {
+            // Two of them are more than 64 bits hold.
+            (Some("sample"), Some("read_dram_t1")) => message["elapsed_ns"] = (1_u64 << 63).into(),
+            (Some("unit_ready"), Some("read_dram_t2")) => {
+                message["work"]["read_bytes"] = (u64::MAX / 2 + 2).into();
+            }
+            _ => {}
+        }
+        format!("{message}\n")
+    });
+    fs::write(&stream, changed.collect::<String>()).unwrap();
+    let written = report::write(&dir, None).unwrap();
+    assert_eq!(written.failures, [""; 0]);
+    let run = run_dir::read(&dir).unwrap();
+    let analysis = analysis::analyse(&run);
+    let verdicts = |host: usize| {
+        let units = analysis.hosts[host].units.iter();
+        units.map(|unit| unit.verdict).collect::<Vec<_>>()
+    };
+    assert!(!verdicts(0).contains(&Verdict::Invalid));
+    assert_eq!(verdicts(1)[..2], [Verdict::Invalid; 2]);
+    assert_ne!(verdicts(1)[2], Verdict::Invalid);
+    let page = fs::read_to_string(dir.join("html/hosts/odd.html")).unwrap();
+    for reason in [
+        "longer together than the unit had time",
+        "more bytes or operations than any",
+    ] {
+        assert!(page.contains(reason), "{reason}");
+    }
+}
+
+#[test]
+fn a_unit_without_a_sample_did_not_end_well() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("run");
+    let mut unit = Unit::stream("read", (1, 0), &[0], 10.0);
+    unit.n_samples = 0;
+    let host = measured(record("odd", None, "ssh"), rock_facts(), "neon", &[unit]);
+    write_run(&dir, &[host]);
+    let run = run_dir::read(&dir).unwrap();
+    let unit = &run.hosts[0].units[0];
+    assert_eq!(unit.end.as_ref().unwrap().status, UnitStatus::Ok);
+    assert_eq!(unit.ended(), Some(UnitStatus::Failed));
 }
 
 /// A rock whose DRAM units all give `gb_per_s`, with a unit that lives in the caches.

@@ -50,6 +50,8 @@ pub fn export(global: &Global, args: &ExportArgs) -> anyhow::Result<u8> {
         ExportFormat::JsonLines => LlamaBenchFormat::JsonLines,
         ExportFormat::Csv => LlamaBenchFormat::Csv,
     };
+    let failures = analysis.hosts.iter().filter_map(|it| it.failure_words());
+    super::history::warn(&failures.collect::<Vec<_>>());
     let export = export::llama_bench(&analysis, format);
     if !export.left_out.is_empty() {
         eprintln!("left out: {}", export.left_out.len());

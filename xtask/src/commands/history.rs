@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bench_reports::history::{self, History, HostHistory};
-use bench_reports::{analysis, run_dir};
+use bench_reports::{analysis, format, run_dir};
 use clap::Args;
 use comfy_table::{Table, presets};
 use serde_json::json;
@@ -49,7 +49,7 @@ pub fn history(global: &Global, args: &HistoryArgs) -> anyhow::Result<u8> {
 /// Tells people what the history lacks; what was measured is safe without it.
 pub fn warn(problems: &[String]) {
     for problem in problems {
-        eprintln!("warning: {problem}");
+        eprintln!("warning: {}", format::foreign(problem));
     }
 }
 
@@ -91,7 +91,10 @@ fn add_all(history: &Path, dirs: &[PathBuf]) -> anyhow::Result<Vec<String>> {
         };
         match history::add(history, &analysis::analyse(&run)) {
             Ok(Some(_)) => added.push(run.manifest.run_id.clone()),
-            Ok(None) => eprintln!("run `{}` has no hosts and is no night", run.manifest.run_id),
+            Ok(None) => eprintln!(
+                "run `{}` has no hosts and is no night",
+                format::foreign(&run.manifest.run_id)
+            ),
             Err(error) => problems.push(format!("\n  - {error:#}")),
         }
     }
@@ -174,11 +177,11 @@ fn print_text(dir: &Path, known: &History, added: &[String]) {
     for host in &known.hosts {
         let valid = known.last_valid(&host.name);
         table.add_row([
-            host.name.clone(),
-            host.board.clone().unwrap_or_else(|| "-".into()),
+            format::foreign(&host.name),
+            format::foreign(host.board.as_deref().unwrap_or("-")),
             host.visits.len().to_string(),
             n_valid(host).to_string(),
-            (valid.as_ref()).map_or_else(|| "never".into(), |last| last.run_id.clone()),
+            (valid.as_ref()).map_or_else(|| "never".into(), |last| format::foreign(&last.run_id)),
             (valid.as_ref()).map_or_else(|| "-".into(), |last| last.days.to_string()),
         ]);
     }

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use bench_reports::format::foreign;
 use bench_reports::import::{self, Imported, Tool};
 use bench_reports::run_dir::files::{self, FILE_LIST, FileList, sha256};
 use bench_reports::run_dir::imports::{self, Addition, ImportRecord};
-use bench_reports::run_dir::{RUN_DIR_VERSION, RunManifest};
+use bench_reports::run_dir::{self, RUN_DIR_VERSION, RunManifest};
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
@@ -75,6 +76,8 @@ pub fn import(global: &Global, args: &ImportArgs) -> anyhow::Result<u8> {
     let n_added = add(&dir, &checked, args.run.is_some())?;
     let written = bench_reports::report::write(&dir, global.history_of(&dir).as_deref())?;
     super::history::warn(&written.history_problems);
+    super::history::warn(&written.failures);
+    let code = super::report::code_of(&written, exit::OK);
     let report = written.index;
     match global.format {
         Format::Json => {
@@ -94,7 +97,7 @@ pub fn import(global: &Global, args: &ImportArgs) -> anyhow::Result<u8> {
             println!("report: {}", report.display());
         }
     }
-    Ok(exit::OK)
+    Ok(code)
 }
 
 fn document(file: &Checked) -> serde_json::Value {
@@ -114,10 +117,11 @@ fn print_file(file: &Checked) {
     };
     println!(
         "{}: {figures} of {}",
-        file.record.original_name, file.record.tool
+        foreign(&file.record.original_name),
+        file.record.tool
     );
     for remark in &file.imported.remarks {
-        println!("  {remark}");
+        println!("  {}", foreign(remark));
     }
 }
 
@@ -126,11 +130,10 @@ fn check_board(args: &ImportArgs, run: Option<&Path>) -> anyhow::Result<()> {
     let Some(board) = &args.board else {
         return Ok(());
     };
-    let root = match run {
-        Some(run) => run.join("inventory"),
-        None => workspace::inventory_dir(),
+    let inventory = match run {
+        Some(run) => run_dir::read(run)?.inventory,
+        None => bench_inventory::load_catalogue_lossy(&workspace::inventory_dir()).0,
     };
-    let (inventory, _) = bench_inventory::load_catalogue_lossy(&root);
     match inventory.boards.contains_key(board) {
         true => Ok(()),
         false => Err(super::unknown(
@@ -162,19 +165,8 @@ fn check_all(args: &ImportArgs) -> anyhow::Result<Vec<Checked>> {
 }
 
 fn check(path: &Path, args: &ImportArgs, now: &str) -> Result<Checked, String> {
-    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err("is no regular file".to_owned());
-    }
-    if metadata.len() > import::MAX_BYTES as u64 {
-        return Err(format!(
-            "has {} bytes, more than {}; import the results alone",
-            metadata.len(),
-            import::MAX_BYTES
-        ));
-    }
-    let content = fs::read(path).map_err(unreadable)?;
+    let content = bench_inventory::foreign::read(path, import::MAX_BYTES as u64);
+    let content = content.map_err(|error| format!("cannot be read: {error}"))?;
     let text = String::from_utf8_lossy(&content);
     let tool = args.tool.or_else(|| import::detect(&text)).ok_or_else(|| {
         let tools = Tool::ALL.map(Tool::id).join(", ");
@@ -241,6 +233,8 @@ fn create_run(global: &Global) -> anyhow::Result<PathBuf> {
 
 /// Adds the files to a run directory and vouches for it again, if it was vouched for before.
 fn add(dir: &Path, checked: &[Checked], is_existing: bool) -> anyhow::Result<usize> {
+    let is_plain = files::check_plain(dir);
+    is_plain.map_err(|error| ExitError::usage(format!("nothing was imported: {error:#}")))?;
     // Another controller may be writing to it.
     let _lock = resume::lock(dir)?;
     let is_sealed = dir.join(FILE_LIST).exists();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bench_protocol::UnitStatus;
+use bench_reports::format::foreign;
 use bench_reports::report;
 use bench_reports::run_dir::files::{self, RunFiles};
 use bench_reports::run_dir::merge::{self, Part};
@@ -49,6 +50,7 @@ pub fn merge(global: &Global, args: &MergeArgs) -> anyhow::Result<u8> {
     let dir = write(global, args.output.as_deref(), &merged)?;
     let written = report::write_new(&dir, global.history_of(&dir).as_deref())?;
     super::history::warn(&written.history_problems);
+    super::history::warn(&written.failures);
     let data = run_dir::read(&dir)?;
     let plan: Option<PlanRecord> =
         (merged.get("plan.json")).and_then(|bytes| serde_json::from_slice(bytes).ok());
@@ -61,6 +63,7 @@ pub fn merge(global: &Global, args: &MergeArgs) -> anyhow::Result<u8> {
         .map(|(host, row)| (host.record.clone(), row.counts()))
         .collect();
     let code = run::exit_code(written.has_invalid_host, &data.manifest, &results);
+    let code = super::report::code_of(&written, code);
     let missing = merge::missing_shards(&data.manifest);
     let printed = Printed {
         data: &data,
@@ -81,10 +84,7 @@ fn read_parts(dirs: &[PathBuf]) -> anyhow::Result<Vec<Part>> {
     let mut problems = Vec::new();
     let mut parts = Vec::new();
     for dir in dirs {
-        match fs::read_dir(dir)
-            .context("cannot be read")
-            .and_then(|_| files::read_files(dir))
-        {
+        match files::read_files(dir) {
             Ok(files) => parts.push(Part {
                 name: dir.display().to_string(),
                 files,
@@ -156,8 +156,7 @@ struct Row {
 const MISSING: &str = "missing";
 
 fn row(host: &HostData, plan: Option<&PlanRecord>) -> Row {
-    let ended =
-        |unit: &run_dir::UnitData| unit.end.as_ref().map_or(MISSING, |end| end.status.name());
+    let ended = |unit: &run_dir::UnitData| unit.ended().map_or(MISSING, UnitStatus::name);
     let mut units: BTreeMap<String, &'static str> = (host.units.iter())
         .map(|unit| (unit.unit.clone(), ended(unit)))
         .collect();
@@ -244,7 +243,7 @@ impl Printed<'_> {
         for row in self.rows {
             let counts = ["ok", "failed", "skipped", MISSING].map(|how| row.count(how).to_string());
             let mut cells = vec![
-                row.host.clone(),
+                foreign(&row.host),
                 row.status.name().to_owned(),
                 row.units.len().to_string(),
             ];
@@ -257,7 +256,8 @@ impl Printed<'_> {
                 let units = row.units.iter().filter(|(_, ended)| **ended == how);
                 let units: Vec<&str> = units.map(|(unit, _)| unit.as_str()).collect();
                 if !units.is_empty() {
-                    println!("host `{}`, {how}: {}", row.host, units.join(", "));
+                    let units = foreign(&units.join(", "));
+                    println!("host `{}`, {how}: {units}", foreign(&row.host));
                 }
             }
         }
@@ -272,7 +272,7 @@ impl Printed<'_> {
                 if hosts.is_empty() {
                     "none".to_owned()
                 } else {
-                    hosts.join(", ")
+                    foreign(&hosts.join(", "))
                 }
             );
         }

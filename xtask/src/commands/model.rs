@@ -2,7 +2,7 @@
 
 mod show;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -252,7 +252,7 @@ pub fn header_sha256(gguf: &GgufModel) -> anyhow::Result<String> {
     let mut hash = Sha256::new();
     for part in &gguf.parts {
         let cannot = || format!("cannot read the header of `{}`", part.path.display());
-        let file = File::open(&part.path).with_context(cannot)?;
+        let file = bench_inventory::foreign::open(&part.path).with_context(cannot)?;
         let mut header = file.take(part.header_bytes);
         let mut chunk = [0; 8192];
         let mut n_bytes = 0;

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use bench_inventory::gguf::GgufModel;
 use bench_inventory::{
-    FileKind, Inventory, Model, Suite, SuiteUnit, SuiteWork, load_suite, load_text,
+    FileKind, Inventory, MAX_FILE_BYTES, Model, Suite, SuiteUnit, SuiteWork, foreign, load_suite,
+    load_text,
 };
 
 use super::model::{header_sha256, is_id, yaml};
@@ -36,7 +37,8 @@ pub fn suite(asked: &str, inventory: &Inventory, own: &mut OwnFiles) -> anyhow::
         ))
         .into());
     }
-    let text = std::fs::read_to_string(asked)
+    let text = foreign::read(Path::new(asked), MAX_FILE_BYTES)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
         .map_err(|error| ExitError::usage(format!("`{asked}` cannot be read: {error}")))?;
     own.insert(format!("suites/{}.yaml", suite.id), text);
     Ok(suite)

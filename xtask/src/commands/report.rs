@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use bench_reports::report::Written;
 use bench_reports::words::Language;
 use clap::Args;
 
@@ -30,6 +31,7 @@ pub fn report(global: &Global, args: &ReportArgs) -> anyhow::Result<u8> {
     let dir = find_run(&global.runs_dir(), args.run.as_deref())?;
     let written = bench_reports::report::write(&dir, global.history_of(&dir).as_deref())?;
     super::history::warn(&written.history_problems);
+    super::history::warn(&written.failures);
     let report = written.index_in(args.lang);
     match global.format {
         Format::Json => println!(
@@ -41,7 +43,16 @@ pub fn report(global: &Global, args: &ReportArgs) -> anyhow::Result<u8> {
     if args.open {
         open(&report)?;
     }
-    Ok(exit::OK)
+    Ok(code_of(&written, exit::OK))
+}
+
+/// The exit code where `code` says how the measurements went: a report with parts missing is a failure of memwall, which
+/// failures of hosts outweigh.
+pub fn code_of(written: &Written, code: u8) -> u8 {
+    match code {
+        exit::OK if !written.failures.is_empty() => exit::INTERNAL,
+        code => code,
+    }
 }
 
 /// The directory of a run by name or path; the newest one when there is no name.

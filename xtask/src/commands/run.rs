@@ -53,6 +53,10 @@ pub struct RunArgs {
     /// Go on with a run that ended before all of its hosts did: its name, or the path of its directory
     #[arg(long, value_name = "RUN", conflicts_with_all = ["all_boards", "board", "select", "suite", "kernel", "gguf", "variant", "budget", "dry_run", "plan", "shard", "compare_environment"])]
     resume: Option<String>,
+    /// Go on even where the run's copy of the fleet file, its suite or its requests ask for what this lab's inventory does
+    /// not say
+    #[arg(long, requires = "resume")]
+    trust_fleet: bool,
     /// Connect to and upload to at most this many hosts at once
     #[arg(long, value_name = "N", default_value = "8")]
     max_deploys: NonZeroU32,
@@ -140,6 +144,9 @@ fn resume(global: &Global, args: &RunArgs, run: &str, events: Arc<Events>) -> an
             resumed.dir.display()
         ))
         .into());
+    }
+    if !args.trust_fleet && !resumed.open.is_empty() {
+        resume::trust::check(&resumed, &super::load_inventory(global)?)?;
     }
     // A run that has nothing left needs no program.
     let artifacts = match resumed.open.is_empty() {
@@ -255,10 +262,14 @@ fn carry_out(global: &Global, run: Run) -> anyhow::Result<u8> {
         });
     if let Ok(written) = &report {
         super::history::warn(&written.history_problems);
+        super::history::warn(&written.failures);
     }
     let data = run_dir::read(recorder.dir()).ok();
     let code = match &report {
-        Ok(written) => exit_code(written.has_invalid_host, &manifest, &results),
+        Ok(written) => {
+            let code = exit_code(written.has_invalid_host, &manifest, &results);
+            super::report::code_of(written, code)
+        }
         Err(_) => exit::INTERNAL,
     };
     let report_path = report.as_ref().ok().map(|written| written.index_in(lang));

@@ -142,7 +142,8 @@ fn what_a_board_finished_without_its_cable_is_collected_by_a_resumed_run() {
     assert_eq!((board.setting().as_str(), board.kept()), ("64", 1));
     board.set_cable(true);
     let run_dir = outcome.run_dir().display().to_string();
-    let (code, said) = lab.xtask(&["run", "--resume", &run_dir, "--format", "json"]);
+    let fleet_file = lab.dir().join("fleet.yaml").display().to_string();
+    let (code, said) = lab.xtask(&["run", "--resume", &run_dir, "--fleet", &fleet_file]);
     assert_eq!(code, 0, "{said}");
     expect_measured_once(&outcome, "board");
     board.expect_as_before();

@@ -19,6 +19,7 @@ mod deploy;
 mod external;
 mod faults;
 mod fleet;
+mod foreign;
 mod gguf;
 mod history;
 mod interop;

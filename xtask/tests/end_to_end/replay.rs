@@ -116,6 +116,8 @@ fn goes_on_with_what_is_left(replayed: &Outcome, dir: &Path) {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["run", "--format", "json", "--resume"])
         .arg(&run_dir)
+        // The recorded streams lie beside the fleet file, and its copy names those beside itself.
+        .arg("--trust-fleet")
         .output()
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);

@@ -48,6 +48,8 @@ fn goes_on_after_the_controller_was_killed() {
         let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
             .args(["run", "--format", "json", "--resume"])
             .arg(&run_dir)
+            .arg("--fleet")
+            .arg(dir.path().join("fleet.yaml"))
             .env("XDG_CACHE_HOME", dir.path().join("cache"))
             .output()
             .unwrap();
