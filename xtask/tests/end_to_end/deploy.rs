@@ -197,3 +197,37 @@ fn deletes_what_nobody_used_for_long_and_nothing_else() {
     expect.sort();
     assert_eq!(left, expect);
 }
+
+/// Two people measure with the same program, whatever each of them sets for other projects, and wherever they stand.
+#[test]
+fn what_a_user_sets_for_other_projects_does_not_reach_the_board_programs() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let build = |variables: &[(&str, &str)]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .arg("build")
+            .envs(variables.iter().copied())
+            .current_dir(elsewhere.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let programs = build(&[]);
+    let flags = "-Cdebug-assertions -Ctarget-cpu=native";
+    let same = build(&[
+        ("RUSTFLAGS", flags),
+        ("CARGO_BUILD_RUSTFLAGS", flags),
+        ("CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS", flags),
+        (
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER",
+            "/nowhere/ld",
+        ),
+        ("CARGO_BUILD_TARGET", "aarch64-unknown-linux-gnu"),
+        ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
+        ("RUSTC_WRAPPER", "/nowhere/wrapper"),
+        ("RUSTC_WORKSPACE_WRAPPER", "/nowhere/wrapper"),
+        ("CARGO_INCREMENTAL", "1"),
+    ]);
+    assert_eq!(programs, same);
+}

@@ -99,6 +99,45 @@ fn says_what_to_do_when_the_controllers_disk_is_full() {
     );
 }
 
+/// Longer than a board waits for a sign of life.
+#[test]
+fn a_controllers_disk_that_hangs_costs_no_board_its_run() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["runs", "cache", "kept"] {
+        std::fs::create_dir(dir.path().join(name)).unwrap();
+    }
+    let script = "cd \"$1\" && truncate -s 96m disk && mkfs.ext4 -q disk && mount -o loop disk runs || exit 99
+        shift; \"$@\" & controller=$!
+        until grep -qs unit_ready runs/*/hosts/this-machine/stream.jsonl; do sleep 0.02; done
+        fsfreeze -f runs || exit 98; sleep 70; fsfreeze -u runs
+        wait $controller; code=$?; cp runs/*/hosts/this-machine/* kept; umount runs; exit $code";
+    let output = Command::new("unshare")
+        .args([mount_namespace_flags(), "sh", "-c", script, "sh"])
+        .arg(dir.path())
+        .arg(env!("CARGO_BIN_EXE_xtask"))
+        .args([
+            "run",
+            "--board",
+            "this-machine",
+            "--suite",
+            "quick",
+            "--runs-dir",
+        ])
+        .arg(dir.path().join("runs"))
+        .env("XDG_CACHE_HOME", dir.path().join("cache"))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if matches!(output.status.code(), Some(98 | 99)) {
+        eprintln!("NOT TESTED: no disk of a test's own can be frozen here: {stderr}");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    let stream = std::fs::read_to_string(dir.path().join("kept/stream.jsonl")).unwrap();
+    assert!(!stream.contains("controller is gone"), "{stderr}");
+    assert!(stream.contains(r#"{"type":"done""#), "{stderr}");
+}
+
 #[test]
 fn keeps_what_was_measured_when_the_program_is_killed() {
     let dir = tempfile::tempdir().unwrap();
