@@ -3,10 +3,12 @@
 //! A disk that hangs for a minute must not stop the signs of life that boards wait for, nor other hosts: whoever writes
 //! here hands the bytes over and goes on. What is handed over and not yet written is bounded.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anyhow::Context;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -101,6 +103,37 @@ impl Disk {
         let _ = self.jobs.send(Job::Call(call));
         outcome.await.map_err(|_| gone())?
     }
+}
+
+/// Replaces a file whole or not at all, and waits for the disk: after a power cut the old content is there or the new. A
+/// link in its place is replaced, and what it points to stays as it is.
+///
+/// # Errors
+/// When the disk does not take it.
+pub fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    // What ends like this is passed over by whoever reads the folder.
+    beside.push(".tmp");
+    let replacing = || {
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = File::create_new(&beside)?;
+        if let Ok(metadata) = fs::symlink_metadata(path)
+            && metadata.is_file()
+        {
+            file.set_permissions(metadata.permissions())?;
+        }
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    };
+    replacing().with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 fn gone() -> io::Error {

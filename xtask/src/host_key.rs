@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use bench_inventory::SshTarget;
 use clap::Args;
 
+use crate::disk;
 use crate::exit::{self, ExitError};
 use crate::transport::Resolved;
 
@@ -104,14 +105,8 @@ pub fn pin(path: &Path, key: &HostKey) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(cannot)?;
     }
-    let new = path.with_file_name(format!(
-        ".{}.new",
-        path.file_name().unwrap_or_default().to_string_lossy()
-    ));
     let line = format!("* {} {}\n", key.kind, key.key);
-    fs::write(&new, line)
-        .and_then(|()| fs::rename(&new, path))
-        .with_context(cannot)
+    disk::replace(path, line.as_bytes())
 }
 
 /// The keys that a machine shows now, best first.

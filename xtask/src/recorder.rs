@@ -12,7 +12,7 @@ use bench_reports::run_dir::{self, HostRecord, LeftOut, RUN_DIR_VERSION, RunMani
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::disk::Disk;
+use crate::disk::{self, Disk};
 use crate::shard::shard_of;
 use crate::{commands, resume, transport, workspace};
 
@@ -322,15 +322,12 @@ fn drop_half_line(stream: &Path) -> anyhow::Result<()> {
     file.set_len(end).with_context(cannot)
 }
 
-/// Writes to a temporary file and renames it: a reader sees the old content or the new, never half of it.
+/// Writes a file as [`disk::replace`] does.
 ///
 /// # Errors
 /// When the disk does not take it.
 pub fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
-    let temporary = path.with_extension("json.tmp");
-    fs::write(&temporary, text)
-        .with_context(|| format!("cannot write `{}`", temporary.display()))?;
-    fs::rename(&temporary, path).with_context(|| format!("cannot write `{}`", path.display()))
+    disk::replace(path, text.as_bytes())
 }

@@ -339,6 +339,64 @@ mod tests {
         check("123456789", 930_766_865);
     }
 
+    /// Answers by chance, from pieces of real ones: `MEMWALL_FUZZ_INPUTS` of them.
+    #[tokio::test(start_paused = true)]
+    async fn any_answer_is_read_or_refused() {
+        const PIECES: [&[u8]; 14] = [
+            b"run ",
+            b"no ",
+            b"have ",
+            b"ok ",
+            b"part ",
+            b"none",
+            b"0 ",
+            b"18446744073709551616",
+            b"/",
+            b"\n",
+            b"\r\n",
+            b"\x1b[2K",
+            b"\xff\xfe",
+            "\u{202e}".as_bytes(),
+        ];
+        let n_inputs = std::env::var("MEMWALL_FUZZ_INPUTS").ok();
+        let n_inputs: u64 = n_inputs.map_or(2000, |text| text.parse().unwrap());
+        for seed in 0..n_inputs {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let n_pieces = rng.usize(0..12);
+            let said: Vec<u8> = (0..n_pieces)
+                .flat_map(|_| PIECES[rng.usize(0..PIECES.len())])
+                .copied()
+                .collect();
+            let running = || Running {
+                stdin: Box::pin(tokio::io::sink()),
+                stdout: Box::pin(io::Cursor::new(said.clone())),
+                stderr: Box::pin(io::Cursor::new(said.clone())),
+                end: Box::pin(std::future::ready(End::Status((seed % 3) as i32))),
+            };
+            let mut shown = Vec::new();
+            match super::super::shell::answer(Stage::Deploy, running(), None).await {
+                Ok(answer) => {
+                    shown.extend(answer.lines().map(str::to_owned));
+                    if let Ok(Stored::Whole(path)) | Err(path) = Stored::parse(&answer) {
+                        shown.push(path);
+                    }
+                }
+                Err(error) => {
+                    shown.push(error.reason);
+                    shown.extend(error.stderr_tail);
+                }
+            }
+            match Call::opened(running()).await {
+                Ok(call) => shown.push(call.folder),
+                Err(error) => shown.push(error.reason),
+            }
+            for text in shown {
+                let evil = |c: char| c.is_control() || c == '\u{202e}';
+                assert!(!text.contains(evil), "seed {seed}: {text:?}");
+            }
+        }
+    }
+
     #[test]
     fn reads_what_the_board_has() {
         let check = |answer: &str, expect: Result<Stored, &str>| {

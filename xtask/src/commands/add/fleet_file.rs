@@ -1,9 +1,6 @@
 //! Adding a host to a fleet file that people write: every other byte of it stays as it is.
 
-use std::fs;
 use std::path::Path;
-
-use anyhow::Context;
 
 use crate::exit::ExitError;
 
@@ -64,15 +61,9 @@ pub fn quoted(value: &str) -> String {
 /// # Errors
 /// When it cannot be written.
 pub fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
-    let cannot = || format!("cannot write `{}`", path.display());
     // A link stays one: what it leads to is replaced.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let new = path.with_extension("yaml.new");
-    fs::write(&new, text).with_context(cannot)?;
-    if let Ok(metadata) = fs::metadata(&path) {
-        fs::set_permissions(&new, metadata.permissions()).with_context(cannot)?;
-    }
-    fs::rename(&new, &path).with_context(cannot)
+    crate::disk::replace(&path, text.as_bytes())
 }
 
 fn is_content(line: &str) -> bool {
