@@ -462,8 +462,9 @@ fn a_supervisor_that_hangs_beyond_its_lease_is_ended() {
     request["deadline_ms"] = 3_600_000.into();
     fs::write(board.dir().join("hung.json"), format!("{request}\n")).unwrap();
     let d = board.dir().display().to_string();
+    // In a session of its own: the kernel wakes stopped processes of a group that loses its last shell.
     board.shell(&format!(
-        "((cat {d}/hung.json; sleep 3600) | {} supervise) > {d}/hung.out 2>&1 &",
+        "setsid sh -c '(cat {d}/hung.json; sleep 3600) | {} supervise' > {d}/hung.out 2>&1 &",
         program.display()
     ));
     wait_for("it has the board", || !board.programs("unit").is_empty());
