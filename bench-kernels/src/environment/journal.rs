@@ -173,15 +173,11 @@ fn parse_line(line: &[u8]) -> std::result::Result<(Entry, Option<usize>), String
     let version: Version = serde_json::from_slice(line).map_err(damaged)?;
     match version.version {
         1 => {
-            let FirstRecord {
-                setting,
-                before,
-                wanted,
-            } = serde_json::from_slice(line).map_err(damaged)?;
+            let record: FirstRecord = serde_json::from_slice(line).map_err(damaged)?;
             let entry = Entry {
-                setting,
-                before,
-                wanted,
+                setting: record.setting,
+                before: record.before,
+                wanted: record.wanted,
             };
             Ok((entry, None))
         }
@@ -190,19 +186,12 @@ fn parse_line(line: &[u8]) -> std::result::Result<(Entry, Option<usize>), String
             if record.check != check_of(&record).map_err(damaged)? {
                 return Err("it is damaged: its checksum differs".to_string());
             }
-            let of = record.of;
-            let Record {
-                setting,
-                before,
-                wanted,
-                ..
-            } = record;
             let entry = Entry {
-                setting,
-                before,
-                wanted,
+                setting: record.setting,
+                before: record.before,
+                wanted: record.wanted,
             };
-            Ok((entry, Some(of)))
+            Ok((entry, Some(record.of)))
         }
         other => Err(format!(
             "another version of memwall wrote it (format {other}, this program knows 1 to {VERSION}); restore with that version"

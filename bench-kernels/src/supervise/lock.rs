@@ -120,29 +120,23 @@ fn take_in(
 /// Both locks, or who has the one that is not to be had.
 fn try_take(folder: &Path, purpose: Purpose) -> Result<Result<BoardLock, Box<Holder>>, NotLocked> {
     let path = folder.join(FILE);
-    // Only a process of another user without a run to its name lets go what it was asked for.
+    // Putting back goes on without a lock that only a process of another user without a run to its name holds.
     let is_needed = |holder: &Holder| purpose == Purpose::Measure || holder.may_measure();
     let opened = File::open(folder).map_err(|error| impossible(folder, &error))?;
     let folder_lock = match lock(opened, folder)? {
-        Ok(locked) => Some(locked),
+        Ok(locked) => Ok(locked),
         Err(inode) => {
             let lease = open(&path).ok().and_then(|file| Lease::read(&file));
-            let holder = Holder::of(folder, inode, lease);
-            if is_needed(&holder) {
-                return Ok(Err(Box::new(holder)));
-            }
-            None
+            Err(Holder::of(folder, inode, lease))
         }
     };
+    let folder_lock = match folder_lock {
+        Err(holder) if is_needed(&holder) => return Ok(Err(Box::new(holder))),
+        other => other.ok(),
+    };
     let file = match open_current(&path) {
-        Ok(Ok(file)) => Some(file),
-        Ok(Err((inode, lease))) => {
-            let holder = Holder::of(&path, inode, lease);
-            if is_needed(&holder) {
-                return Ok(Err(Box::new(holder)));
-            }
-            None
-        }
+        Ok(Err(holder)) if is_needed(&holder) => return Ok(Err(Box::new(holder))),
+        Ok(locked) => locked.ok(),
         Err(_) if purpose == Purpose::Restore => None,
         Err(error) => return Err(error),
     };
@@ -153,8 +147,8 @@ fn try_take(folder: &Path, purpose: Purpose) -> Result<Result<BoardLock, Box<Hol
     }))
 }
 
-/// The file, locked, and still the one at its path; or the one that is locked by another process, and its text.
-fn open_current(path: &Path) -> Result<Result<File, (Inode, Option<Lease>)>, NotLocked> {
+/// The file, locked, and still the one at its path; or who has it.
+fn open_current(path: &Path) -> Result<Result<File, Holder>, NotLocked> {
     /// A file that is replaced this often is replaced on purpose.
     const MAX_TRIES: u32 = 100;
     for _ in 0..MAX_TRIES {
@@ -162,7 +156,7 @@ fn open_current(path: &Path) -> Result<Result<File, (Inode, Option<Lease>)>, Not
         let text = file.try_clone().map_err(|error| impossible(path, &error))?;
         let locked = match lock(file, path)? {
             Ok(locked) => locked,
-            Err(inode) => return Ok(Err((inode, Lease::read(&text)))),
+            Err(inode) => return Ok(Err(Holder::of(path, inode, Lease::read(&text)))),
         };
         // It may have been removed before it was locked: a lock that the next process does not find.
         let inode = Inode::of(&locked).map_err(|error| impossible(path, &error))?;

@@ -445,3 +445,63 @@ pub fn run(command: &mut Command) -> Vec<u8> {
     );
     output.stdout
 }
+
+/// Makes a link slow and lossy: 80 ms of delay and 5 % of loss where the kernel has `netem`, else a slow queue, and a
+/// firewall on the board that drops every twentieth packet each way.
+pub fn spoil(lab: &Lab, board: &Board) {
+    let tc = |settings: &str| {
+        let args = format!("qdisc add dev {} root {settings}", board.link());
+        lab.command("tc")
+            .args(args.split(' '))
+            .output()
+            .unwrap()
+            .status
+            .success()
+    };
+    if tc("netem delay 80ms loss 5%") {
+        return;
+    }
+    assert!(
+        tc("tbf rate 20mbit burst 32kb latency 400ms"),
+        "no slow link here"
+    );
+    let rules = "add table inet t; add chain inet t i { type filter hook input priority 0; }; \
+                 add chain inet t o { type filter hook output priority 0; }; \
+                 add rule inet t i numgen random mod 20 0 drop; add rule inet t o numgen random mod 20 0 drop";
+    board.shell(&format!("nft '{rules}'"));
+}
+
+/// A control group with little memory.
+pub struct MemoryLimit(PathBuf);
+
+impl MemoryLimit {
+    /// Puts a process and what it will start into one; `None` where that is not possible.
+    pub fn of(process: u32, bytes: u64) -> Option<MemoryLimit> {
+        let places = [
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            ("/sys/fs/cgroup", "memory.max"),
+        ];
+        places.into_iter().find_map(|(root, file)| {
+            let group = Path::new(root).join(format!("memwall-test-{process}"));
+            fs::create_dir(&group).ok()?;
+            let limit = MemoryLimit(group);
+            fs::write(limit.0.join(file), bytes.to_string()).ok()?;
+            // Swap would only make it slow.
+            let _ = fs::write(limit.0.join("memory.swap.max"), "0");
+            fs::write(limit.0.join("cgroup.procs"), process.to_string()).ok()?;
+            Some(limit)
+        })
+    }
+}
+
+impl Drop for MemoryLimit {
+    fn drop(&mut self) {
+        // Its processes end a moment after the board's power.
+        for _ in 0..100 {
+            if fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            let _ = Command::new("sleep").arg("0.02").status();
+        }
+    }
+}

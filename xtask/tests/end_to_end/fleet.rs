@@ -3,11 +3,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Child;
 
 use serde_json::Value;
 
-use crate::board::{Board, Lab, OF_BOARD, Oddities, SETTING, gated_suite, run, signal, wait_for};
+use crate::board::{
+    Board, Lab, MemoryLimit, OF_BOARD, Oddities, SETTING, gated_suite, run, signal, spoil, wait_for,
+};
 use crate::controller::{self, Outcome};
 
 /// A gate that stays closed as long as a test wants.
@@ -461,8 +463,9 @@ fn a_supervisor_that_hangs_beyond_its_lease_is_ended() {
     request["deadline_ms"] = 3_600_000.into();
     fs::write(board.dir().join("hung.json"), format!("{request}\n")).unwrap();
     let d = board.dir().display().to_string();
+    // In a session of its own: the kernel wakes stopped processes of a group that loses its last shell.
     board.shell(&format!(
-        "((cat {d}/hung.json; sleep 3600) | {} supervise) > {d}/hung.out 2>&1 &",
+        "setsid sh -c '(cat {d}/hung.json; sleep 3600) | {} supervise' > {d}/hung.out 2>&1 &",
         program.display()
     ));
     wait_for("it has the board", || !board.programs("unit").is_empty());
@@ -559,62 +562,31 @@ fn an_interrupted_run_leaves_the_board_as_it_was() {
     board.expect_as_before();
 }
 
-/// Makes a link slow and lossy: 80 ms of delay and 5 % of loss where the kernel has `netem`, else a slow queue, and a
-/// firewall on the board that drops every twentieth packet each way.
-fn spoil(lab: &Lab, board: &Board) {
-    let tc = |settings: &str| {
-        let args = format!("qdisc add dev {} root {settings}", board.link());
-        lab.command("tc")
-            .args(args.split(' '))
-            .output()
-            .unwrap()
-            .status
-            .success()
-    };
-    if tc("netem delay 80ms loss 5%") {
-        return;
-    }
-    assert!(
-        tc("tbf rate 20mbit burst 32kb latency 400ms"),
-        "no slow link here"
-    );
-    let rules = "add table inet t; add chain inet t i { type filter hook input priority 0; }; \
-                 add chain inet t o { type filter hook output priority 0; }; \
-                 add rule inet t i numgen random mod 20 0 drop; add rule inet t o numgen random mod 20 0 drop";
-    board.shell(&format!("nft '{rules}'"));
-}
-
-/// A control group with little memory.
-struct MemoryLimit(std::path::PathBuf);
-
-impl MemoryLimit {
-    /// Puts a process and what it will start into one; `None` where that is not possible.
-    fn of(process: u32, bytes: u64) -> Option<MemoryLimit> {
-        let places = [
-            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
-            ("/sys/fs/cgroup", "memory.max"),
-        ];
-        places.into_iter().find_map(|(root, file)| {
-            let group = Path::new(root).join(format!("memwall-test-{process}"));
-            fs::create_dir(&group).ok()?;
-            let limit = MemoryLimit(group);
-            fs::write(limit.0.join(file), bytes.to_string()).ok()?;
-            // Swap would only make it slow.
-            let _ = fs::write(limit.0.join("memory.swap.max"), "0");
-            fs::write(limit.0.join("cgroup.procs"), process.to_string()).ok()?;
-            Some(limit)
-        })
-    }
-}
-
-impl Drop for MemoryLimit {
-    fn drop(&mut self) {
-        // Its processes end a moment after the board's power.
-        for _ in 0..100 {
-            if fs::remove_dir(&self.0).is_ok() {
-                return;
-            }
-            let _ = Command::new("sleep").arg("0.02").status();
-        }
-    }
+#[test]
+fn a_journal_that_cannot_be_read_is_the_loudest_failure_and_stays() {
+    let Some(lab) = Lab::new() else { return };
+    let (good, board) = (good(&lab), Board::up(&lab, "board", Oddities::default()));
+    let args = ["--suite", "smoke", "--kernel", "read"];
+    let first = lab.run(&fleet(&[&board]), &args);
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    let journal = board.store().join("journal.jsonl");
+    let text = "{\"version\":99,\"fan\":\"of a later memwall\"}\n";
+    fs::write(&journal, text).unwrap();
+    let outcome = lab.run(&fleet(&[&good, &board]), &args);
+    assert_eq!(outcome.code, 8, "{}\n{}", outcome.stderr, outcome.document);
+    outcome.expect_reported("board", "not known to be put back");
+    outcome.expect_reported("board", "journal");
+    assert_eq!(outcome.host("board")["units_failed"], 0);
+    assert_eq!(board.setting(), "64", "what this run changed is put back");
+    assert_eq!(fs::read_to_string(&journal).unwrap(), text);
+    expect_complete(&outcome, &good, "good");
+    let fleet_file = lab.dir().join("fleet.yaml").display().to_string();
+    let restore = ["restore", "board", "--fleet", &fleet_file];
+    let (code, said) = lab.xtask(&restore);
+    assert_eq!(code, 8, "{said}");
+    assert_eq!(fs::read_to_string(&journal).unwrap(), text);
+    fs::remove_file(&journal).unwrap();
+    let (code, said) = lab.xtask(&restore);
+    assert_eq!(code, 0, "{said}");
+    board.expect_as_before();
 }
