@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use bench_inventory::foreign::{Folder, Kind};
 use polars::prelude::*;
-use polars_io::prelude::{ParquetReader, ParquetWriter};
+use polars_io::prelude::{ParallelStrategy, ParquetReader, ParquetWriter};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, HostAnalysis, UnitKind, UnitRow};
@@ -249,9 +249,11 @@ pub(super) fn read_frame(folder: &Path, name: &str, columns: &[&str]) -> anyhow:
             n_rows <= MAX_ROWS,
             "it has {n_rows} rows, more than {MAX_ROWS}"
         );
+        // On this thread, where what it does with damaged files is seen.
+        let reader = reader.read_parallel(ParallelStrategy::None);
         Ok(reader.with_columns(Some(columns)).finish()?)
     };
-    // The reader of the library gives up on some damaged files instead of refusing them.
+    // The reader of the library panics on some damaged files instead of refusing them.
     guarded(read)
         .map_err(anyhow::Error::msg)
         .flatten()

@@ -1,9 +1,11 @@
 //! Reads a run directory and never gives up on it: whatever is broken becomes a named problem beside what is left.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod places;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use anyhow::Context as _;
 use bench_inventory::foreign::{Folder, Kind};
@@ -14,10 +16,11 @@ use bench_protocol::{
 };
 use serde::de::DeserializeOwned;
 
+use self::places::{host_names, read_stream_file, there_or_told};
 use super::imports::{self, ImportData};
 use super::{
-    HostRecord, HostStatus, LeftOut, MAX_RECORD_BYTES, MAX_STREAM_BYTES, PreviousRun,
-    RUN_DIR_VERSION, RunManifest, Stage,
+    HostRecord, HostStatus, LeftOut, MAX_RECORD_BYTES, PreviousRun, RUN_DIR_VERSION, RunManifest,
+    Stage,
 };
 use crate::format;
 
@@ -26,9 +29,6 @@ const N_GARBAGE_KEPT: usize = 5;
 
 /// Facts stand within the first bytes of a stream.
 const MAX_FACTS_BYTES: u64 = 1 << 20;
-
-/// More hosts than any lab has: each becomes a page in every language.
-const MAX_HOSTS: usize = 10_000;
 
 /// Everything a run directory holds.
 #[derive(Debug, Default)]
@@ -238,61 +238,6 @@ fn made_up_manifest(dir: &Path) -> RunManifest {
     }
 }
 
-/// Hosts of the manifest, then those that only have a folder.
-fn host_names(folder: &Folder, manifest: &RunManifest, problems: &mut Vec<String>) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    let mut names: Vec<String> = Vec::new();
-    let (possible, impossible): (Vec<&String>, Vec<&String>) =
-        (manifest.hosts.iter()).partition(|host| is_folder_name(host));
-    if let Some(first) = impossible.first() {
-        problems.push(format!(
-            "{} of `manifest.json` left out, `{}` for instance: such a name cannot be that of a folder",
-            format::count(impossible.len(), "host is", "hosts are"),
-            format::foreign_short(first, 60)
-        ));
-    }
-    let possible = possible.into_iter().cloned();
-    names.extend(possible.filter(|host| seen.insert(host.clone())));
-    let entries = match folder.folder("hosts").and_then(|hosts| hosts.entries()) {
-        Ok(entries) => entries,
-        Err(error) => {
-            if error.kind() != ErrorKind::NotFound {
-                problems.push(format!("`hosts` cannot be read: {error}"));
-            }
-            Vec::new()
-        }
-    };
-    for entry in entries {
-        let name = entry.name.to_string_lossy().into_owned();
-        match entry.kind {
-            Kind::Folder if seen.insert(name.clone()) => names.push(name),
-            Kind::Folder | Kind::File => {}
-            Kind::Other(kind) => problems.push(format!(
-                "`hosts/{}` is {kind} and is left out",
-                format::foreign_short(&name, 60)
-            )),
-        }
-    }
-    if names.len() > MAX_HOSTS {
-        problems.push(format!(
-            "the run names {} hosts: only the first {MAX_HOSTS} are read",
-            names.len()
-        ));
-        names.truncate(MAX_HOSTS);
-    }
-    names
-}
-
-/// Whether a name from outside is one folder, and none that leads elsewhere.
-fn is_folder_name(name: &str) -> bool {
-    let mut components = Path::new(name).components();
-    let is_one = matches!(
-        (components.next(), components.next()),
-        (Some(Component::Normal(first)), None) if first == name
-    );
-    is_one && !name.contains('\0')
-}
-
 /// The contents of a host's files; `None` for one that does not exist.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostFiles {
@@ -354,33 +299,6 @@ fn read_host(folder: &Folder, host: &str, manifest: &RunManifest) -> HostData {
     problems.append(&mut data.problems);
     data.problems = problems;
     data
-}
-
-/// The stream, or its beginning where it is longer than any board needs.
-fn read_stream_file(folder: &Folder, problems: &mut Vec<String>) -> Option<Vec<u8>> {
-    let read = folder.read_start("stream.jsonl", MAX_STREAM_BYTES);
-    let (mut bytes, has_more) = there_or_told("stream.jsonl", read, problems)?;
-    if has_more {
-        problems.push(format!(
-            "`stream.jsonl` has more than {}: what follows is not read",
-            format::binary_bytes(MAX_STREAM_BYTES)
-        ));
-        let end = bytes.iter().rposition(|byte| *byte == b'\n');
-        bytes.truncate(end.map_or(0, |end| end + 1));
-    }
-    Some(bytes)
-}
-
-/// What was read; what is missing is `None` without a word, what cannot be read is a problem.
-fn there_or_told<T>(name: &str, read: std::io::Result<T>, problems: &mut Vec<String>) -> Option<T> {
-    match read {
-        Ok(read) => Some(read),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => {
-            problems.push(format!("`{name}` cannot be read: {error}"));
-            None
-        }
-    }
 }
 
 /// Reads the files of one host, whatever is in them; `manifest` tells what was going on when its record is missing.

@@ -292,3 +292,35 @@ fn names_from_outside_cannot_leave_the_store_or_become_markup() {
     let page = fs::read_to_string(html.join("history.html")).unwrap();
     assert!(!page.contains("escaped<script>") && !page.contains("<b>"));
 }
+
+/// Files of a history travel: an artifact of another machine, a disk that fails. The reader of Parquet panics on some.
+#[test]
+fn damaged_bytes_cost_their_run_and_nothing_else() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("history");
+    let small = Lab {
+        n_boards: 1,
+        n_nights: 2,
+        ..lab()
+    };
+    small.write(&dir).unwrap();
+    let good = files(&dir);
+    for seed in 0..400 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let (place, bytes) = &good[rng.usize(0..good.len())];
+        let mut damaged = bytes.clone();
+        for _ in 0..rng.usize(1..5) {
+            // What rules the rest stands at the end.
+            let from = match rng.bool() {
+                true => damaged.len().saturating_sub(1500),
+                false => 0,
+            };
+            let at = rng.usize(from..damaged.len());
+            damaged[at] = rng.u8(..);
+        }
+        fs::write(dir.join(place), damaged).unwrap();
+        let known = history::read(&dir, None);
+        assert!(!known.runs.is_empty(), "seed {seed}: {:?}", known.problems);
+        fs::write(dir.join(place), bytes).unwrap();
+    }
+}

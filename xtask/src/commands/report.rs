@@ -47,10 +47,11 @@ pub fn report(global: &Global, args: &ReportArgs) -> anyhow::Result<u8> {
 }
 
 /// The exit code where `code` says how the measurements went: a report with parts missing is a failure of memwall, which
-/// failures of hosts outweigh.
+/// only a board that was not put back and an interruption outweigh.
 pub fn code_of(written: &Written, code: u8) -> u8 {
     match code {
-        exit::OK if !written.failures.is_empty() => exit::INTERNAL,
+        exit::NOT_RESTORED | exit::INTERRUPTED => code,
+        _ if !written.failures.is_empty() => exit::INTERNAL,
         code => code,
     }
 }
