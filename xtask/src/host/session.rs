@@ -1,26 +1,25 @@
 //! The steps of one host: connect, deploy, measure, and go on after whatever broke.
 
+mod reading;
+mod record;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bench_inventory::Host;
-use bench_protocol::{
-    CONTROL_ACK, CONTROL_STOP, EXIT_BUSY, Facts, Message, RunRequest, parse_line,
-};
-use bench_reports::run_dir::{HostRecord, HostStatus, Stage};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use bench_protocol::{CONTROL_STOP, EXIT_BUSY, Facts, RunRequest};
+use bench_reports::run_dir::{HostStatus, Stage};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use self::reading::Limits;
 use super::ask::{artifact_for, facts};
-use super::limits::{Allowance, MAX_NOTES, Pace};
-use super::stream::{StreamState, Taken};
+use super::limits::{Allowance, Pace};
+use super::stream::StreamState;
 use super::talk::{feed, keep_stderr};
-use super::{
-    MAX_LINE_BYTES, RunContext, check_protocol, interrupted, is_emulated, is_slow, transport_name,
-};
+use super::{RunContext, interrupted, is_slow};
 use crate::progress::HostProgress;
 use crate::recorder::HostFiles;
 use crate::resume::Prior;
@@ -478,196 +477,6 @@ impl<'a> HostSession<'a> {
             (false, None) => Answer::CutShort(end.describe()),
         })
     }
-
-    /// Keeps and takes every line until the stream ends. Its last message is answered through `control`: the board may
-    /// then forget what it sent.
-    async fn read_stream(
-        &mut self,
-        stdout: impl AsyncRead + Unpin,
-        control: Option<&mpsc::Sender<&'static str>>,
-        limits: &mut Limits,
-    ) -> Result<(), HostError> {
-        let mut reader = BufReader::new(stdout);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let mut limited = (&mut reader).take(MAX_LINE_BYTES);
-            // A read error is the connection's end: what arrived before counts.
-            let n_read = limits
-                .within(limited.read_until(b'\n', &mut line))
-                .await?
-                .unwrap_or(0);
-            if n_read == 0 {
-                return Ok(());
-            }
-            limits.take(&line)?;
-            let (text, message) = self.border(&line);
-            if message.is_none() && !line.ends_with(b"\n") && line.len() < MAX_LINE_BYTES as usize {
-                // Cut off with the connection: the board has the whole line.
-                return Ok(());
-            }
-            let kept = text.map_or_else(|| line.clone(), String::into_bytes);
-            self.files.append_stream(kept).await.map_err(disk_error)?;
-            match &message {
-                Some(message) => self.note(message)?,
-                None => self.state.take_garbage(),
-            }
-            if let (Some(Message::Done(_) | Message::Left(_)), Some(control)) = (message, control) {
-                self.sync().await?;
-                let _ = control.send(CONTROL_ACK).await;
-            }
-        }
-    }
-
-    /// What comes in of a line: its bytes as they are kept, where they are others than those that arrived, and what it
-    /// says. Every text of the message is clean ([`parse_line`]) and without private words.
-    fn border(&self, line: &[u8]) -> (Option<String>, Option<Message>) {
-        let Ok(text) = std::str::from_utf8(line) else {
-            return (None, None);
-        };
-        let message = parse_line(text).ok();
-        // Names and numbers are data; these are what a program or a person said.
-        let is_said = matches!(
-            message,
-            None | Some(
-                Message::Note(_)
-                    | Message::Left(_)
-                    | Message::UnitEnd(_)
-                    | Message::Environment(_)
-                    | Message::Facts(_)
-            )
-        );
-        let masked = is_said.then(|| self.mask.line(text));
-        match masked.filter(|masked| masked != text) {
-            Some(masked) => {
-                let message = parse_line(&masked).ok();
-                (Some(masked), message)
-            }
-            None => (None, message),
-        }
-    }
-
-    fn note(&mut self, message: &Message) -> Result<(), HostError> {
-        check_protocol(message)?;
-        if self.state.take(message) == Taken::NotAsked {
-            return Ok(());
-        }
-        self.line.message(message);
-        let n_units = self.state.requested.len();
-        let at = self.state.ended.len() + 1;
-        match message {
-            Message::UnitReady(ready) => {
-                let (unit, variant) = (&ready.unit, &ready.variant);
-                self.line.say(&format!("{at}/{n_units} {unit} ({variant})"));
-            }
-            Message::Output(output) => {
-                let seconds = output.elapsed_ns as f64 / 1e9;
-                let unit = &output.unit;
-                self.line
-                    .say(&format!("{at}/{n_units} {unit} ended after {seconds:.1} s"));
-            }
-            Message::Note(note) => {
-                self.n_notes = self.n_notes.saturating_add(1);
-                if self.n_notes < MAX_NOTES {
-                    self.line.say(&note.text);
-                } else if self.n_notes == MAX_NOTES {
-                    self.line
-                        .say("further notes of this host are kept and not shown");
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// What became of the host.
-    pub fn record(self, error: Option<HostError>) -> HostRecord {
-        let counts = self.state.counts();
-        let mut reasons = Vec::new();
-        if !self.overcome.is_empty() {
-            reasons.push(format!(
-                "{}; what was cut off was measured again",
-                self.overcome.join("; ")
-            ));
-        }
-        reasons.extend(failures(&self.state.failures));
-        if self.state.n_garbage_lines > 0 && counts.n_failed == 0 {
-            reasons.push(format!(
-                "{} lines of the stream are no messages and were kept aside",
-                self.state.n_garbage_lines
-            ));
-        }
-        if !self.state.unprepared.is_empty() {
-            reasons.push(format!(
-                "not prepared as asked: {}",
-                self.state.unprepared.join("; ")
-            ));
-        }
-        let unrestored: Vec<String> = self.state.changed.iter().cloned().collect();
-        if !unrestored.is_empty() {
-            reasons.push(format!(
-                "not known to be put back: {}; run `cargo xtask restore {}`",
-                unrestored.join(", "),
-                self.host.name
-            ));
-        }
-        let (mut status, mut stage, mut stderr_tail) = (HostStatus::Ok, None, Vec::new());
-        if let Some(error) = error {
-            (status, stage, stderr_tail) = (error.status, Some(error.stage), error.stderr_tail);
-            reasons.insert(0, error.reason);
-        }
-        if stderr_tail.is_empty() && status != HostStatus::Ok {
-            stderr_tail = self.files.stderr().tail();
-        }
-        let reason = (!reasons.is_empty()).then(|| self.mask.text(&reasons.join(". ")));
-        let stderr_tail = stderr_tail.iter().map(|line| self.mask.text(line));
-        HostRecord {
-            host: self.host.name.clone(),
-            board: self.host.board.clone(),
-            transport: transport_name(&self.host.transport).to_string(),
-            emulated: is_emulated(self.host),
-            status,
-            stage,
-            reason,
-            stderr_tail: stderr_tail.collect(),
-            n_garbage_lines: self.state.n_garbage_lines,
-            complete: self.state.complete,
-            artifact_sha256: self.artifact_sha256,
-            stage_s: self.stage_s,
-            unrestored,
-        }
-    }
-}
-
-/// What holds while a stream is read.
-struct Limits {
-    allowance: Allowance,
-    /// Where the board only hands over what it has.
-    pace: Option<Pace>,
-}
-
-impl Limits {
-    /// Waits for a line.
-    async fn within<T>(&self, reading: impl Future<Output = T>) -> Result<T, HostError> {
-        let Some(pace) = &self.pace else {
-            return Ok(reading.await);
-        };
-        tokio::time::timeout(pace.patience(), reading)
-            .await
-            .map_err(|_| {
-                HostError::failed(
-                    Stage::Collect,
-                    "the board does not hand over what it kept in time; `cargo xtask run --resume RUN` tries again",
-                )
-            })
-    }
-
-    fn take(&mut self, line: &[u8]) -> Result<(), HostError> {
-        if let Some(pace) = &mut self.pace {
-            pace.take(line);
-        }
-        self.allowance.take(line)
-    }
 }
 
 /// How long the board may be kept by a request, its wait for others included.
@@ -698,17 +507,4 @@ fn lost(error: HostError) -> Result<Answer, HostError> {
         true => Ok(Answer::CutShort(error.reason)),
         false => Err(error),
     }
-}
-
-/// The first units that failed, in one sentence.
-fn failures(failures: &[(String, String)]) -> Option<String> {
-    const N_NAMED: usize = 3;
-    let named: Vec<String> = (failures.iter().take(N_NAMED))
-        .map(|(unit, reason)| format!("`{unit}` {reason}"))
-        .collect();
-    let more = match failures.len().saturating_sub(N_NAMED) {
-        0 => String::new(),
-        n => format!("; and {n} more"),
-    };
-    (!named.is_empty()).then(|| format!("units failed: {}{more}", named.join("; ")))
 }

@@ -4,10 +4,10 @@
 //! Time is paused: waits of hours take no time.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use bench_inventory::{Host, Transport, load_catalogue};
+use bench_inventory::{Host, Inventory, Transport, load_catalogue};
 use bench_protocol::RunRequest;
 use bench_reports::run_dir::{HostRecord, HostStatus};
 use serde_json::{Value, json};
@@ -44,8 +44,11 @@ struct Outcome {
 /// Measures a board of the smoke suite.
 async fn session() -> Outcome {
     let dir = tempfile::tempdir().unwrap();
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../inventory");
-    let inventory = load_catalogue(&root).unwrap_or_else(|error| panic!("{error}"));
+    static INVENTORY: LazyLock<Inventory> = LazyLock::new(|| {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../inventory");
+        load_catalogue(&root).unwrap_or_else(|error| panic!("{error}"))
+    });
+    let inventory = INVENTORY.clone();
     let target = target_of("x86_64").unwrap();
     let artifact = Artifact {
         target,

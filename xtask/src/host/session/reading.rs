@@ -1,0 +1,147 @@
+//! Every line of a board on its way in: bounded, kept, cleaned, and only then taken.
+
+use bench_protocol::{CONTROL_ACK, Message, parse_line};
+use bench_reports::run_dir::Stage;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::sync::mpsc;
+
+use super::super::limits::{Allowance, MAX_NOTES, Pace};
+use super::super::stream::Taken;
+use super::super::{MAX_LINE_BYTES, check_protocol};
+use super::{HostSession, disk_error};
+use crate::transport::HostError;
+
+impl HostSession<'_> {
+    /// Keeps and takes every line until the stream ends. Its last message is answered through `control`: the board may
+    /// then forget what it sent.
+    pub(super) async fn read_stream(
+        &mut self,
+        stdout: impl AsyncRead + Unpin,
+        control: Option<&mpsc::Sender<&'static str>>,
+        limits: &mut Limits,
+    ) -> Result<(), HostError> {
+        let mut reader = BufReader::new(stdout);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let mut limited = (&mut reader).take(MAX_LINE_BYTES);
+            // A read error is the connection's end: what arrived before counts.
+            let n_read = limits
+                .within(limited.read_until(b'\n', &mut line))
+                .await?
+                .unwrap_or(0);
+            if n_read == 0 {
+                return Ok(());
+            }
+            limits.take(&line)?;
+            let (text, message) = self.border(&line);
+            if message.is_none() && !line.ends_with(b"\n") && line.len() < MAX_LINE_BYTES as usize {
+                // Cut off with the connection: the board has the whole line.
+                return Ok(());
+            }
+            let kept = text.map_or_else(|| line.clone(), String::into_bytes);
+            self.files.append_stream(kept).await.map_err(disk_error)?;
+            match &message {
+                Some(message) => self.note(message)?,
+                None => self.state.take_garbage(),
+            }
+            if let (Some(Message::Done(_) | Message::Left(_)), Some(control)) = (message, control) {
+                self.sync().await?;
+                let _ = control.send(CONTROL_ACK).await;
+            }
+        }
+    }
+
+    /// What comes in of a line: its bytes as they are kept, where they are others than those that arrived, and what it
+    /// says. Every text of the message is clean ([`parse_line`]) and without private words.
+    fn border(&self, line: &[u8]) -> (Option<String>, Option<Message>) {
+        let Ok(text) = std::str::from_utf8(line) else {
+            return (None, None);
+        };
+        let message = parse_line(text).ok();
+        // Names and numbers are data; these are what a program or a person said.
+        let is_said = matches!(
+            message,
+            None | Some(
+                Message::Note(_)
+                    | Message::Left(_)
+                    | Message::UnitEnd(_)
+                    | Message::Environment(_)
+                    | Message::Facts(_)
+            )
+        );
+        let masked = is_said.then(|| self.mask.line(text));
+        match masked.filter(|masked| masked != text) {
+            Some(masked) => {
+                let message = parse_line(&masked).ok();
+                (Some(masked), message)
+            }
+            None => (None, message),
+        }
+    }
+
+    fn note(&mut self, message: &Message) -> Result<(), HostError> {
+        check_protocol(message)?;
+        if self.state.take(message) == Taken::NotAsked {
+            return Ok(());
+        }
+        self.line.message(message);
+        let n_units = self.state.requested.len();
+        let at = self.state.ended.len() + 1;
+        match message {
+            Message::UnitReady(ready) => {
+                let (unit, variant) = (&ready.unit, &ready.variant);
+                self.line.say(&format!("{at}/{n_units} {unit} ({variant})"));
+            }
+            Message::Output(output) => {
+                let seconds = output.elapsed_ns as f64 / 1e9;
+                let unit = &output.unit;
+                self.line
+                    .say(&format!("{at}/{n_units} {unit} ended after {seconds:.1} s"));
+            }
+            Message::Note(note) => {
+                self.n_notes = self.n_notes.saturating_add(1);
+                if self.n_notes < MAX_NOTES {
+                    self.line.say(&note.text);
+                } else if self.n_notes == MAX_NOTES {
+                    self.line
+                        .say("further notes of this host are kept and not shown");
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// What holds while a stream is read.
+pub(super) struct Limits {
+    /// How much.
+    pub allowance: Allowance,
+    /// Where the board only hands over what it has.
+    pub pace: Option<Pace>,
+}
+
+impl Limits {
+    /// Waits for a line.
+    async fn within<T>(&self, reading: impl Future<Output = T>) -> Result<T, HostError> {
+        let Some(pace) = &self.pace else {
+            return Ok(reading.await);
+        };
+        tokio::time::timeout(pace.patience(), reading)
+            .await
+            .map_err(|_| {
+                HostError::failed(
+                    Stage::Collect,
+                    "the board does not hand over what it kept in time; `cargo xtask run --resume RUN` tries again",
+                )
+            })
+    }
+
+    fn take(&mut self, line: &[u8]) -> Result<(), HostError> {
+        if let Some(pace) = &mut self.pace {
+            pace.take(line);
+        }
+        self.allowance.take(line)
+    }
+}
