@@ -57,20 +57,29 @@ pub struct HostKey {
 impl HostKey {
     /// Reads a line of a known_hosts file: names, kind, key.
     fn parse(line: &str) -> anyhow::Result<Option<HostKey>> {
-        let mut words = line.split_whitespace();
-        let (Some(names), Some(kind), Some(key)) = (words.next(), words.next(), words.next())
-        else {
+        let Some((kind, key)) = kind_and_key(line) else {
             return Ok(None);
         };
-        if names.starts_with('#') {
-            return Ok(None);
-        }
         Ok(Some(HostKey {
             kind: kind.to_owned(),
             key: key.to_owned(),
             fingerprint: fingerprint(kind, key)?,
         }))
     }
+}
+
+/// Kind and key of a line of a known_hosts file; `None` for a comment and for what is no key.
+fn kind_and_key(line: &str) -> Option<(&str, &str)> {
+    let mut words = line.split_whitespace();
+    let (names, kind, key) = (words.next()?, words.next()?, words.next()?);
+    let is_kind = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '@');
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    // A marker such as `@revoked` says something else about a key than that it is trusted.
+    let is_key = !names.starts_with(['#', '@'])
+        && kind.starts_with(|c: char| c.is_ascii_alphabetic())
+        && kind.chars().all(is_kind)
+        && key.chars().all(is_base64);
+    is_key.then_some((kind, key))
 }
 
 /// Where the key of a host is pinned, for the hosts of this fleet file.
@@ -240,4 +249,58 @@ fn fingerprint(kind: &str, key: &str) -> anyhow::Result<String> {
     found
         .map(str::to_owned)
         .with_context(|| format!("ssh-keygen does not understand the key `{kind} {key}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_keys_and_nothing_else() {
+        let check = |line: &str, expect: Option<(&str, &str)>| {
+            assert_eq!(kind_and_key(line), expect, "{line}");
+        };
+        check("* ssh-ed25519 AAAA+/=", Some(("ssh-ed25519", "AAAA+/=")));
+        check(
+            "[h]:22 sk-ssh-ed25519@openssh.com AAAA c",
+            Some(("sk-ssh-ed25519@openssh.com", "AAAA")),
+        );
+        check("# host ssh-rsa AAAA", None);
+        check("@revoked * ssh-rsa AAAA", None);
+        check("* -oProxyCommand=x AAAA", None);
+        check("* ssh-rsa \u{1b}[2K", None);
+        check("* ssh-rsa", None);
+    }
+
+    /// `MEMWALL_FUZZ_INPUTS` lines, made by chance.
+    #[test]
+    fn any_line_is_a_key_of_plain_characters_or_none() {
+        const PIECES: [&str; 9] = [
+            "ssh-rsa",
+            " ",
+            "\t",
+            "AAAA",
+            "@revoked",
+            "#",
+            "\u{202e}",
+            "\u{1b}]0;",
+            "-o",
+        ];
+        let n_inputs = std::env::var("MEMWALL_FUZZ_INPUTS").ok();
+        let n_inputs: u64 = n_inputs.map_or(2000, |text| text.parse().unwrap());
+        for seed in 0..n_inputs {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let n_pieces = rng.usize(0..12);
+            let line: String = (0..n_pieces)
+                .map(|_| PIECES[rng.usize(0..PIECES.len())])
+                .collect();
+            if let Some((kind, key)) = kind_and_key(&line) {
+                let is_plain = |word: &str| word.chars().all(|c| c.is_ascii_graphic());
+                assert!(
+                    is_plain(kind) && is_plain(key) && !kind.starts_with('-'),
+                    "seed {seed}"
+                );
+            }
+        }
+    }
 }

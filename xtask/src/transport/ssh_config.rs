@@ -125,6 +125,9 @@ fn literal(path: &Path) -> Result<String, String> {
     Ok(format!("\"{text}\""))
 }
 
+/// What stands for the name of a user.
+const USER: &str = "USER";
+
 /// Words that stay private where a host is reached through an alias: what the alias stands for, and who connects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mask(Vec<(String, &'static str)>);
@@ -160,12 +163,12 @@ impl Mask {
         for jump in resolved.all("proxyjump").flat_map(|jumps| jumps.split(',')) {
             hide(jump, "JUMP");
             let (user, place) = jump.rsplit_once('@').unwrap_or(("", jump));
-            hide(user, "USER");
+            hide(user, USER);
             let (name, port) = place.rsplit_once(':').unwrap_or((place, ""));
             hide(name, "JUMP");
             hide(port, "PORT");
         }
-        resolved.all("user").for_each(|word| hide(word, "USER"));
+        resolved.all("user").for_each(|word| hide(word, USER));
         resolved.all("port").for_each(|word| hide(word, "PORT"));
         hide(controller, "CONTROLLER");
         // The longest first: a short word may be part of it.
@@ -218,7 +221,7 @@ fn string_end(text: &str) -> usize {
     text.len()
 }
 
-/// Replaces a word where it stands alone: `10.0.0.1` is not part of `10.0.0.12`.
+/// Replaces a word where it stands alone: `10.0.0.1` is not part of `10.0.0.12`. A user is a part of paths, too.
 fn replace_word(text: &str, word: &str, by: &str) -> String {
     let goes_on = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     let mut replaced = String::with_capacity(text.len());
@@ -235,7 +238,8 @@ fn replace_word(text: &str, word: &str, by: &str) -> String {
             None => false,
         };
         let preceding = before.chars().next_back().or(replaced.chars().next_back());
-        let continued = preceding.is_some_and(|c| goes_on(c) || c == '.' || c == '/');
+        let continued =
+            preceding.is_some_and(|c| goes_on(c) || c == '.' || (c == '/' && by != USER));
         replaced.push_str(before);
         replaced.push_str(match continues || continued {
             true => word,
@@ -284,7 +288,11 @@ mod tests {
         );
         check("key /keys/secret, bob@desk", "key FILE, bob@CONTROLLER");
         check("alice@gate.example:2022 gate.example", "JUMP JUMP");
-        check("desk-top, desktop, root", "desk-top, desktop, root");
+        check(
+            "desk-top, desktop, /desk, root",
+            "desk-top, desktop, /desk, root",
+        );
+        check("/home/secretuser/.cache", "/home/USER/.cache");
         let open = Mask::new(&target(false), &resolved, "desk");
         assert_eq!(open, Mask::default());
         assert_eq!(open.text("10.0.0.1"), "10.0.0.1");

@@ -66,6 +66,7 @@ impl HostSession<'_> {
                 Message::Note(_)
                     | Message::Left(_)
                     | Message::UnitEnd(_)
+                    | Message::Output(_)
                     | Message::Environment(_)
                     | Message::Facts(_)
             )
