@@ -265,7 +265,7 @@ fn fuzz(sh: &Shell, no_install: bool) -> anyhow::Result<()> {
         sh.create_dir(&found)?;
         let output = cmd!(
             sh,
-            "rustup run nightly {program} run --sanitizer none {target} {found} {seeds} -- -runs={n_inputs} -seed=1 -timeout=20"
+            "rustup run nightly {program} run --sanitizer none {target} {found} {seeds} -- -runs={n_inputs} -seed=1 -timeout=60"
         )
         .ignore_status()
         .output()?;
