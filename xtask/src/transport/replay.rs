@@ -4,12 +4,11 @@
 //! such a host counts as emulated. Refuses to invent anything: a unit that was not recorded is skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bench_inventory::Recording;
+use bench_inventory::{Recording, foreign};
 use bench_protocol::{
     CONTROL_ACK, CONTROL_STOP, Done, Hello, Message, Note, PROTOCOL_VERSION, RunRequest, UnitEnd,
     UnitStatus, parse_line,
@@ -78,7 +77,7 @@ impl Replay {
             HostError::failed(Stage::Connect, format!("{reason}; {remedy}"))
         };
         let cannot_read = |error: io::Error| failed(format!("cannot read `{shown}`: {error}"));
-        let file = File::open(&recording.stream).map_err(cannot_read)?;
+        let file = foreign::open(&recording.stream).map_err(cannot_read)?;
         let mut index = Index::default();
         let mut bytes = Vec::new();
         let mut reader = BufReader::new(file);
@@ -203,7 +202,7 @@ impl Replay {
             Line::Unit(idx) => is_asked[idx as usize],
         };
         let n_lines = self.lines.iter().filter(|line| is_played(**line)).count();
-        let mut reader = BufReader::new(File::open(&self.stream)?);
+        let mut reader = BufReader::new(foreign::open(&self.stream)?);
         let mut n_sent = 0u32;
         let mut bytes = Vec::new();
         for line in &self.lines {
