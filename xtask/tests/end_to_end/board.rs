@@ -5,25 +5,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use crate::controller::{self, Outcome};
+use crate::sshd::wait_for;
 
 /// A file of the kernel that every network namespace has for itself: what a test changes there changes nothing else.
 pub const SETTING: &str = "/proc/sys/net/ipv4/ip_default_ttl";
-
-/// Waits until `condition` holds; half an hour without it is a hang: the first run also compiles the board programs, and
-/// machines are slow and busy.
-pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(
-            started.elapsed() < Duration::from_secs(1800),
-            "waited in vain until {what}"
-        );
-        std::thread::park_timeout(Duration::from_millis(10));
-    }
-}
 
 /// A suite with a unit that ends when a test lets it: between two kernels stands a program that waits for a file, so that
 /// a run is still going on when the test does something to it, however slow or fast the machine is.

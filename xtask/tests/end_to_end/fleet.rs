@@ -8,9 +8,10 @@ use std::process::Child;
 use serde_json::Value;
 
 use crate::board::{
-    Board, Lab, MemoryLimit, OF_BOARD, Oddities, SETTING, gated_suite, run, signal, spoil, wait_for,
+    Board, Lab, MemoryLimit, OF_BOARD, Oddities, SETTING, gated_suite, run, signal, spoil,
 };
 use crate::controller::{self, Outcome};
+use crate::sshd::wait_for;
 
 /// A gate that stays closed as long as a test wants.
 const PATIENT_S: u32 = 3600;

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::board::{gated_suite, signal, wait_for};
+use crate::board::{gated_suite, signal};
 use crate::controller;
+use crate::sshd::wait_for;
 use crate::sshd::{Oddity, Sshd};
 
 /// Board programs whose store is in this folder, or that lie in it, with the words they run with.
