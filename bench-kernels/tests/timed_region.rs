@@ -19,7 +19,7 @@ const STARTS: [&[&str]; 5] = [
     &["Kernel", "7iterate"],
     &["6Decode8generate"],
     &["4Turn"],
-    &["6chains6Chains7advance"],
+    &["6chains6Linked7advance"],
     &["bench_kernels4simd"],
 ];
 
@@ -70,7 +70,7 @@ fn timed_region_reaches_no_allocation_and_no_memcpy() {
         let starts = program.starts();
         // Decode, the streams, GEMV and latency, and some inner loops of each variant.
         assert!(starts.len() > 50, "{target}: only {} starts", starts.len());
-        for part in ["6Decode8generate", "4Turn", "7iterate", "6Chains7advance"] {
+        for part in ["6Decode8generate", "4Turn", "7iterate", "6Linked7advance"] {
             let is_found = starts.iter().any(|at| program.name(*at).contains(part));
             assert!(is_found, "{target}: no function `{part}`");
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use bench_inventory::SshTarget;
+use bench_inventory::{SshTarget, foreign};
 
 use super::expand_home;
 
@@ -89,40 +89,36 @@ impl Resolved {
     }
 }
 
+/// Much more than a configuration has.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
+
 /// Writes the configuration that the connection uses: [`OVERRIDES`], then the user's.
 ///
 /// # Errors
-/// When a file that the fleet names is missing or has a name that ssh would not take as it is, or the disk takes no file.
+/// When a file that the fleet names cannot be read, or the disk takes no file.
 pub fn write(folder: &Path, target: &SshTarget) -> Result<PathBuf, String> {
-    let includes = match &target.config_file {
-        // As with `ssh -F`, this file alone counts.
-        Some(file) => {
-            let path = std::path::absolute(expand_home(file)).map_err(|error| error.to_string())?;
-            fs::metadata(&path).map_err(|error| {
-                format!("`config-file: {file}` cannot be read: {error}; name the right file")
-            })?;
-            vec![literal(&path)?]
-        }
-        None => vec!["~/.ssh/config".to_owned(), "/etc/ssh/ssh_config".to_owned()],
+    let own = match &target.config_file {
+        // As with `ssh -F`, this file alone counts, whoever may write it. An `Include` would ask for more.
+        Some(file) => read_config(&expand_home(file)).map_err(|error| {
+            format!("`config-file: {file}` cannot be read: {error}; name the right file")
+        })?,
+        None => "Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n".to_owned(),
     };
-    let includes: String = (includes.iter())
-        .map(|include| format!("Include {include}\n"))
-        .collect();
     let path = folder.join("config");
-    fs::write(&path, format!("{OVERRIDES}{includes}"))
+    fs::write(&path, format!("{OVERRIDES}{own}"))
         .map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
     Ok(path)
 }
 
-/// A path as ssh's `Include` takes it: a pattern, with blanks only in quotes.
-fn literal(path: &Path) -> Result<String, String> {
-    let text = path.display().to_string();
-    if text.contains(['*', '?', '[', '"', '\\', '%', '\n']) || text.contains("${") {
-        return Err(format!(
-            "ssh would take `{text}` for a pattern; give the configuration file a name without `*?[\"\\%${{`"
-        ));
+/// The null device stands for no configuration.
+fn read_config(path: &Path) -> std::io::Result<String> {
+    match path == Path::new("/dev/null") {
+        true => Ok(String::new()),
+        false => {
+            let bytes = foreign::read(path, MAX_CONFIG_BYTES)?;
+            String::from_utf8(bytes).map_err(std::io::Error::other)
+        }
     }
-    Ok(format!("\"{text}\""))
 }
 
 /// What stands for the name of a user.
@@ -314,30 +310,27 @@ mod tests {
     fn the_users_configuration_comes_after_ours() {
         let folder = tempfile::tempdir().unwrap();
         let own = folder.path().join("a b");
-        fs::write(&own, "").unwrap();
+        fs::write(&own, "Host x\n").unwrap();
         let mut target = target(true);
         target.config_file = Some(own.display().to_string());
-        let written = fs::read_to_string(write(folder.path(), &target).unwrap()).unwrap();
+        let written = |target: &SshTarget| {
+            let path = write(folder.path(), target)?;
+            Ok::<_, String>(fs::read_to_string(path).unwrap())
+        };
+        assert_eq!(written(&target).unwrap(), format!("{OVERRIDES}Host x\n"));
+        target.config_file = Some("/dev/null".into());
+        assert_eq!(written(&target).unwrap(), OVERRIDES);
+        target.config_file = None;
         assert!(
-            written.starts_with("ClearAllForwardings yes\n"),
-            "{written}"
-        );
-        assert!(
-            written.ends_with(&format!("Include \"{}\"\n", own.display())),
-            "{written}"
+            written(&target)
+                .unwrap()
+                .contains("Include ~/.ssh/config\n")
         );
         target.config_file = Some("/nowhere/config".into());
         assert!(
-            write(folder.path(), &target)
+            written(&target)
                 .unwrap_err()
                 .contains("name the right file")
-        );
-        target.config_file = Some(format!("{}*", own.display()));
-        fs::write(folder.path().join("a b*"), "").unwrap();
-        assert!(
-            write(folder.path(), &target)
-                .unwrap_err()
-                .contains("pattern")
         );
     }
 }
