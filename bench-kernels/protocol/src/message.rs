@@ -40,6 +40,27 @@ pub enum Message {
     Done(Done),
 }
 
+impl Message {
+    /// The unit that it is about, where it is about one.
+    pub fn unit(&self) -> Option<&str> {
+        match self {
+            Message::UnitReady(it) => Some(&it.unit),
+            Message::Sample(it) => Some(&it.unit),
+            Message::OutputPart(it) => Some(&it.unit),
+            Message::Output(it) => Some(&it.unit),
+            Message::UnitEnd(it) => Some(&it.unit),
+            Message::Reading(it) => Some(&it.unit),
+            Message::UnitState(it) => Some(&it.unit),
+            Message::Hello(_)
+            | Message::Facts(_)
+            | Message::Environment(_)
+            | Message::Note(_)
+            | Message::Left(_)
+            | Message::Done(_) => None,
+        }
+    }
+}
+
 /// First line of every stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {

@@ -64,7 +64,7 @@ pub struct HostData {
     pub request: Option<RunRequest>,
     /// What the time budget left out.
     pub left_out: Option<LeftOut>,
-    /// Units in the order of the request, then units that only the stream knows.
+    /// Units in the order of the request; where that is missing, in the order of the stream.
     pub units: Vec<UnitData>,
     /// Last line of a complete stream.
     pub done: Option<Done>,
@@ -306,7 +306,12 @@ pub fn read_host_files(host: &str, files: &HostFiles, manifest: &RunManifest) ->
     let mut problems = Vec::new();
     let record = parse_json::<HostRecord>("host.json", files.record.as_deref(), &mut problems);
     let record = record.unwrap_or_else(|| made_up_record(host, files.stream.is_some(), manifest));
-    let request = parse_json::<RunRequest>("request.json", files.request.as_deref(), &mut problems);
+    let mut request =
+        parse_json::<RunRequest>("request.json", files.request.as_deref(), &mut problems);
+    // As the stream's names are: a name that is cleaned in one only would be another unit.
+    for unit in request.iter_mut().flat_map(|request| &mut request.units) {
+        unit.unit = bench_protocol::foreign_short(&unit.unit, bench_protocol::MAX_TEXT_CHARS);
+    }
     let left_out = parse_json::<LeftOut>("left_out.json", files.left_out.as_deref(), &mut problems);
     let mut data = HostData {
         record,
@@ -409,16 +414,27 @@ fn read_stream(bytes: &[u8], data: &mut HostData) {
         if line.trim().is_empty() {
             continue;
         }
-        match bench_protocol::parse_line(&line) {
-            Ok(message) => take(message, data, &mut index),
-            Err(error) => {
-                data.n_garbage_lines += 1;
-                if data.garbage.len() < N_GARBAGE_KEPT {
-                    data.garbage.push((i + 1, error.to_string()));
-                }
+        let problem = match bench_protocol::parse_line(&line) {
+            // Where the request is known, a board tells of the units in it and of no others.
+            Ok(message) if data.request.is_none() || is_asked(&message, &index) => {
+                take(message, data, &mut index);
+                continue;
             }
+            Ok(message) => format!(
+                "the line is about the unit `{}`, which was not asked for",
+                message.unit().unwrap_or_default()
+            ),
+            Err(error) => error.to_string(),
+        };
+        data.n_garbage_lines += 1;
+        if data.garbage.len() < N_GARBAGE_KEPT {
+            data.garbage.push((i + 1, problem));
         }
     }
+}
+
+fn is_asked(message: &Message, index: &BTreeMap<String, usize>) -> bool {
+    message.unit().is_none_or(|unit| index.contains_key(unit))
 }
 
 fn take(message: Message, data: &mut HostData, index: &mut BTreeMap<String, usize>) {

@@ -456,6 +456,31 @@ fn a_unit_without_a_sample_did_not_end_well() {
     assert_eq!(unit.ended(), Some(UnitStatus::Failed));
 }
 
+#[test]
+fn units_that_nobody_asked_for_are_not_shown() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("run");
+    let units = [
+        Unit::stream("read", (1, 0), &[0], 10.0),
+        Unit::stream("copy", (1, 1), &[0], 10.0),
+    ];
+    let mut host = measured(record("odd", None, "ssh"), rock_facts(), "neon", &units);
+    write_run(&dir, std::slice::from_ref(&host));
+    assert_eq!(run_dir::read(&dir).unwrap().hosts[0].units.len(), 2);
+    let request = host.request.as_mut().unwrap();
+    request.units.retain(|unit| unit.kernel == "read");
+    write_run(&dir, &[host]);
+    let run = run_dir::read(&dir).unwrap();
+    let names: Vec<&str> = run.hosts[0]
+        .units
+        .iter()
+        .map(|unit| unit.unit.as_str())
+        .collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert!(run.hosts[0].n_garbage_lines > 0);
+    assert!(run.hosts[0].garbage[0].1.contains("was not asked for"));
+}
+
 /// A rock whose DRAM units all give `gb_per_s`, with a unit that lives in the caches.
 fn rock_at(gb_per_s: f64, with_reads: bool) -> fixture::Host {
     let cpus = [4, 5, 6, 7];

@@ -215,7 +215,7 @@ impl<'a> HostSession<'a> {
             self.collect(first, &request, attempt, n_lines).await?;
             self.collect(first, &request, attempt + 1, 0).await?;
             self.state.attempt = attempt + 1;
-            if self.state.complete {
+            if self.state.is_complete() {
                 return Ok(());
             }
         }
@@ -339,7 +339,7 @@ impl<'a> HostSession<'a> {
             {
                 return Err(error);
             }
-            if self.state.complete {
+            if self.state.is_complete() {
                 return Ok(());
             }
         }
@@ -459,7 +459,7 @@ impl<'a> HostSession<'a> {
         match tokio::time::timeout(limit, conversation).await {
             Ok(result) => result?,
             // It said all that it had to say: the controller's own disk held up the end.
-            Err(_) if self.state.complete => return Ok(Answer::Complete),
+            Err(_) if self.state.is_complete() => return Ok(Answer::Complete),
             Err(_) => {
                 let message = format!("no end within {} s", limit.as_secs());
                 return Err(HostError::failed(Stage::Measure, message));
@@ -468,8 +468,12 @@ impl<'a> HostSession<'a> {
         let end = tokio::time::timeout(STEP_DEADLINE, end)
             .await
             .unwrap_or(End::ConnectionLost);
+        let n_missing = self.state.remaining().len();
         Ok(match (self.state.complete, self.state.left.take()) {
-            (true, _) => Answer::Complete,
+            (true, _) if n_missing == 0 => Answer::Complete,
+            (true, _) => Answer::CutShort(format!(
+                "the board says that it is done, although {n_missing} units have no end"
+            )),
             (false, Some(reason)) if end == End::Status(EXIT_BUSY) => Answer::Busy(reason),
             (false, Some(reason)) => {
                 Answer::CutShort(format!("the board stopped measuring: {reason}"))

@@ -69,6 +69,11 @@ impl StreamState {
         }
     }
 
+    /// Whether the answer is whole: a board that says that it is done ended every unit.
+    pub fn is_complete(&self) -> bool {
+        self.complete && self.remaining().is_empty()
+    }
+
     /// Units without an end.
     pub fn remaining(&self) -> Vec<UnitSpec> {
         let open = |unit: &&UnitSpec| !self.ended.contains_key(&unit.unit);
@@ -78,9 +83,9 @@ impl StreamState {
     /// Takes one message of the board. What it says about units that it was not asked for is nobody's business.
     pub fn take(&mut self, message: &Message) -> Taken {
         self.n_lines += 1;
-        if let Some(unit) = unit_of(message)
+        if let Some(unit) = message.unit()
             && !self.measured.contains(unit)
-            && !self.requested.iter().any(|asked| asked.unit == *unit)
+            && !self.requested.iter().any(|asked| asked.unit == unit)
         {
             self.n_garbage_lines = self.n_garbage_lines.saturating_add(1);
             return Taken::NotAsked;
@@ -162,25 +167,6 @@ impl StreamState {
                 }
             }
         }
-    }
-}
-
-/// The unit that a message is about.
-fn unit_of(message: &Message) -> Option<&String> {
-    match message {
-        Message::UnitReady(it) => Some(&it.unit),
-        Message::Sample(it) => Some(&it.unit),
-        Message::OutputPart(it) => Some(&it.unit),
-        Message::Output(it) => Some(&it.unit),
-        Message::UnitEnd(it) => Some(&it.unit),
-        Message::Reading(it) => Some(&it.unit),
-        Message::UnitState(it) => Some(&it.unit),
-        Message::Hello(_)
-        | Message::Facts(_)
-        | Message::Environment(_)
-        | Message::Note(_)
-        | Message::Left(_)
-        | Message::Done(_) => None,
     }
 }
 

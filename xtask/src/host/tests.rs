@@ -225,6 +225,19 @@ async fn a_unit_without_a_sample_is_not_measured() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_board_that_only_says_that_it_is_done_is_not_believed() {
+    board(async |_, request, mut streams| {
+        say(&mut streams, &hello(request.attempt)).await;
+        say(&mut streams, &end("of its own", "ok", None)).await;
+        say(&mut streams, &done(request.units.len())).await;
+        End::Status(0)
+    });
+    session()
+        .await
+        .expect_failed("says that it is done, although");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_a_board_says_reaches_a_terminal_as_it_is() {
     board(async |_, request, mut streams| {
         let first = &request.units[0].unit;

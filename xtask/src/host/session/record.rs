@@ -58,7 +58,7 @@ impl HostSession<'_> {
             reason,
             stderr_tail: stderr_tail.collect(),
             n_garbage_lines: self.state.n_garbage_lines,
-            complete: self.state.complete,
+            complete: self.state.is_complete(),
             artifact_sha256: self.artifact_sha256,
             stage_s: self.stage_s,
             unrestored,
