@@ -249,7 +249,7 @@ fn login_script(dir: &Path, oddity: Oddity) -> String {
         // The parent is the server's process of this connection.
         Oddity::CutUpload => format!(
             "IFS= read -r line\ncase $line in *{CUT_FILE_BYTES}*'cat >> '*)\n\
-             if [ ! -e cut ]; then : > cut; {{ printf '%s\\n' \"$line\"; head -c {CUT_AFTER_BYTES}; }} | sh -c \"$SSH_ORIGINAL_COMMAND\" >/dev/null\n\
+             if [ ! -e cut ]; then : > cut; {{ printf '%s\\n' \"$line\"; head -c {CUT_AFTER_BYTES}; }} | sh -c \"$SSH_ORIGINAL_COMMAND\" \n\
              kill -KILL $PPID; exit; fi;; esac\n{{ printf '%s\\n' \"$line\"; cat; }} | sh -c \"$SSH_ORIGINAL_COMMAND\"\n"
         ),
     }
