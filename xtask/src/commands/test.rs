@@ -58,8 +58,8 @@ const FUZZ_TARGETS: [(&str, &str); 7] = [
     ("gguf", "20000"),
     ("import", "20000"),
     // Whole runs: each input is some hundred times as much work.
-    ("run", "300"),
-    ("history", "1000"),
+    ("run", "100"),
+    ("history", "500"),
 ];
 
 /// Runs every step and stops at the first that fails.
