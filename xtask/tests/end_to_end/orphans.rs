@@ -41,7 +41,7 @@ fn check(dir: &Path, fleet: &str) {
     let run = fs::read_dir(dir.join("runs")).unwrap().flatten().next();
     let run = run.unwrap().path().display().to_string();
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args(["run", "--resume", &run, "--format", "json"])
+        .args(["run", "--resume", &run, "--trust-fleet", "--format", "json"])
         .env("XDG_CACHE_HOME", dir.join("cache"))
         .output()
         .unwrap();
