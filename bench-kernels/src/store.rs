@@ -90,7 +90,7 @@ impl Store {
         let file = match rustix::fs::openat(&*self.folder, name, flags | FILE_FLAGS, mode) {
             Ok(file) => File::from(file),
             Err(rustix::io::Errno::LOOP) => return Err(owner::no_file(&path, "a link")),
-            // A pipe that nobody reads.
+            // A pipe without a reader.
             Err(rustix::io::Errno::NXIO) => {
                 return Err(owner::no_file(&path, "a pipe or a device"));
             }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 #[expect(dead_code, reason = "made for tests that need more of it")]
 mod fixture;
 
-/// What is done to one file.
+/// One change of one file.
 #[derive(Debug, Arbitrary)]
 struct Change {
     file: u8,

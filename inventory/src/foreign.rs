@@ -66,7 +66,7 @@ impl Folder {
     /// Opens a folder that the user named.
     ///
     /// # Errors
-    /// When it cannot be opened or is no folder.
+    /// When it cannot be opened or is not a folder.
     pub fn open(path: &Path) -> io::Result<Folder> {
         let fd = rustix::fs::openat(CWD, path, FOLDER, Mode::empty())?;
         Ok(Folder { fd })
@@ -75,7 +75,7 @@ impl Folder {
     /// A folder in this one.
     ///
     /// # Errors
-    /// When it is not there or is no folder, or the path leads through a link or out of this folder.
+    /// When it is missing or not a folder, or the path leads through a link or out of this folder.
     pub fn folder(&self, place: &str) -> io::Result<Folder> {
         let mut folder = self.copy()?;
         for name in names(place)? {
@@ -162,7 +162,7 @@ impl Folder {
             if name == "." || name == ".." {
                 continue;
             }
-            // What went meanwhile is not there.
+            // It may have been removed meanwhile.
             if let Some(kind) = self.kind_of(name)? {
                 let name = name.to_owned();
                 entries.push(Entry { name, kind });

@@ -117,7 +117,7 @@ impl HostAnalysis<'_> {
         self.as_found.iter().chain(&self.units)
     }
 
-    /// What people are told when the analysis of this host failed.
+    /// The sentence for people when the analysis of this host failed.
     pub fn failure_words(&self) -> Option<String> {
         let failure = self.failure.as_ref()?;
         let name = crate::format::foreign_short(self.name(), 80);

@@ -182,7 +182,7 @@ pub fn enumeration(items: &[String]) -> String {
 pub use bench_protocol::{foreign, foreign_short};
 
 /// Text as a cell of a CSV file: [`foreign`] text that no spreadsheet computes. A cell that would begin a formula begins
-/// with an apostrophe instead; numbers are no text and keep their signs.
+/// with an apostrophe instead; numbers are not text and keep their signs.
 ///
 /// Source: OWASP, "CSV Injection"; the full-width signs are what Japanese and Chinese keyboards write.
 pub fn csv_cell(text: &str) -> Cow<'_, str> {
@@ -193,7 +193,7 @@ pub fn csv_cell(text: &str) -> Cow<'_, str> {
     let begins_formula = [
         '=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
     ];
-    // What reads a cell may leave out the blanks before it.
+    // A spreadsheet may ignore the blanks before it.
     match clean.trim_start().starts_with(begins_formula) {
         true => Cow::Owned(format!("'{clean}")),
         false => clean,

@@ -38,7 +38,7 @@ pub fn write(dir: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// When the files cannot be written.
 pub(crate) fn write_analysis(dir: &Path, analysis: &Analysis) -> anyhow::Result<()> {
-    // What stands there instead of a folder was not put there by memwall: it is replaced, not followed.
+    // Anything but a folder was not put there by memwall: it is replaced, not followed.
     let write = |folder: &Folder, name: &str, bytes: &[u8]| {
         let place = dir.join("frames").join(name);
         folder

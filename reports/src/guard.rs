@@ -1,7 +1,7 @@
 //! Keeps a mistake of memwall itself in one place from taking the rest of a report with it: the other hosts, the other
 //! pages, the data files.
 //!
-//! Owns what becomes of a panic: it is no text on standard error but a reason that the report shows. Refuses to guess
+//! Owns the handling of a panic: it becomes a reason that the report shows, not text on standard error. Refuses to guess
 //! what the figures should have been.
 
 use std::any::Any;
@@ -31,7 +31,7 @@ pub(crate) fn guarded<T>(part: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Panics that nobody guards against go on to the hook that was there before.
+/// Unguarded panics go to the hook that was installed before.
 fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {

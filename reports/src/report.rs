@@ -111,12 +111,12 @@ fn write_and_keep(dir: &Path, history: Option<&Path>, keep: Keep) -> anyhow::Res
     })
 }
 
-/// What a mistake of memwall left out of a report, one sentence each.
+/// Parts that a mistake of memwall left out of a report, one sentence each.
 #[derive(Debug, Default)]
 struct Failures(Vec<String>);
 
 impl Failures {
-    /// What a part makes, unless it panics: then it is left out, and this is told.
+    /// The result of a part, unless it panics: then it is left out, and this is told.
     fn keep<T>(&mut self, what: &str, part: impl FnOnce() -> T) -> Option<T> {
         match guarded(part) {
             Ok(made) => Some(made),
@@ -338,7 +338,7 @@ fn render_section(
     Ok(Some(html))
 }
 
-/// What stands in place of a section.
+/// The text in the place of a section that could not be made.
 fn failed_section(failure: &str) -> String {
     format!(
         r#"<p>This section could not be written because of a mistake in memwall; please report it.</p><pre tabindex="0">{}</pre>"#,
@@ -481,7 +481,7 @@ fn replace_folder(dir: &Path, name: &str, files: &Files) -> anyhow::Result<()> {
     };
     let written = write();
     if written.is_err() {
-        // What is half written says nothing; the error is what matters.
+        // A half-written folder has no use; the error is returned.
         let _ = fs::remove_dir_all(dir.join(&beside));
     }
     written.with_context(|| format!("cannot write the report to `{}`", dir.join(name).display()))

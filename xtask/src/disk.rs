@@ -1,7 +1,7 @@
 //! The controller's disk behind a task of its own for each file.
 //!
-//! A disk that hangs for a minute must not stop the signs of life that boards wait for, nor other hosts: whoever writes
-//! here hands the bytes over and goes on. What is handed over and not yet written is bounded.
+//! A disk that hangs for a minute must not stop the signs of life that boards wait for, nor other hosts: a writer hands
+//! the bytes over and continues. The number of bytes that wait is bounded.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ const MAX_WAITING_BYTES: usize = 16 << 20;
 /// Jobs that are done in one go.
 const MAX_BATCH: usize = 1024;
 
-/// What is done, in order.
+/// One job of the disk; jobs are done in order.
 enum Job {
     Append(Vec<u8>),
     Sync(oneshot::Sender<io::Result<()>>),
@@ -112,7 +112,7 @@ impl Disk {
 /// When the disk does not take it.
 pub fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let mut beside = path.as_os_str().to_owned();
-    // What ends like this is passed over by whoever reads the folder.
+    // Readers of the folder ignore files with this ending.
     beside.push(".tmp");
     let replacing = || {
         match fs::remove_file(&beside) {
@@ -159,7 +159,7 @@ async fn work(
         });
         match doing.await {
             Ok(again) => file = again,
-            // The runtime ends, or a job panicked: whoever waits is told.
+            // The runtime ends, or a job panicked: the waiting side gets an error.
             Err(_) => return,
         }
     }
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_waits_for_a_disk_that_hangs() {
+    async fn a_disk_that_hangs_delays_no_task() {
         let (disk, tell, written) = hanging(false);
         for line in ["a", "b", "c"] {
             disk.append(line.into()).await.unwrap();

@@ -68,7 +68,7 @@ impl HostKey {
     }
 }
 
-/// Kind and key of a line of a known_hosts file; `None` for a comment and for what is no key.
+/// Kind and key of a line of a known_hosts file; `None` for a comment and for anything that is not a key.
 fn kind_and_key(line: &str) -> Option<(&str, &str)> {
     let mut words = line.split_whitespace();
     let (names, kind, key) = (words.next()?, words.next()?, words.next()?);

@@ -112,7 +112,7 @@ impl HostProgress {
             None if self.form == Form::Silent => {}
             None => {
                 let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-                // Whoever closed standard error does not want to know.
+                // Standard error may be closed.
                 let _ = writeln!(
                     out,
                     "{:7.1} s  {}  {message}",

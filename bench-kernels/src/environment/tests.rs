@@ -355,7 +355,7 @@ fn a_journal_that_is_damaged_at_random_is_whole_or_told() {
     }
 }
 
-/// What a power cut between writing and renaming leaves is no journal.
+/// A power cut between writing and renaming leaves the journal before.
 #[test]
 fn a_journal_that_was_being_written_is_the_one_before() {
     let damaged = Damaged::new();

@@ -8,7 +8,7 @@ use super::lease::Lease;
 use super::process;
 use crate::store::{own_uid, user_name};
 
-/// A lock that somebody else has.
+/// A lock that another process holds.
 #[derive(Debug, Clone)]
 pub struct Holder {
     /// Where the lock is.

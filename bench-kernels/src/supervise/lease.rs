@@ -1,6 +1,6 @@
 //! Who uses this board, and until when: the text that a supervisor leaves in the lock for others.
 //!
-//! Every user may write it. It names somebody for people, and it means something only together with a process that
+//! Every user may write it. It names an owner for people, and it means something only together with a process that
 //! holds the lock.
 
 use std::fs::File;

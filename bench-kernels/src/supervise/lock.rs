@@ -1,4 +1,4 @@
-//! One supervisor at a time on a board, whoever started it.
+//! One supervisor at a time on a board, from whichever user.
 //!
 //! A lock belongs to an open file and goes with its process, however that ends. There are two of them:
 //!

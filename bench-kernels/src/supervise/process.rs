@@ -159,7 +159,7 @@ pub enum Wait {
     Not,
 }
 
-/// Ends units of the programs in a folder, for whoever holds the board: nobody supervises them any more. Their ids.
+/// Ends units of the programs in a folder that have no supervisor any more, for the holder of the board. Their ids.
 pub fn end_strays(folder: &Path) -> Vec<u32> {
     end_all(|pid| {
         let words = command_line(pid);
@@ -213,7 +213,7 @@ pub fn end_marked(marker: &str) {
     }
 }
 
-/// Ends processes of external programs that a supervisor with this store started and nobody follows any more; their ids.
+/// Ends processes of external programs that a supervisor with this store started and left behind; their ids.
 pub fn end_marked_strays(store: &Path) -> Vec<u32> {
     // A supervisor that such a program started is not a stray.
     let own = marker_of(std::process::id());

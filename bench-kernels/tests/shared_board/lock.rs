@@ -1,4 +1,4 @@
-//! One run at a time, whoever started it, and who can stand in its way.
+//! One run at a time, from whichever user, and how another user can delay it.
 
 use std::fs;
 use std::io::Write;
@@ -61,7 +61,7 @@ impl Running {
             line.clear();
             assert!(std::io::BufRead::read_line(&mut lines, &mut line).unwrap() > 0);
         }
-        // What it still says is read by nobody, and must not end it.
+        // Its output has no reader any more, which must not end it.
         child.stdout = None;
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
         Running(Some(child))

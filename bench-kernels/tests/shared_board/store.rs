@@ -183,7 +183,7 @@ fn homes_behind_links_of_root_and_missing_folders_are_used() {
     drop(child.stdin.take());
     let said = finish(child);
     assert_eq!(said.code, Some(0), "{said:?}");
-    // Nobody said that the results are on the controller.
+    // The controller did not confirm that it has the results.
     let kept = machine.path("data/home/me/.cache/memwall/spool-r-h-1.jsonl");
     assert!(kept.is_file());
     let said = machine.run(
@@ -236,7 +236,7 @@ fn two_users_have_a_store_each() {
     }
 }
 
-/// What stands where a file of the store should.
+/// An obstacle in the place of a file of the store.
 #[derive(Debug, Clone, Copy)]
 enum Trap {
     Link,

@@ -366,7 +366,7 @@ pub(super) fn elapsed_ns(samples: &[SampleRow]) -> u64 {
     saturating_sum(samples.iter().map(|sample| sample.elapsed_ns))
 }
 
-/// Why these numbers cannot be. A board may send any: what follows from them is computed all the same, and judged by this.
+/// Why these numbers cannot be. A board may send any: figures are still computed from them, and judged by this.
 fn impossible(
     samples: &[SampleRow],
     work: Option<&Work>,

@@ -158,7 +158,7 @@ impl StoredRun {
         };
         let written = write();
         if written.is_err() {
-            // What is half written says nothing; the error is what matters.
+            // A half-written folder has no use; the error is returned.
             let _ = fs::remove_dir_all(&beside);
         }
         written.with_context(|| {

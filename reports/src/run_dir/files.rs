@@ -104,7 +104,7 @@ fn read_folder(
     for entry in entries.map_err(|error| cannot_read(dir, name, error))? {
         let file_name = entry.name.to_str().with_context(|| {
             let path = dir.join(name).join(&entry.name);
-            format!("the name of `{}` is no text", path.display())
+            format!("the name of `{}` is not text", path.display())
         })?;
         let place = format!("{name}/{file_name}");
         let unreadable = |error| cannot_read(dir, &place, error);

@@ -109,7 +109,7 @@ impl RunData {
 }
 
 impl UnitData {
-    /// How it ended, as far as the stream tells. A board that says `ok` and sent nothing measured nothing: that is a
+    /// How it ended, by its stream. A board that says `ok` and sent nothing measured nothing: that is a
     /// failure, whatever it calls it.
     pub fn ended(&self) -> Option<UnitStatus> {
         let end = self.end.as_ref()?;
@@ -185,7 +185,7 @@ pub fn read(dir: &Path) -> anyhow::Result<RunData> {
     })
 }
 
-/// The run's copy of the inventory, as far as it can be read.
+/// The readable part of the run's copy of the inventory.
 fn read_inventory(folder: &Folder, dir: &Path, problems: &mut Vec<String>) -> Inventory {
     match folder.folder("inventory") {
         Ok(copy) => {

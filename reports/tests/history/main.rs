@@ -310,7 +310,7 @@ fn damaged_bytes_cost_their_run_and_nothing_else() {
         let (place, bytes) = &good[rng.usize(0..good.len())];
         let mut damaged = bytes.clone();
         for _ in 0..rng.usize(1..5) {
-            // What rules the rest stands at the end.
+            // The decisive value stands at the end.
             let from = match rng.bool() {
                 true => damaged.len().saturating_sub(1500),
                 false => 0,

@@ -36,7 +36,7 @@ pub const NUMBERS: [u64; 17] = [
     u64::MAX,
 ];
 
-/// Numbers that are no whole ones, or below 0.
+/// Numbers that are not whole, or below 0.
 const ODD_NUMBERS: [f64; 10] = [
     -1.0, -0.0, 0.5, 1e-300, 5e-324, 1e100, 1e300, 1.7e308, -1.7e308, -9.3e18,
 ];

@@ -88,7 +88,7 @@ fn every_table_scrolls_and_says_so() {
 
 #[test]
 fn remark_about_a_host_that_ended_well_is_shown() {
-    const REMARK: &str = "7 lines of the stream are no messages and were kept aside";
+    const REMARK: &str = "7 lines of the stream are not messages and were kept aside";
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("run");
     let mut host = fixture::this_machine();
@@ -457,7 +457,7 @@ fn a_unit_without_a_sample_did_not_end_well() {
 }
 
 #[test]
-fn units_that_nobody_asked_for_are_not_shown() {
+fn units_that_are_not_in_the_request_are_not_shown() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("run");
     let units = [

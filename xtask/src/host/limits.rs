@@ -11,7 +11,7 @@ use crate::transport::{HostError, STEP_DEADLINE};
 /// Facts of the largest boards, notes, settings.
 const FIXED_BYTES: u64 = 8 << 20;
 
-/// What frames a unit: that it is ready, its state, its end.
+/// The messages around a unit's samples: that it is ready, its state, its end.
 const UNIT_BYTES: u64 = 64 << 10;
 
 /// One sample with its state, and as much for each CPU whose clock it tells.
@@ -30,7 +30,7 @@ const SLOWEST_BYTES_PER_S: u64 = 8 << 10;
 /// Notes of a board that are shown.
 pub const MAX_NOTES: u32 = 200;
 
-/// What a board may still say in answer to one request.
+/// The bytes that a board may still send in answer to one request.
 pub struct Allowance {
     started: Instant,
     n_bytes: u64,

@@ -375,7 +375,7 @@ impl<'a> HostSession<'a> {
             allowance: Allowance::of(request),
             pace: Some(Pace::new(self.lease_end - Instant::now())),
         };
-        // What it says to people ends with its results; a board that keeps it open has nothing to say.
+        // Its standard error counts until its results end.
         tokio::select! {
             reading = self.read_stream(stdout, None, &mut limits) => reading?,
             () = async {

@@ -11,12 +11,12 @@ use super::UnitCounts;
 /// Characters of a setting or a problem in a reason.
 const MAX_SHOWN_CHARS: usize = 400;
 
-/// What became of a message.
+/// Whether a message counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
     /// It counts.
     Counts,
-    /// It is about a unit that nobody asked for, and is kept in the file only.
+    /// It is about a unit that is not in the request, and is kept in the file only.
     NotAsked,
 }
 
@@ -80,7 +80,7 @@ impl StreamState {
         self.requested.iter().filter(open).cloned().collect()
     }
 
-    /// Takes one message of the board. What it says about units that it was not asked for is nobody's business.
+    /// Takes one message of the board. A message about a unit that is not in the request changes nothing.
     pub fn take(&mut self, message: &Message) -> Taken {
         self.n_lines += 1;
         if let Some(unit) = message.unit()

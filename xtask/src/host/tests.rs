@@ -1,5 +1,4 @@
-//! Sessions with boards that say whatever they like: each ends in time, with its cause, and shows nobody what a board
-//! should not be able to show.
+//! Sessions with boards that send anything: each ends in time, with its cause, and only clean text reaches people.
 //!
 //! Time is paused: waits of hours take no time.
 
@@ -30,7 +29,7 @@ use crate::transport::acted::{Acted, Streams};
 const EVIL: &str =
     "\u{1b}]0;pwned\u{7}\u{1b}[2K\r\u{202e}rtl\n::error::injected\n##[error]x<script>";
 
-/// What became of a session.
+/// The result of a session.
 struct Outcome {
     record: HostRecord,
     counts: UnitCounts,
@@ -255,7 +254,7 @@ async fn nothing_a_board_says_reaches_a_terminal_as_it_is() {
             environment,
             ready,
             end(first, "failed", Some(&reason)),
-            // Nobody asked for this one.
+            // This unit is not in the request.
             end(EVIL, "failed", Some(EVIL)),
             json!({"type": "left", "text": EVIL}),
         ];

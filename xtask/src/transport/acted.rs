@@ -10,15 +10,15 @@ use super::{End, Running};
 
 /// The board's side of a program's streams.
 pub struct Streams {
-    /// What the controller says.
+    /// From the controller.
     pub input: DuplexStream,
     /// Messages.
     pub output: DuplexStream,
-    /// What it says to people.
+    /// To people.
     pub errors: DuplexStream,
 }
 
-/// What a program with these arguments does.
+/// The behaviour of a program with these arguments.
 type Play = dyn Fn(Vec<String>, Streams) -> Pin<Box<dyn Future<Output = End> + Send>> + Send + Sync;
 
 /// The board.

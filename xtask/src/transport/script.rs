@@ -18,7 +18,7 @@ pub const N_FOLDERS: usize = 3;
 /// Functions that the scripts below share; [`with_store`] puts them in front.
 ///
 /// - `folder N` sets `base` and `dir` to a candidate folder; `dir` is empty where there is none.
-/// - `is_ours` is true of a `dir` that nobody else can put anything into or in the place of: a folder and not a link, owned
+/// - `is_ours` is true of a `dir` that no other user can write to or replace: a folder and not a link, owned
 ///   by this user, closed to others, in a folder in which others can replace nothing. The program checks all of its
 ///   path again.
 /// - `fail REASON` prints `no FOLDER: REASON` and ends; `tmp` is removed.

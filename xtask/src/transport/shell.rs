@@ -267,7 +267,7 @@ mod tests {
 
     use super::*;
 
-    /// What a login shell that is given [`COMMAND`] prints, as bytes.
+    /// The output of a login shell that runs [`COMMAND`].
     fn run(shell: &[&str], script: &Script, input: &[u8]) -> Vec<u8> {
         let mut child = Command::new(shell[0])
             .args(&shell[1..])

@@ -297,7 +297,7 @@ async fn watch(session: Arc<Session>, master: Arc<Master>) {
     }
 }
 
-/// What the user's configuration says about the host.
+/// The user's configuration for the host.
 async fn resolve(target: &SshTarget) -> Result<Resolved, HostError> {
     let own = target.clone();
     let resolving = tokio::task::spawn_blocking(move || Resolved::of(&own));

@@ -8,8 +8,8 @@ use bench_inventory::{SshTarget, foreign};
 
 use super::expand_home;
 
-/// Options that come before the user's own, and so count: forwards and agents serve nobody here, a board must not get
-/// to use them, and a port that is taken already would end the connection. Without ssh's words no cause could be named.
+/// Options that come before the user's own, and so win: memwall needs no forwards and no agent on the board, a board must
+/// not get to use them, and a port that is taken would end the connection. Causes are named from ssh's log.
 const OVERRIDES: &str = "\
 ClearAllForwardings yes
 ForwardAgent no
@@ -19,7 +19,7 @@ LogLevel INFO
 ServerAliveCountMax 3
 ";
 
-/// What `ssh -G` prints: every option as it applies to one host.
+/// The output of `ssh -G`: every option as it applies to one host.
 #[derive(Debug, Clone, Default)]
 pub struct Resolved(Vec<(String, String)>);
 
@@ -98,7 +98,7 @@ const MAX_CONFIG_BYTES: u64 = 1 << 20;
 /// When a file that the fleet names cannot be read, or the disk takes no file.
 pub fn write(folder: &Path, target: &SshTarget) -> Result<PathBuf, String> {
     let own = match &target.config_file {
-        // As with `ssh -F`, this file alone counts, whoever may write it. An `Include` would ask for more.
+        // As with `ssh -F`, this file alone counts. An `Include` would also refuse a file that others may write.
         Some(file) => read_config(&expand_home(file)).map_err(|error| {
             format!("`config-file: {file}` cannot be read: {error}; name the right file")
         })?,
@@ -121,7 +121,7 @@ fn read_config(path: &Path) -> std::io::Result<String> {
     }
 }
 
-/// What stands for the name of a user.
+/// Replacement for the name of a user.
 const USER: &str = "USER";
 
 /// Words that stay private where a host is reached through an alias: what the alias stands for, and who connects.
@@ -129,7 +129,7 @@ const USER: &str = "USER";
 pub struct Mask(Vec<(String, &'static str)>);
 
 impl Mask {
-    /// What ssh's configuration puts behind the alias `target`; `controller` is the name of this machine. A host that the
+    /// The words that ssh's configuration puts behind the alias `target`; `controller` is the name of this machine. A host that the
     /// fleet file names by its address has nothing to hide.
     pub fn new(target: &SshTarget, resolved: &Resolved, controller: &str) -> Mask {
         if !target.is_alias {

@@ -142,7 +142,7 @@ fn forwards_and_quiet_logs_of_the_user_do_no_harm() {
     );
 }
 
-/// What `doctor` says of every host.
+/// The answers of `doctor`, one for each host.
 fn doctor(dir: &Path, fleet: &str) -> Vec<Value> {
     let fleet_file = dir.join("fleet.yaml");
     fs::write(&fleet_file, format!("hosts:\n{fleet}")).unwrap();
@@ -181,7 +181,7 @@ fn masters(alias: &str) -> Vec<u32> {
 }
 
 #[test]
-fn a_stopped_master_is_noticed_and_holds_nobody_up() {
+fn a_stopped_master_is_noticed_and_delays_no_interrupt() {
     let dir = tempfile::tempdir().unwrap();
     let board = Sshd::start(dir.path(), "board", Oddity::None);
     for is_interrupted in [false, true] {

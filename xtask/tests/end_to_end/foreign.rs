@@ -1,4 +1,4 @@
-//! Run directories that somebody else made: what is good in them is shown, nothing outside of them is read or written, no
+//! Run directories from elsewhere: what is good in them is shown, nothing outside of them is read or written, no
 //! command waits, and nothing is run that the lab does not know.
 
 use std::collections::BTreeMap;

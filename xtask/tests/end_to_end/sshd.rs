@@ -29,7 +29,7 @@ pub enum Oddity {
     NoInodes,
     /// The home is read-only; `var-tmp` beside it is what commands see as `/var/tmp`.
     ReadOnlyHome,
-    /// The server refuses whoever connects while two others have not logged in yet.
+    /// The server refuses a connection while two others have not logged in yet.
     FewStartups,
     /// The connection breaks once, in the middle of storing a file of [`CUT_FILE_BYTES`].
     CutUpload,

@@ -35,7 +35,7 @@ fn measures_all_hosts_and_reports_them() {
     for host in ["this-machine", "emulated", "board", "noisy"] {
         all_measured(&outcome, host);
     }
-    // What a login prints comes before the answer and is not part of it.
+    // The output of a login comes before the answer and is not part of it.
     assert!(
         outcome
             .read("hosts/noisy/stream.jsonl")

@@ -52,8 +52,7 @@ impl HostSession<'_> {
         }
     }
 
-    /// What comes in of a line: its bytes as they are kept, where they are others than those that arrived, and what it
-    /// says. Every text of the message is clean ([`parse_line`]) and without private words.
+    /// The text of a line to keep, where it differs from the one that arrived, and its message. Every text of the message is clean ([`parse_line`]) and without private words.
     fn border(&self, line: &[u8]) -> (Option<String>, Option<Message>) {
         let Ok(text) = std::str::from_utf8(line) else {
             return (None, None);
@@ -115,7 +114,7 @@ impl HostSession<'_> {
     }
 }
 
-/// What holds while a stream is read.
+/// Limits while a stream is read.
 pub(super) struct Limits {
     /// How much.
     pub allowance: Allowance,

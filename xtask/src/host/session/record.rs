@@ -1,4 +1,4 @@
-//! What became of a host, in one record.
+//! The record of a host that ended.
 
 use bench_reports::run_dir::{HostRecord, HostStatus};
 
@@ -7,7 +7,7 @@ use super::HostSession;
 use crate::transport::HostError;
 
 impl HostSession<'_> {
-    /// What became of the host.
+    /// The record of the host.
     pub fn record(self, error: Option<HostError>) -> HostRecord {
         let counts = self.state.counts();
         let mut reasons = Vec::new();
