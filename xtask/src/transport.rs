@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::artifact::Artifact;
 use replay::Replay;
+pub use shell::talk;
 use ssh::SshConnection;
 pub use ssh::{expand_home, tail};
 pub use ssh_config::{Mask, Resolved};

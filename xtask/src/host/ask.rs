@@ -7,13 +7,12 @@ use anyhow::Context;
 use bench_inventory::Host;
 use bench_protocol::{EnvironmentStep, Facts, Message, parse_line};
 use bench_reports::run_dir::Stage;
-use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 
 use super::{MAX_LINE_BYTES, check_protocol};
 use crate::artifact::{self, Artifact};
 use crate::retry::Tries;
-use crate::transport::{self, Connection, End, HostError, Running, STEP_DEADLINE};
+use crate::transport::{self, Connection, End, HostError, Running};
 
 /// Board programs by architecture.
 pub type Artifacts = BTreeMap<&'static str, Artifact>;
@@ -168,28 +167,7 @@ async fn messages(
     stage: Stage,
     running: Running,
 ) -> Result<(Vec<Message>, End, Vec<String>), HostError> {
-    let Running {
-        stdin,
-        stdout,
-        stderr,
-        end,
-    } = running;
-    drop(stdin);
-    let talk = async {
-        let (mut output, mut errors) = (Vec::new(), Vec::new());
-        let (mut stdout, mut stderr) = (stdout.take(MAX_LINE_BYTES), stderr.take(MAX_LINE_BYTES));
-        let _ = tokio::join!(
-            stdout.read_to_end(&mut output),
-            stderr.read_to_end(&mut errors)
-        );
-        (output, errors, end.await)
-    };
-    let (output, errors, end) = tokio::time::timeout(STEP_DEADLINE, talk)
-        .await
-        .map_err(|_| {
-            let message = format!("no answer within {} s", STEP_DEADLINE.as_secs());
-            HostError::failed(stage, message)
-        })?;
+    let (output, errors, end) = transport::talk(stage, running, None, MAX_LINE_BYTES).await?;
     let messages = String::from_utf8_lossy(&output);
     let messages: Vec<Message> = messages
         .lines()

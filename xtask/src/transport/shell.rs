@@ -174,15 +174,16 @@ fn not_started(
     }
 }
 
-/// Feeds a started script and returns all that it prints.
+/// Feeds a program and takes its whole output, its standard error and its end, each stream up to `max_bytes`.
 ///
 /// # Errors
-/// When it does not end in time, or ends badly.
-pub async fn answer(
+/// When it does not end in time.
+pub async fn talk(
     stage: Stage,
     running: Running,
     input: Option<&[u8]>,
-) -> Result<String, HostError> {
+    max_bytes: u64,
+) -> Result<(Vec<u8>, Vec<u8>, End), HostError> {
     let Running {
         mut stdin,
         stdout,
@@ -199,8 +200,7 @@ pub async fn answer(
             drop(stdin);
         };
         let (mut output, mut errors) = (Vec::new(), Vec::new());
-        let (mut stdout, mut stderr) =
-            (stdout.take(MAX_ANSWER_BYTES), stderr.take(MAX_ANSWER_BYTES));
+        let (mut stdout, mut stderr) = (stdout.take(max_bytes), stderr.take(max_bytes));
         let _ = tokio::join!(
             feed,
             stdout.read_to_end(&mut output),
@@ -208,12 +208,23 @@ pub async fn answer(
         );
         (output, errors, end.await)
     };
-    let (output, errors, end) = tokio::time::timeout(STEP_DEADLINE, talk)
-        .await
-        .map_err(|_| {
-            let message = format!("no answer within {} s", STEP_DEADLINE.as_secs());
-            HostError::failed(stage, message)
-        })?;
+    let ended = tokio::time::timeout(STEP_DEADLINE, talk).await;
+    ended.map_err(|_| {
+        let message = format!("no answer within {} s", STEP_DEADLINE.as_secs());
+        HostError::failed(stage, message)
+    })
+}
+
+/// Feeds a started script and returns all that it prints.
+///
+/// # Errors
+/// When it does not end in time, or ends badly.
+pub async fn answer(
+    stage: Stage,
+    running: Running,
+    input: Option<&[u8]>,
+) -> Result<String, HostError> {
+    let (output, errors, end) = talk(stage, running, input, MAX_ANSWER_BYTES).await?;
     if end == End::Status(0) {
         let text = String::from_utf8_lossy(&output);
         let lines: Vec<String> = text.lines().map(bench_protocol::foreign).collect();
