@@ -22,7 +22,7 @@ fn first_page_tells_every_host_and_its_trouble() {
         "limits token generation in 1 of 9 measured cases: <code>this-machine</code>",
         "at stage <code>connect</code>: <span lang=\"en\">ssh gave up after 10 s",
         "Connection timed out",
-        "2 lines of the stream are no messages",
+        "2 lines of the stream are not messages",
     ] {
         assert!(html.contains(part), "{part:?} is missing");
     }
@@ -102,7 +102,7 @@ fn remark_about_a_host_that_ended_well_is_shown() {
     let index = index(&dir);
     assert_eq!(index.matches(REMARK).count(), 2, "once for each host");
     assert_eq!(
-        index.matches("lines of the stream are no messages").count(),
+        index.matches("lines of the stream are not messages").count(),
         2,
         "said once more than needed"
     );
