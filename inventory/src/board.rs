@@ -20,10 +20,14 @@ pub struct Board {
     pub name: String,
     /// System on chip or processor.
     pub soc: String,
+    /// The chip that boards share whose `soc` has several names, for instance `RK3588` of RK3588 and RK3588S.
+    pub silicon: String,
     /// `aarch64` or `x86_64`.
     pub arch: String,
     /// CPU clusters, strongest first.
     pub clusters: Vec<CpuCluster>,
+    /// GPUs and NPUs.
+    pub accelerators: Vec<Accelerator>,
     /// Memories, system memory first.
     pub memories: Vec<Memory>,
     /// Source of everything that has no source of its own (cores, clusters).
@@ -58,6 +62,27 @@ pub struct CpuCluster {
     pub n_cores: u32,
 }
 
+/// A GPU or NPU.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accelerator {
+    /// `gpu` or `npu`.
+    pub processor: String,
+    /// What it is called, for instance `Mali-G610`.
+    pub core: String,
+    /// Processors that behave alike: one maker's with one kind of driver, for instance `Mali`.
+    pub family: String,
+}
+
+impl Board {
+    /// Boards that say the same here compute and read alike: chip, kind of memory, its speed and width.
+    pub fn silicon_of(&self, memory: &Memory) -> String {
+        format!(
+            "{}, {} {:.0} MT/s x {} bit",
+            self.silicon, memory.kind, memory.mt_per_s, memory.bus_bits
+        )
+    }
+}
+
 /// One memory and the processors that use it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Memory {
@@ -75,7 +100,7 @@ pub struct Memory {
     pub capacities_bytes: Sourced<Vec<u64>>,
     /// RAM left for a model on the largest size, bytes, where somebody published it.
     pub usable_bytes: Option<Sourced<u64>>,
-    /// Processors that compute from this memory: `cpu`, `gpu`, `npu`.
+    /// Processors that compute from this memory, the one that people run models on first: `cpu`, `gpu`, `npu`.
     pub processors: Vec<String>,
     /// Bandwidths that others quote for it; kept beside the computed one, never mixed in.
     pub quoted: Vec<QuotedBandwidth>,
@@ -108,6 +133,8 @@ pub struct PublishedFigure {
     pub gb_per_s: f64,
     /// Byte convention: `read`, `read_plus_write` or `bcopy` (copied bytes counted once).
     pub convention: String,
+    /// Cores that took part, where that was published.
+    pub n_cores: Option<u32>,
     /// Where it was published.
     pub source: String,
 }

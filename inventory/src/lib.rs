@@ -26,7 +26,8 @@ mod yaml;
 
 pub use bandwidth::{bandwidth_gb_per_s, mt_per_s_to_gb_per_s};
 pub use board::{
-    Board, CpuCluster, Memory, Price, PublishedFigure, PublishedLatency, QuotedBandwidth, Sourced,
+    Accelerator, Board, CpuCluster, Memory, Price, PublishedFigure, PublishedLatency,
+    QuotedBandwidth, Sourced,
 };
 pub use diagnostic::{Diagnostic, LoadError};
 pub use fleet::{Fleet, Host, Recording, SshTarget, Transport};

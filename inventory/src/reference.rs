@@ -19,6 +19,8 @@ pub struct Reference {
     pub processor: String,
     /// Core type, for instance `Cortex-A76`.
     pub core: String,
+    /// Processors that behave alike, for instance `NVIDIA`.
+    pub family: String,
     /// Memory that it computed from.
     pub memory: ReferenceMemory,
     /// Token rates.
@@ -108,12 +110,14 @@ pub struct QualityRow {
 }
 
 impl Quality {
+    /// Perplexity with this quantisation; `None` where its row is missing.
+    pub fn perplexity(&self, quant: Quant) -> Option<f64> {
+        let row = self.rows.iter().find(|row| row.quant == quant)?;
+        Some(row.perplexity)
+    }
+
     /// Perplexity of a quantisation over that of F16, less one: 0.028 is 2.8 % more. `None` where a row is missing.
     pub fn loss(&self, quant: Quant) -> Option<f64> {
-        let of = |quant| {
-            let row = self.rows.iter().find(|row| row.quant == quant)?;
-            Some(row.perplexity)
-        };
-        Some(of(quant)? / of(Quant::F16)? - 1.0)
+        Some(self.perplexity(quant)? / self.perplexity(Quant::F16)? - 1.0)
     }
 }

@@ -3,6 +3,7 @@
 //! Owns every derived figure of a measurement. Refuses to format and to write.
 
 mod chain;
+mod disturbed;
 mod experiments;
 pub mod imported;
 mod peak;
@@ -16,6 +17,7 @@ use bench_protocol::{Check, Environment, Residency};
 use rayon::prelude::*;
 
 pub use chain::{Chain, Limit, kernel_rates, mixed_rate};
+pub use disturbed::Disturbed;
 pub use experiments::{Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline};
 pub use power::{Power, PowerSource};
 pub use unit::{

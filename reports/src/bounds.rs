@@ -1,15 +1,19 @@
 //! The bound of token generation: bandwidth over bytes, and whether the model fits at all.
 //!
-//! Owns the one formula `tokens/s <= bandwidth / bytes per token` and everything that puts numbers into it. Pure
-//! functions of board and model: nothing measured enters here unless the caller passes it in.
+//! Owns the one formula `tokens/s <= bandwidth / bytes per token` and everything that puts numbers into it. It bounds one
+//! sequence with one token for each pass through the weights and attention to all of the context: guessing several tokens
+//! and checking them in one pass (speculative decoding, multi-token prediction) makes more than it says.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use bench_inventory::{Board, KvFormat, Memory, Model, Quant};
+use bench_inventory::{Board, KvFormat, Memory, Model};
 use serde::Serialize;
 
-use crate::{fit, format};
+use crate::decide::{Load, Target};
+use crate::fit::{self, Room};
+use crate::format;
+use crate::label::Label;
 
 /// Context that a model must be able to hold to count as fitting, tokens. A deeper question needs more.
 pub const MIN_CONTEXT: u64 = 4096;
@@ -25,10 +29,10 @@ pub fn tokens_per_s(bandwidth_gb_per_s: f64, bytes_gb: f64) -> f64 {
     bandwidth_gb_per_s / bytes_gb
 }
 
-/// What bounds one model in one quantisation on one board.
+/// What bounds one model in one quantisation on one board, by its theoretical bandwidth or the one that is given.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Bounds {
-    /// Catalogue id of the board.
+    /// Catalogue id of the board, or name of the host.
     pub board: String,
     /// Catalogue id of the model.
     pub model: String,
@@ -36,24 +40,24 @@ pub struct Bounds {
     pub quant: String,
     /// Tokens in the KV cache.
     pub depth: u64,
-    /// Bandwidth used, GB/s (10^9 bytes per second).
-    pub bandwidth_gb_s: f64,
+    /// Bandwidth used, GB/s (10^9 bytes per second); `None` where the theory of a host is not known.
+    pub bandwidth_gb_s: Option<f64>,
     /// Bytes of all tensors.
     pub file_bytes: u64,
     /// Bytes of weights that one token reads.
     pub read_bytes_per_token: u64,
-    /// Bytes of keys and values that one token of context adds to what every later token reads (f16).
+    /// Bytes of keys and values that one token of context adds to what every later token reads.
     pub kv_bytes_per_token: u64,
     /// Naive bound: bandwidth over the bytes of the file.
-    pub bound_file_tokens_per_s: f64,
+    pub bound_file_tokens_per_s: Option<f64>,
     /// Bound by what is really read: weights per token plus the KV cache at this depth.
-    pub bound_read_tokens_per_s: f64,
-    /// Whether it fits the board's largest capacity.
-    pub fits: bool,
+    pub bound_read_tokens_per_s: Option<f64>,
     /// The same for every capacity the board is sold with, smallest first.
     pub fits_detail: Vec<Fit>,
     /// Where each input comes from, by its name above.
     pub sources: BTreeMap<String, String>,
+    /// Why these figures differ from those that others quote, a sentence each.
+    pub remarks: Vec<String>,
 }
 
 /// Whether a model fits one capacity.
@@ -71,54 +75,135 @@ pub struct Fit {
     pub fits: bool,
 }
 
-/// Bounds of a model on a board, by its fastest memory.
-///
-/// `bandwidth_override` (GB/s) replaces the board's bandwidth; `bytes_override` (GB, 10^9) replaces both the file's
-/// bytes and the bytes read per token, as in the worked examples.
-pub fn compute(
-    board: &Board,
-    model: &Model,
-    quant: Quant,
-    depth: u64,
-    bandwidth_override: Option<f64>,
-    bytes_override: Option<f64>,
-) -> Bounds {
-    let memory = fastest_memory(board);
-    let override_bytes = bytes_override.map(|gb| (gb * 1e9).round() as u64);
-    let file_bytes = override_bytes.unwrap_or_else(|| model.file_bytes(quant));
-    let read_bytes_per_token = override_bytes.unwrap_or_else(|| model.read_bytes_per_token(quant));
-    let kv_bytes_per_token = model.kv_bytes_per_token(KvFormat::F16);
-    let stated_gb_s = memory.map_or(0.0, Memory::theoretical_gb_per_s);
-    let bandwidth_gb_s = bandwidth_override.unwrap_or(stated_gb_s);
-    let token_gb = token_bytes(read_bytes_per_token, kv_bytes_per_token, depth) / 1e9;
-    let fits_detail = memory
-        .map(|memory| fits(memory, model, file_bytes, depth))
-        .unwrap_or_default();
-    Bounds {
-        board: board.id.clone(),
-        model: model.id.clone(),
-        quant: quant.id().to_owned(),
-        depth,
-        bandwidth_gb_s,
-        file_bytes,
-        read_bytes_per_token,
-        kv_bytes_per_token,
-        bound_file_tokens_per_s: tokens_per_s(bandwidth_gb_s, file_bytes as f64 / 1e9),
-        bound_read_tokens_per_s: tokens_per_s(bandwidth_gb_s, token_gb),
-        fits: fits_detail.last().is_some_and(|fit| fit.fits),
-        fits_detail,
-        sources: sources(
-            memory,
-            model,
-            bandwidth_override.is_some(),
-            bytes_override.is_some(),
-        ),
+/// A quoted bandwidth nearer than this to the computed one is the same, rounded.
+const ROUNDED: f64 = 0.005;
+
+impl Bounds {
+    /// The bounds of a load on a target, with whatever is given in place of their own figures.
+    pub fn of(target: &Target, load: &Load) -> Bounds {
+        let gb_per_s = target.theory.as_ref().map(|theory| theory.gb_per_s);
+        let bound = |bytes: f64| gb_per_s.map(|gb_per_s| tokens_per_s(gb_per_s, bytes / 1e9));
+        let needed_bytes = fit::need(load.model, load.file_bytes, load.context, load.kv_format);
+        Bounds {
+            board: target.name.clone(),
+            model: load.model.id.clone(),
+            quant: load.quant_id.clone(),
+            depth: load.depth,
+            bandwidth_gb_s: gb_per_s,
+            file_bytes: load.file_bytes,
+            read_bytes_per_token: load.read_bytes_per_token,
+            kv_bytes_per_token: load.model.kv_bytes_per_token(load.kv_format),
+            bound_file_tokens_per_s: bound(load.file_bytes as f64),
+            bound_read_tokens_per_s: bound(load.token_bytes()),
+            fits_detail: fits(&target.rooms, needed_bytes.total_bytes()),
+            sources: sources(target, load),
+            remarks: remarks(target, load),
+        }
     }
+}
+
+fn sources(target: &Target, load: &Load) -> BTreeMap<String, String> {
+    let mut sources = BTreeMap::new();
+    let mut add = |input: &str, source: String| sources.insert(input.to_owned(), source);
+    let model = load.model;
+    if let Some(theory) = &target.theory {
+        add("bandwidth_gb_s", theory.source.clone());
+    }
+    if let Some(memory) = target.memory {
+        let quoted: Vec<String> = (memory.quoted.iter())
+            .map(|quote| format!("{} ({})", format::gb_per_s(quote.gb_per_s), quote.source))
+            .collect();
+        if !quoted.is_empty() {
+            add("bandwidth_gb_s_quoted_by_others", quoted.join("; "));
+        }
+        add("capacity_bytes", memory.capacities_bytes.source.clone());
+    }
+    let tensors = match (load.is_given, &model.file) {
+        (true, _) => "given on the command line".to_owned(),
+        (false, Some(_)) => "tensor list of the file".to_owned(),
+        (false, None) => format!("tensor list of the architecture ({})", model.source),
+    };
+    let read = match load.is_given {
+        true => tensors.clone(),
+        false => format!("{tensors}, less an untied embedding table"),
+    };
+    add("file_bytes", tensors);
+    add("read_bytes_per_token", read);
+    add(
+        "kv_bytes_per_token",
+        format!(
+            "2 x layers x kv heads x head dimension, {} ({})",
+            load.kv_format.id(),
+            model.source
+        ),
+    );
+    sources
+}
+
+/// Why figures that people quote are not these.
+fn remarks(target: &Target, load: &Load) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if let Some(memory) = target.memory {
+        let theory = memory.theoretical_gb_per_s();
+        let given = (target.theory.as_ref()).filter(|theory| theory.label == Label::Given);
+        let given = given.map(|given| ("as given".to_owned(), given.gb_per_s));
+        let quoted = (memory.quoted.iter())
+            .map(|quote| (format!("as quoted ({})", quote.source), quote.gb_per_s));
+        let mut said: Vec<f64> = Vec::new();
+        for (how, gb_per_s) in given.into_iter().chain(quoted) {
+            if !said.contains(&gb_per_s) {
+                said.push(gb_per_s);
+                remarks.push(differs(memory, &how, gb_per_s, theory));
+            }
+        }
+    }
+    let (file, read) = (load.file_bytes, load.read_bytes_per_token);
+    if let (true, Some(quant)) = (load.is_given, load.quant) {
+        let model_bytes = load.model.file_bytes(quant);
+        remarks.push(format!(
+            "{}, as given, is {} against the {} of the tensors of {} in {}, of which a token reads {}; a file has some megabytes of vocabulary and names more, and may store other types",
+            format::decimal_bytes(file),
+            format::signed_percent(file as f64 / model_bytes as f64 - 1.0),
+            format::decimal_bytes(model_bytes),
+            load.model.id,
+            load.quant_id,
+            format::decimal_bytes(load.model.read_bytes_per_token(quant))
+        ));
+    } else if read < file && !load.is_given {
+        remarks.push(format!(
+            "a token reads {} of the {}: it looks up a row of the embedding table and reads the rest whole",
+            format::decimal_bytes(read),
+            format::decimal_bytes(file)
+        ));
+    }
+    remarks
+}
+
+fn differs(memory: &Memory, how: &str, gb_per_s: f64, theory: f64) -> String {
+    let of_memory = format!(
+        "{} {:.0} MT/s x {} bit / 8",
+        memory.kind, memory.mt_per_s, memory.bus_bits
+    );
+    let (quoted, computed) = (format::gb_per_s(gb_per_s), format::gb_per_s(theory));
+    let difference = gb_per_s / theory - 1.0;
+    if difference.abs() < ROUNDED {
+        return format!("{quoted}, {how}, is {of_memory} = {computed}, rounded");
+    }
+    format!(
+        "{quoted}, {how}, is {} against {of_memory} = {computed}: it would take {:.0} MT/s on this bus",
+        format::signed_percent(difference),
+        gb_per_s * 8e3 / f64::from(memory.bus_bits)
+    )
 }
 
 /// Bytes one token moves: its weights and the keys and values of everything before it.
 pub fn token_bytes(read_bytes_per_token: u64, kv_bytes_per_token: u64, depth: u64) -> f64 {
     read_bytes_per_token as f64 + depth as f64 * kv_bytes_per_token as f64
+}
+
+/// RAM a model needs: weights, KV cache (f16) of [`MIN_CONTEXT`] tokens or of `depth`, and compute buffers.
+pub fn needed_bytes(model: &Model, file_bytes: u64, depth: u64) -> u64 {
+    fit::need(model, file_bytes, depth.max(MIN_CONTEXT), KvFormat::F16).total_bytes()
 }
 
 /// The board's memory with the highest theoretical bandwidth: where a model should live if it fits.
@@ -129,84 +214,30 @@ pub fn fastest_memory(board: &Board) -> Option<&Memory> {
     })
 }
 
-/// Whether a model of `file_bytes` fits each capacity of a memory, smallest first.
-pub fn fits(memory: &Memory, model: &Model, file_bytes: u64, depth: u64) -> Vec<Fit> {
-    let needed_bytes = needed_bytes(model, file_bytes, depth);
-    (fit::rooms(memory).into_iter())
+/// Whether `needed_bytes` fit what each capacity leaves, smallest first.
+pub fn fits(rooms: &[Room], needed_bytes: u64) -> Vec<Fit> {
+    (rooms.iter())
         .map(|room| Fit {
             capacity_bytes: room.capacity_bytes.unwrap_or(room.bytes),
             usable_bytes: room.bytes,
-            usable_source: room.source,
+            usable_source: room.source.clone(),
             needed_bytes,
             fits: needed_bytes <= room.bytes,
         })
         .collect()
 }
 
-/// RAM a model needs: weights, KV cache (f16) of [`MIN_CONTEXT`] tokens or of `depth`, and compute buffers.
-pub fn needed_bytes(model: &Model, file_bytes: u64, depth: u64) -> u64 {
-    fit::need(model, file_bytes, depth.max(MIN_CONTEXT), KvFormat::F16).total_bytes()
-}
-
-fn sources(
-    memory: Option<&Memory>,
-    model: &Model,
-    bandwidth_given: bool,
-    bytes_given: bool,
-) -> BTreeMap<String, String> {
-    let mut sources = BTreeMap::new();
-    let mut add = |input: &str, source: String| sources.insert(input.to_owned(), source);
-    let given = || "given on the command line".to_owned();
-    let tensors = || format!("tensor list of the architecture ({})", model.source);
-    if let Some(memory) = memory {
-        add(
-            "bandwidth_gb_s",
-            match bandwidth_given {
-                true => given(),
-                false => format!(
-                    "{} memory, {} {:.0} MT/s x {} bit / 8 ({})",
-                    memory.name, memory.kind, memory.mt_per_s, memory.bus_bits, memory.source
-                ),
-            },
-        );
-        let quoted: Vec<String> = (memory.quoted.iter())
-            .map(|quote| format!("{} ({})", format::gb_per_s(quote.gb_per_s), quote.source))
-            .collect();
-        if !quoted.is_empty() {
-            add("bandwidth_gb_s_quoted_by_others", quoted.join("; "));
-        }
-        add("capacity_bytes", memory.capacities_bytes.source.clone());
-    } else if bandwidth_given {
-        add("bandwidth_gb_s", given());
-    }
-    add("file_bytes", if bytes_given { given() } else { tensors() });
-    add(
-        "read_bytes_per_token",
-        if bytes_given {
-            given()
-        } else {
-            format!("{}, less an untied embedding table", tensors())
-        },
-    );
-    add(
-        "kv_bytes_per_token",
-        format!(
-            "2 x layers x kv heads x head dimension x 2 bytes, f16 ({})",
-            model.source
-        ),
-    );
-    sources
-}
-
 impl Bounds {
     /// The bounds as a table for people, one line an item.
     pub fn table(&self) -> String {
+        let rate =
+            |rate: Option<f64>| rate.map_or_else(|| format::UNKNOWN.into(), format::tokens_per_s);
         let mut lines = vec![
             ("board".to_owned(), self.board.clone()),
             ("model".to_owned(), format!("{} {}", self.model, self.quant)),
             (
                 "bandwidth".to_owned(),
-                format::gb_per_s(self.bandwidth_gb_s),
+                format::gb_per_s_or_unknown(self.bandwidth_gb_s),
             ),
             ("file".to_owned(), format::decimal_bytes(self.file_bytes)),
             (
@@ -222,11 +253,11 @@ impl Bounds {
             ),
             (
                 "bound (file)".to_owned(),
-                format::tokens_per_s(self.bound_file_tokens_per_s),
+                rate(self.bound_file_tokens_per_s),
             ),
             (
                 format!("bound (read, depth {})", self.depth),
-                format::tokens_per_s(self.bound_read_tokens_per_s),
+                rate(self.bound_read_tokens_per_s),
             ),
         ];
         lines.extend(self.fits_detail.iter().map(|fit| {
@@ -241,9 +272,12 @@ impl Bounds {
             .max()
             .unwrap_or(0);
         let mut table = String::new();
+        // Writing to a string cannot fail.
         for (name, value) in &lines {
-            // Writing to a string cannot fail.
             let _ = writeln!(table, "{name:<width$}  {value}");
+        }
+        for remark in &self.remarks {
+            let _ = writeln!(table, "  - {remark}");
         }
         table.push_str("\nsources\n");
         for (input, source) in &self.sources {
@@ -266,146 +300,4 @@ impl Fit {
 }
 
 #[cfg(test)]
-mod tests {
-    use bench_inventory::{ModelArch, QuotedBandwidth, Sourced};
-
-    use super::*;
-
-    fn memory(mt_per_s: f64, bus_bits: u32, capacity_gib: &[u64]) -> Memory {
-        Memory {
-            name: "system".into(),
-            kind: "LPDDR4X".into(),
-            mt_per_s,
-            bus_bits,
-            source: "boot log".into(),
-            capacities_bytes: Sourced {
-                value: capacity_gib.iter().map(|gib| gib << 30).collect(),
-                source: "vendor".into(),
-            },
-            usable_bytes: None,
-            processors: vec!["cpu".into()],
-            quoted: Vec::new(),
-        }
-    }
-
-    fn board(memories: Vec<Memory>) -> Board {
-        Board {
-            id: "rock-5b".into(),
-            name: "Radxa Rock 5 Model B".into(),
-            soc: "RK3588".into(),
-            arch: "aarch64".into(),
-            clusters: Vec::new(),
-            memories,
-            source: "vendor".into(),
-            published: Vec::new(),
-            latencies: Vec::new(),
-            prices: Vec::new(),
-        }
-    }
-
-    fn qwen() -> Model {
-        Model {
-            context_length: None,
-            file: None,
-            id: "qwen2.5-7b".into(),
-            name: "Qwen2.5 7B".into(),
-            arch: ModelArch {
-                n_layers: 28,
-                hidden: 3584,
-                ffn: 18_944,
-                n_heads: 28,
-                n_kv_heads: 4,
-                head_dim: 128,
-                vocab: 152_064,
-                tied_embeddings: false,
-                qkv_bias: true,
-                fused_projections: false,
-                post_norms: false,
-                rope_freqs: 0,
-            },
-            source: "config.json".into(),
-        }
-    }
-
-    fn check(bandwidth_gb_per_s: f64, bytes_gb: f64, expect: &str) {
-        assert_eq!(
-            format::number(tokens_per_s(bandwidth_gb_per_s, bytes_gb)),
-            expect
-        );
-    }
-
-    #[test]
-    fn worked_examples_come_out() {
-        check(32.0, 4.8, "6.67"); // Rock 5B
-        check(68.0, 4.8, "14.2"); // Orin Nano
-        check(160.0, 4.8, "33.3"); // RTX 4050, as quoted
-        check(192.0, 4.8, "40.0"); // RTX 4050, data sheets
-        assert!((tokens_per_s(68.0, 4.8) / tokens_per_s(32.0, 4.8) - 2.125).abs() < 1e-9);
-    }
-
-    #[test]
-    fn overrides_replace_bandwidth_and_bytes() {
-        let board = board(vec![memory(4224.0, 64, &[4, 8, 16])]);
-        let bounds = compute(&board, &qwen(), Quant::Q4KM, 0, Some(32.0), Some(4.8));
-        assert_eq!(format::number(bounds.bound_file_tokens_per_s), "6.67");
-        assert_eq!(format::number(bounds.bound_read_tokens_per_s), "6.67");
-        assert!(bounds.table().contains("6.67 tokens/s"));
-        assert_eq!(
-            bounds.sources["bandwidth_gb_s"],
-            "given on the command line"
-        );
-    }
-
-    #[test]
-    fn reads_less_than_the_file_when_the_embedding_is_untied() {
-        let board = board(vec![memory(4224.0, 64, &[4, 8, 16])]);
-        let bounds = compute(&board, &qwen(), Quant::Q4KM, 0, None, None);
-        assert!(bounds.bound_read_tokens_per_s > bounds.bound_file_tokens_per_s);
-        let deep = compute(&board, &qwen(), Quant::Q4KM, 4096, None, None);
-        assert!(deep.bound_read_tokens_per_s < bounds.bound_read_tokens_per_s);
-        assert_eq!(deep.bound_file_tokens_per_s, bounds.bound_file_tokens_per_s);
-    }
-
-    #[test]
-    fn fits_follow_each_capacity() {
-        let board = board(vec![memory(4224.0, 64, &[16, 4, 8])]);
-        let bounds = compute(&board, &qwen(), Quant::Q4KM, 0, None, None);
-        let fits: Vec<bool> = bounds.fits_detail.iter().map(|fit| fit.fits).collect();
-        assert_eq!(fits, [false, true, true]);
-        assert!(bounds.fits);
-        let small = self::board(vec![memory(4224.0, 64, &[8])]);
-        assert!(!compute(&small, &qwen(), Quant::F16, 0, None, None).fits);
-    }
-
-    #[test]
-    fn published_usable_size_replaces_the_assumption() {
-        let mut small = memory(4266.0, 128, &[8]);
-        small.usable_bytes = Some(Sourced {
-            value: 5_200_000_000,
-            source: "forum".into(),
-        });
-        let bounds = compute(&board(vec![small]), &qwen(), Quant::Q4KM, 0, None, None);
-        assert_eq!(bounds.fits_detail[0].usable_bytes, 5_200_000_000);
-        assert!(!bounds.fits, "{}", bounds.table());
-    }
-
-    #[test]
-    fn fastest_memory_bounds_and_quotes_stay_beside() {
-        let mut vram = memory(16_000.0, 96, &[6]);
-        vram.name = "vram".into();
-        vram.quoted = vec![QuotedBandwidth {
-            gb_per_s: 160.0,
-            source: "user's notes".into(),
-        }];
-        let bounds = compute(
-            &board(vec![memory(4800.0, 128, &[16]), vram]),
-            &qwen(),
-            Quant::Q4KM,
-            0,
-            None,
-            None,
-        );
-        assert_eq!(bounds.bandwidth_gb_s, 192.0);
-        assert!(bounds.sources["bandwidth_gb_s_quoted_by_others"].starts_with("160 GB/s"));
-    }
-}
+mod tests;

@@ -10,13 +10,14 @@ use std::collections::BTreeMap;
 use bench_inventory::{KvFormat, Model, Quant, saturating_sum};
 use serde::Serialize;
 
-pub use target::{Rate, Target, of_board, of_host};
+pub use target::{Rate, Target, of_bandwidth, of_board, of_host};
 
 use crate::analysis::{Chain, UnitRow};
 use crate::bounds::{self, token_bytes};
 use crate::fit::{self, Need, Room};
 use crate::format;
 use crate::label::Label;
+use crate::verdict::Verdict;
 
 /// What is asked about: a model, how it is stored and how much it remembers.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct Load<'a> {
     pub context: u64,
     /// Storage of keys and values.
     pub kv_format: KvFormat,
+    /// Whether somebody stated the bytes: what was measured with the model's own does not hold then.
+    pub is_given: bool,
     /// Bytes of weights that one token reads, by the format of their tensors.
     weight_bytes: BTreeMap<String, u64>,
 }
@@ -60,6 +63,7 @@ impl<'a> Load<'a> {
             depth,
             context: context.max(depth),
             kv_format,
+            is_given: false,
             weight_bytes: (by_format.into_iter())
                 .map(|(format, bytes)| (format.id().to_owned(), bytes))
                 .collect(),
@@ -89,8 +93,17 @@ impl<'a> Load<'a> {
             depth,
             context: context.max(depth),
             kv_format,
+            is_given: false,
             weight_bytes,
         })
+    }
+
+    /// The same with bytes that somebody states in place of the model's: all its tensors, and what a token reads.
+    pub fn with_bytes(&mut self, bytes: u64) {
+        self.file_bytes = bytes;
+        self.read_bytes_per_token = bytes;
+        self.is_given = true;
+        self.weight_bytes.clear();
     }
 
     /// Bytes that one token reads: weights, and keys and values of everything before it.
@@ -114,6 +127,8 @@ pub struct Step {
     pub gb_per_s: f64,
     /// The same in tokens per second of this model.
     pub tokens_per_s: f64,
+    /// Ends of its interval, tokens per second, where it has one.
+    pub interval_tokens_per_s: Option<[f64; 2]>,
     /// Share of the step before that it is held against.
     pub ratio: Option<f64>,
     /// That step.
@@ -135,6 +150,8 @@ pub struct Expected {
     pub middle: f64,
     /// Upper end of the interval.
     pub high: f64,
+    /// Whether what it rests on was disturbed: it may be more, or less.
+    pub disturbed: bool,
     /// What the interval is and rests on.
     pub basis: String,
 }
@@ -171,8 +188,12 @@ pub struct Decision {
     pub limit: &'static str,
     /// Most tokens per second that the known limits allow.
     pub bound_tokens_per_s: Option<f64>,
+    /// Rate at which the cores read these weights from their caches, GB/s; a limit where it is below the memory's.
+    pub cores_gb_per_s: Option<f64>,
     /// What is measured, or else expected.
     pub expected: Option<Expected>,
+    /// Why nothing is expected.
+    pub no_prediction: Option<String>,
     /// What the board's sensors showed while exactly this was measured.
     pub energy: Option<Energy>,
     /// RAM that it needs with its context.
@@ -181,14 +202,18 @@ pub struct Decision {
     pub room: Option<Room>,
     /// Whether it fits; `None` where the RAM is not known.
     pub fits: Option<bool>,
-    /// Largest context that fits and that the model was made for, tokens.
+    /// Largest context that fits with flash attention and that the model was made for, tokens.
     pub max_context: Option<u64>,
+    /// The same without flash attention.
+    pub max_context_without_flash: Option<u64>,
 }
 
 /// Names of the steps; each is held against one of those before it.
 pub mod steps {
     /// What the data sheet allows.
     pub const THEORY: &str = "theoretical bandwidth";
+    /// What somebody states in its place.
+    pub const GIVEN: &str = "given bandwidth";
     /// What the memory gives to a plain read.
     pub const READ: &str = "best read";
     /// What the cores eat from their caches.
@@ -228,20 +253,35 @@ pub fn decide(target: &Target, load: &Load) -> Decision {
             .as_ref()
             .map(|rate| bounds::tokens_per_s(rate.gb_per_s, bytes / 1e9)),
         chain: chain(target, kernel, bound, expected.as_ref(), bytes),
+        cores_gb_per_s: kernel,
+        no_prediction: (target.no_prediction.clone()).filter(|_| expected.is_none()),
         expected,
         energy: energy(target, load),
         need,
         fits: (target.room.as_ref()).map(|room| need.total_bytes() <= room.bytes),
-        max_context: target.room.as_ref().and_then(|room| {
-            fit::max_context(load.model, load.file_bytes, load.kv_format, room.bytes)
-        }),
+        max_context: longest(target, load, Need::total_bytes),
+        max_context_without_flash: longest(target, load, Need::total_without_flash_bytes),
         room: target.room.clone(),
     }
+}
+
+fn longest(target: &Target, load: &Load, total: fn(&Need) -> u64) -> Option<u64> {
+    let room = target.room.as_ref()?;
+    fit::max_context(
+        load.model,
+        load.file_bytes,
+        load.kv_format,
+        room.bytes,
+        total,
+    )
 }
 
 fn bound(target: &Target, kernel: Option<f64>) -> Option<Rate> {
     let (memory, name) = match (&target.read, &target.theory) {
         (Some(read), _) if read.label == Label::Measured => (read.gb_per_s, "the best read"),
+        (_, Some(theory)) if theory.label == Label::Given => {
+            (theory.gb_per_s, "the given bandwidth")
+        }
         (_, Some(theory)) => (theory.gb_per_s, "theory"),
         _ => return None,
     };
@@ -266,6 +306,9 @@ fn limit(target: &Target, kernel: Option<f64>) -> &'static str {
         (Some(read), Some(kernel)) if kernel < read.gb_per_s => "kernel (the cores)",
         (Some(_), Some(_)) => "memory",
         (Some(_), None) => "memory, as far as known",
+        (None, _) if (target.theory.as_ref()).is_some_and(|it| it.label == Label::Given) => {
+            "memory, as given"
+        }
         (None, _) if target.theory.is_some() => "memory, in theory",
         (None, _) => "unknown",
     }
@@ -286,6 +329,7 @@ fn expected(target: &Target, load: &Load, bound_gb_per_s: Option<f64>) -> Option
         low: tokens(prediction.low),
         middle: tokens(prediction.middle),
         high: tokens(prediction.high),
+        disturbed: target.disturbed,
         basis: prediction.basis(),
     })
 }
@@ -302,7 +346,7 @@ fn energy(target: &Target, load: &Load) -> Option<Energy> {
 
 /// The best measured unit of exactly this load, with its chain.
 fn measured_unit<'a>(target: &Target<'a>, load: &Load) -> Option<(&'a Chain, &'a UnitRow)> {
-    let host = target.host?;
+    let host = target.host.filter(|_| !load.is_given)?;
     let chains = host.best_chains();
     let chain = chains.into_iter().find(|chain| {
         let model = &chain.model;
@@ -327,6 +371,7 @@ fn measured(target: &Target, load: &Load) -> Option<Expected> {
         low: rate_at(summary.ci_high),
         middle: chain.measured_tokens_per_s,
         high: rate_at(summary.ci_low),
+        disturbed: unit.verdict != Verdict::Ok,
         basis: format!(
             "95 % interval of the median of {} (`{}`)",
             format::count(summary.n, "sample", "samples"),
@@ -342,31 +387,44 @@ fn chain(
     expected: Option<&Expected>,
     bytes: f64,
 ) -> Vec<Step> {
-    let theory = target.theory.as_ref().map(|rate| rate.gb_per_s);
-    let read = target.read.as_ref().map(|rate| rate.gb_per_s);
-    let bound_rate = bound.as_ref().map(|rate| rate.gb_per_s);
+    let rate_of = |rate: &Option<Rate>| rate.as_ref().map(|rate| rate.gb_per_s);
+    let (theory, bound_rate) = (rate_of(&target.theory), rate_of(&bound));
+    let most = expected.map_or(0.0, |expected| expected.high * bytes / 1e9);
+    // Others' reads are no limit, so one that is below what decoding may reach, or above theory, says nothing here.
+    let read = (target.read.clone()).filter(|read| {
+        read.label == Label::Measured
+            || (read.gb_per_s >= most && theory.is_none_or(|theory| read.gb_per_s <= theory))
+    });
+    let read_rate = rate_of(&read);
     let kernel = kernel.map(|gb_per_s| Rate {
         gb_per_s,
         label: Label::Measured,
         source: "matrix-times-vector kernels on matrices in the caches".to_owned(),
     });
+    // Cores that could read more than the memory gives take nothing away.
+    let memory = read_rate.or(theory).unwrap_or(f64::INFINITY);
+    let kernel = kernel.filter(|kernel| kernel.gb_per_s <= memory);
     let decode = expected.map(|expected| Rate {
         gb_per_s: expected.middle * bytes / 1e9,
         label: expected.label,
         source: expected.basis.clone(),
     });
-    let links = [
-        (steps::THEORY, target.theory.clone(), None, None),
+    let theory_name = match target.theory.as_ref().map(|theory| theory.label) {
+        Some(Label::Given) => steps::GIVEN,
+        _ => steps::THEORY,
+    };
+    let mut links = vec![
+        (theory_name, target.theory.clone(), None, None),
         (
             steps::READ,
-            target.read.clone(),
-            theory.map(|rate| (rate, steps::THEORY)),
+            read,
+            theory.map(|rate| (rate, theory_name)),
             Some(culprits::READ),
         ),
         (
             steps::KERNEL,
             kernel,
-            read.map(|rate| (rate, steps::READ)),
+            read_rate.map(|rate| (rate, steps::READ)),
             Some(culprits::KERNEL),
         ),
         (steps::BOUND, bound, None, None),
@@ -377,6 +435,11 @@ fn chain(
             Some(culprits::DECODE),
         ),
     ];
+    // The bound stands where its rate does: by theory alone it comes before what others read.
+    if bound_rate > read_rate {
+        links.swap(1, 3);
+        links.swap(2, 3);
+    }
     (links.into_iter())
         .filter_map(|(step, rate, against, culprit)| {
             let rate = rate?;
@@ -385,6 +448,8 @@ fn chain(
                 label: rate.label,
                 gb_per_s: rate.gb_per_s,
                 tokens_per_s: bounds::tokens_per_s(rate.gb_per_s, bytes / 1e9),
+                interval_tokens_per_s: (expected.filter(|_| step == steps::DECODE))
+                    .map(|expected| [expected.low, expected.high]),
                 ratio: against.map(|(against, _)| rate.gb_per_s / against),
                 of: against.map(|(_, name)| name),
                 culprit: culprit.filter(|_| against.is_some()),

@@ -62,6 +62,12 @@ impl Place<'_> {
         self.board.is_none()
     }
 
+    /// Whether it is a host, the processor that people run models on, or another one whose speed is expected.
+    fn is_worth_its_rows(&self) -> bool {
+        let is_first = |memory: &Memory| memory.processors.first() == Some(&self.target.processor);
+        self.target.memory.is_none_or(is_first) || self.target.prediction.is_some()
+    }
+
     /// The bandwidth that bounds a model: measured for a host, theoretical for a board, GB/s.
     pub fn gb_per_s(&self) -> Option<f64> {
         let rate = match self.is_host() {
@@ -108,11 +114,11 @@ impl<'a> Decisions<'a> {
         }
     }
 
-    /// Every place with its decisions.
+    /// Every place with its decisions, but not those of processors of which nothing is known: another row of the same
+    /// memory has their bounds.
     pub fn rows(&self) -> impl Iterator<Item = (&Place<'a>, &Load<'a>, &Decision)> {
-        self.places
-            .iter()
-            .zip(&self.decisions)
+        (self.places.iter().zip(&self.decisions))
+            .filter(|(place, _)| place.is_worth_its_rows())
             .flat_map(|(place, decisions)| {
                 (self.loads.iter().zip(decisions))
                     .map(move |(load, decision)| (place, load, decision))
@@ -129,12 +135,16 @@ fn places<'a>(analysis: &'a Analysis<'a>, machines: &[Machine]) -> Vec<Place<'a>
             target: of_host(host, machines),
         })
         .collect();
-    let mut boards: Vec<Place> = (analysis.run.inventory.boards.values())
-        .flat_map(|board| board.memories.iter().map(move |memory| (board, memory)))
-        .map(|(board, memory)| Place {
+    let inventory = &analysis.run.inventory;
+    let memories = (inventory.boards.values())
+        .flat_map(|board| board.memories.iter().map(move |memory| (board, memory)));
+    // The processor that people run models on comes first, and sorting by bandwidth leaves it there.
+    let mut boards: Vec<Place> = memories
+        .flat_map(|(board, memory)| memory.processors.iter().map(move |it| (board, memory, it)))
+        .map(|(board, memory, processor)| Place {
             name: memory_label(board, memory),
             board: Some(board),
-            target: of_board(board, memory, first_processor(memory), machines),
+            target: of_board(inventory, board, memory, processor, machines),
         })
         .collect();
     for places in [&mut hosts, &mut boards] {
@@ -143,11 +153,6 @@ fn places<'a>(analysis: &'a Analysis<'a>, machines: &[Machine]) -> Vec<Place<'a>
     }
     hosts.append(&mut boards);
     hosts
-}
-
-/// The processor that a memory is decided for.
-pub fn first_processor(memory: &Memory) -> &str {
-    memory.processors.first().map_or("cpu", String::as_str)
 }
 
 /// Name of a board, with the memory's where the board has several.

@@ -27,18 +27,27 @@ pub struct Need {
     pub weight_bytes: u64,
     /// Keys and values of `context` tokens, bytes.
     pub kv_bytes: u64,
-    /// Compute buffers, bytes.
+    /// Compute buffers with flash attention, the default of llama.cpp since August 2025, bytes.
     pub compute_bytes: u64,
+    /// Compute buffers without it: they grow with the context, bytes.
+    pub compute_without_flash_bytes: u64,
     /// Tokens of context.
     pub context: u64,
 }
 
 impl Need {
-    /// Everything together, bytes.
+    /// Everything together with flash attention, bytes.
     pub fn total_bytes(&self) -> u64 {
         (self.weight_bytes)
             .saturating_add(self.kv_bytes)
             .saturating_add(self.compute_bytes)
+    }
+
+    /// Everything together without flash attention, bytes.
+    pub fn total_without_flash_bytes(&self) -> u64 {
+        (self.weight_bytes)
+            .saturating_add(self.kv_bytes)
+            .saturating_add(self.compute_without_flash_bytes)
     }
 }
 
@@ -62,28 +71,59 @@ pub fn need(model: &Model, file_bytes: u64, context: u64, kv: KvFormat) -> Need 
         weight_bytes: file_bytes,
         kv_bytes: cells.saturating_mul(model.kv_bytes_per_token(kv)),
         compute_bytes: compute_bytes(model),
+        compute_without_flash_bytes: compute_without_flash_bytes(model, cells),
         context,
     }
 }
 
-/// Compute buffers: logits and two rows of activations for each token of a micro batch.
-///
-/// Source: what llama.cpp reserves with flash attention. Its log says 300.25 MiB for Qwen2.5-0.5B (vocabulary 151936,
-/// width 896) and 302.75 MiB for Qwen2.5-1.5B (width 1536), at 512 and at 8192 tokens of context; so does this formula.
-/// Without flash attention it was 3 MiB more.
-pub fn compute_bytes(model: &Model) -> u64 {
-    let values = u64::from(model.arch.vocab) + 2 * u64::from(model.arch.hidden);
+/// Bytes of `values` for each token of a micro batch.
+fn of_micro_batch(values: u64) -> u64 {
     values.saturating_mul(MICRO_BATCH_TOKENS * F32_BYTES)
 }
 
-/// Largest context that fits into `room_bytes`, tokens, at most what the model was made for; `None` where not even the
-/// weights fit.
-pub fn max_context(model: &Model, file_bytes: u64, kv: KvFormat, room_bytes: u64) -> Option<u64> {
-    let fixed = file_bytes.saturating_add(compute_bytes(model));
-    let cell_bytes = model.kv_bytes_per_token(kv).saturating_mul(KV_CELLS);
-    let blocks = room_bytes.checked_sub(fixed)? / cell_bytes.max(1);
-    let made_for = model.context_length.unwrap_or(u64::MAX);
-    (blocks > 0).then_some(blocks.saturating_mul(KV_CELLS).min(made_for))
+/// Compute buffers with flash attention: logits and two rows of activations for each token of a micro batch.
+///
+/// Source: what llama.cpp reserves. Its log says 300.25 MiB for Qwen2.5-0.5B (vocabulary 151936, width 896) and
+/// 302.75 MiB for Qwen2.5-1.5B (width 1536), at 512 and at 8192 tokens of context; so does this formula. Flash attention
+/// is its default since pull request 15434.
+pub fn compute_bytes(model: &Model) -> u64 {
+    of_micro_batch(u64::from(model.arch.vocab) + 2 * u64::from(model.arch.hidden))
+}
+
+/// Compute buffers without flash attention: buffers are used again, so it is the larger of those above and those of one
+/// layer's attention, which are scores of every head for every cell, the mask, and six rows of activations.
+///
+/// Source: what llama.cpp reserved without it in published logs, host and device together. 8500.51 MiB for Phi-3-mini
+/// with 131328 tokens (issue 6849; this formula 8499), 319.0 for a 7B Qwen2.5 with 4096 (issue 15923; 311), 584.0 for a
+/// model of 32 layers and 32 heads with 8192 (ollama issue 3406; 576).
+fn compute_without_flash_bytes(model: &Model, cells: u64) -> u64 {
+    let heads_and_mask = u64::from(model.arch.n_heads) + 1;
+    let values =
+        (cells.saturating_mul(heads_and_mask)).saturating_add(6 * u64::from(model.arch.hidden));
+    of_micro_batch(values).max(compute_bytes(model))
+}
+
+/// Largest context whose total, as `total` counts it, fits into `room_bytes`, tokens, at most what the model was made
+/// for; `None` where not even the weights fit.
+pub fn max_context(
+    model: &Model,
+    file_bytes: u64,
+    kv: KvFormat,
+    room_bytes: u64,
+    total: fn(&Need) -> u64,
+) -> Option<u64> {
+    let made_for = model.context_length.unwrap_or(1 << 40);
+    let fits = |blocks: u64| total(&need(model, file_bytes, blocks * KV_CELLS, kv)) <= room_bytes;
+    // More context never needs less: the last block that fits is found by halving.
+    let (mut most, mut too_many) = (0, made_for.div_ceil(KV_CELLS) + 1);
+    while most + 1 < too_many {
+        let middle = most + (too_many - most) / 2;
+        match fits(middle) {
+            true => most = middle,
+            false => too_many = middle,
+        }
+    }
+    (most > 0).then_some((most * KV_CELLS).min(made_for))
 }
 
 /// The largest quantisation that fits, of those that people usually choose between.
@@ -144,6 +184,31 @@ mod tests {
         assert_eq!(mib("qwen2.5-1.5b"), 302.75);
     }
 
+    /// Within 3 % of what logs say.
+    #[test]
+    fn without_flash_attention_buffers_grow_with_the_context() {
+        for (id, context, log) in [
+            ("phi-3.5-mini", 131_328, 8500.51),
+            ("qwen2.5-7b", 4096, 319.01),
+            ("llama-3.1-8b", 8192, 584.01),
+        ] {
+            let need = need(&model(id), 0, context, KvFormat::F16);
+            let mib = need.compute_without_flash_bytes as f64 / (1 << 20) as f64;
+            assert!(
+                (mib / log - 1.0).abs() < 0.03,
+                "{id}: {mib} MiB, {log} in the log"
+            );
+        }
+        let model = model("llama-3.1-8b");
+        let file = model.file_bytes(Quant::Q4KM);
+        let longest = |total| max_context(&model, file, KvFormat::F16, 15 << 30, total).unwrap();
+        let (with, without) = (
+            longest(Need::total_bytes),
+            longest(Need::total_without_flash_bytes),
+        );
+        assert!(without < with / 2 + with / 4, "{without} of {with}");
+    }
+
     #[test]
     fn cache_is_that_of_the_log() {
         let need = need(&model("qwen2.5-1.5b"), 0, 8193, KvFormat::F16);
@@ -156,13 +221,14 @@ mod tests {
         let file = model.file_bytes(Quant::Q4KM);
         for room in [5_200_000_000, 7 << 30, 15 << 30] {
             for kv in KvFormat::ALL {
-                let context = max_context(&model, file, kv, room).unwrap();
+                let context = max_context(&model, file, kv, room, Need::total_bytes).unwrap();
                 assert!(need(&model, file, context, kv).total_bytes() <= room);
                 let is_full = need(&model, file, context + 1, kv).total_bytes() > room;
                 assert!(is_full || context == 131_072);
             }
         }
-        assert_eq!(max_context(&model, file, KvFormat::F16, file), None);
+        let none = max_context(&model, file, KvFormat::F16, file, Need::total_bytes);
+        assert_eq!(none, None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use polars_io::prelude::{CsvWriter, ParquetWriter};
 
 use crate::analysis::{self, Analysis, HostAnalysis, SampleRow, UnitRow};
 use crate::label::Label;
-use crate::{bounds, epoch, format, run_dir, theory};
+use crate::{bounds, epoch, fit, format, run_dir, theory};
 
 pub use decisions::decisions;
 pub use imported::imported;
@@ -266,7 +266,8 @@ pub fn catalogue_bounds(analysis: &Analysis) -> anyhow::Result<DataFrame> {
         bounds::tokens_per_s(memory.theoretical_gb_per_s(), bytes as f64 / 1e9)
     };
     let fits = |(_, memory, model, quant): &Load| {
-        let fits = bounds::fits(memory, model, model.file_bytes(*quant), 0);
+        let needed = bounds::needed_bytes(model, model.file_bytes(*quant), 0);
+        let fits = bounds::fits(&fit::rooms(memory), needed);
         fits.last().is_some_and(|fit| fit.fits)
     };
     frame(vec![

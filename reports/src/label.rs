@@ -14,6 +14,8 @@ pub enum Label {
     Predicted,
     /// Measured by others, with another program or on another board.
     Imported,
+    /// Stated by whoever asks, in place of a figure of ours.
+    Given,
     /// Run under an emulator: its times mean nothing.
     Emulated,
 }
@@ -26,6 +28,7 @@ impl Label {
             Label::Measured => "measured",
             Label::Predicted => "predicted",
             Label::Imported => "imported",
+            Label::Given => "given",
             Label::Emulated => "emulated",
         }
     }

@@ -15,13 +15,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use evidence::{Machine, Observation, class_of_host, from_own_rows, machines, with_hosts};
+pub use evidence::{
+    Machine, Observation, class_of_host, from_own_rows, machines, silicon_of, with_hosts,
+};
 
 /// Share of new rows that an interval is meant to hold.
 pub const LEVEL: f64 = 0.8;
 
 /// A class with fewer machines says too little: the next wider one is taken.
-const MIN_MACHINES: usize = 3;
+pub const MIN_MACHINES: usize = 3;
 
 /// Student's t at 90 % (one side), by degrees of freedom from 1. Source: standard tables.
 const T_90: [f64; 30] = [
@@ -35,6 +37,8 @@ const T_90: [f64; 30] = [
 pub struct Class {
     /// What computes: `cpu`, `gpu`, `npu`.
     pub processor: String,
+    /// Processors that behave alike, for instance `Arm`, `NVIDIA`, `Mali`: no class is ever wider.
+    pub family: String,
     /// Core type, for instance `Cortex-A76`.
     pub core: String,
     /// Kind of memory, for instance `LPDDR4X`.
@@ -59,11 +63,23 @@ const WIDTHS: [Width; 5] = [
     Width::Processor,
 ];
 
+impl Class {
+    /// One kind of processor of one family.
+    fn is_kin(&self, other: &Class) -> bool {
+        self.processor == other.processor && self.family == other.family
+    }
+
+    /// `NVIDIA GPUs`.
+    pub fn kin(&self) -> String {
+        format!("{} {}s", self.family, self.processor.to_uppercase())
+    }
+}
+
 impl Width {
     fn holds(self, a: &Class, b: &Class) -> bool {
         let core = a.core == b.core;
         let memory = a.memory_kind == b.memory_kind;
-        a.processor == b.processor
+        a.is_kin(b)
             && match self {
                 Width::CoreAndMemory => core && memory,
                 Width::Core => core,
@@ -74,12 +90,7 @@ impl Width {
     }
 
     fn words(self, class: &Class) -> String {
-        let processor = match class.processor.as_str() {
-            "cpu" => "CPUs",
-            "gpu" => "GPUs",
-            "npu" => "NPUs",
-            other => other,
-        };
+        let processor = class.kin();
         match self {
             Width::CoreAndMemory => {
                 format!("{processor} with {} and {}", class.core, class.memory_kind)
@@ -122,8 +133,10 @@ pub struct Prediction {
     pub n_machines: usize,
     /// Their rows.
     pub n_rows: usize,
-    /// Rows of the very board among the evidence.
+    /// Rows of the very board among the evidence, or of one with the same chip and memory.
     pub n_own_rows: usize,
+    /// A machine with the same cores and less bandwidth, which the lower end is not below.
+    pub at_least: Option<String>,
 }
 
 impl Prediction {
@@ -140,12 +153,19 @@ impl Prediction {
         let own = match self.n_own_rows {
             0 => String::new(),
             n => format!(
-                " and {} of the board itself",
+                " and {} of the same chip and memory",
                 crate::format::count(n, "figure", "figures")
             ),
         };
+        let floor = match &self.at_least {
+            Some(name) => format!(
+                "; not below {}, which has the same cores and less bandwidth",
+                crate::format::foreign_short(name, 60)
+            ),
+            None => String::new(),
+        };
         format!(
-            "{} interval from {}{own}: {}",
+            "{} interval from {}{own}: {}{floor}",
             crate::format::percent(self.level),
             crate::format::count(self.n_machines, "machine", "machines"),
             self.class
@@ -168,7 +188,7 @@ fn moments(logs: &[f64]) -> Moments {
     Moments { n, mean, squares }
 }
 
-/// Rows by machine; housings of one board count as one machine.
+/// Rows by machine; housings of one board, and boards with the same chip and memory, count as one machine.
 fn grouped<'a>(machines: impl Iterator<Item = &'a Machine>) -> BTreeMap<&'a str, Vec<&'a Machine>> {
     let mut groups: BTreeMap<&str, Vec<&Machine>> = BTreeMap::new();
     for machine in machines {
@@ -182,14 +202,45 @@ fn logs(group: &[&Machine]) -> Vec<f64> {
     rows.map(|row| row.share.ln()).collect()
 }
 
-/// The expected share of theory of a board of this class, with `identity` naming the board itself.
+/// The expected share of `gb_per_s`, the theoretical bandwidth of a board of this class, with `identity` naming its chip
+/// and memory. Without figures of its own the interval is wide, but it does not end below a machine with the same cores
+/// and less bandwidth: those cores would read at least as fast here.
 ///
-/// `None` where fewer than three machines with that processor are known.
-pub fn predict(class: &Class, identity: &str, machines: &[Machine]) -> Option<Prediction> {
+/// `None` where fewer than three machines with a processor of its family are known.
+pub fn predict(
+    class: &Class,
+    identity: &str,
+    gb_per_s: f64,
+    machines: &[Machine],
+) -> Option<Prediction> {
+    let mut own = of_class(class, identity, machines)?;
+    let weaker = machines.iter().filter(|machine| {
+        machine.class.is_kin(class)
+            && machine.class.core == class.core
+            && machine.gb_per_s < gb_per_s
+            && !machine.rows.is_empty()
+    });
+    let weaker = weaker.filter(|_| own.n_own_rows == 0).collect::<Vec<_>>();
+    for machine in weaker {
+        let Some(other) = of_class(&machine.class, machine.identity(), machines) else {
+            continue;
+        };
+        let scale = machine.gb_per_s / gb_per_s;
+        if other.low * scale > own.low {
+            own.low = other.low * scale;
+            own.middle = own.middle.max(other.middle * scale);
+            own.high = own.high.max(own.middle);
+            own.at_least = Some(machine.name.clone());
+        }
+    }
+    Some(own)
+}
+
+/// The same from its class and its own figures alone.
+fn of_class(class: &Class, identity: &str, machines: &[Machine]) -> Option<Prediction> {
     let usable = || machines.iter().filter(|machine| !machine.rows.is_empty());
     let own: Vec<&Machine> = usable()
-        .filter(|machine| machine.identity() == identity)
-        .filter(|machine| machine.class.processor == class.processor)
+        .filter(|machine| machine.identity() == identity && machine.class.is_kin(class))
         .collect();
     let (width, groups) = WIDTHS.into_iter().find_map(|width| {
         let members = usable().filter(|machine| width.holds(class, &machine.class));
@@ -234,6 +285,7 @@ pub fn predict(class: &Class, identity: &str, machines: &[Machine]) -> Option<Pr
         n_machines,
         n_rows,
         n_own_rows: own_logs.n,
+        at_least: None,
     })
 }
 
@@ -260,6 +312,7 @@ fn from_rows(shares: &[f64], processor: &str, machines: &[Machine]) -> Option<Pr
         n_machines: 1,
         n_rows: of_rows.n,
         n_own_rows: of_rows.n,
+        at_least: None,
     })
 }
 
@@ -316,7 +369,8 @@ pub fn calibration(machines: &[Machine]) -> Option<Calibration> {
             .filter(|machine| machine.identity() != identity)
             .cloned()
             .collect();
-        let Some(prediction) = predict(&group[0].class, identity, &others) else {
+        let Some(prediction) = predict(&group[0].class, identity, group[0].gb_per_s, &others)
+        else {
             continue;
         };
         let rows: Vec<f64> = (group.iter())

@@ -1,7 +1,7 @@
 //! Which model to run on a board: ranked answers, and what each remedy would buy.
 //!
-//! Sure answers come first. Among equals the model with more parameters does, then the quantisation that loses least:
-//! size is the only measure of a model's ability that its data file holds, and the reader is told so.
+//! Sure answers come first. Among equals the model with more parameters does, after what its quantisation costs is taken
+//! off them: size is the only measure of a model's ability that its data file holds, and the reader is told so.
 
 mod remedies;
 
@@ -12,6 +12,7 @@ pub use remedies::{Remedy, remedies};
 
 use crate::decide::{Decision, Load, Target, decide};
 use crate::label::Label;
+use crate::{format, predict};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -33,8 +34,10 @@ pub struct Wish {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Certainty {
-    /// Measured above the wish, or the whole interval lies above it.
+    /// Measured above the wish, with nothing that speaks against it.
     Sure,
+    /// The whole predicted interval lies above it: all but the tenth that may be slower still.
+    VeryLikely,
     /// More likely than not.
     Likely,
     /// Less likely than not.
@@ -44,20 +47,32 @@ pub enum Certainty {
 }
 
 impl Certainty {
-    /// The word for tables.
-    pub fn name(self) -> &'static str {
+    /// The stable name in data files.
+    pub fn id(self) -> &'static str {
         match self {
             Certainty::Sure => "sure",
+            Certainty::VeryLikely => "very_likely",
             Certainty::Likely => "likely",
             Certainty::Unlikely => "unlikely",
             Certainty::No => "no",
         }
     }
 
+    /// What people read. Half of what an interval leaves out lies below it.
+    pub fn words(self) -> String {
+        match self {
+            Certainty::VeryLikely => format!(
+                "very likely ({})",
+                format::percent((1.0 + predict::LEVEL) / 2.0)
+            ),
+            other => other.id().to_owned(),
+        }
+    }
+
     /// CSS class of its mark.
     pub(crate) fn badge(self) -> &'static str {
         match self {
-            Certainty::Sure => "ok",
+            Certainty::Sure | Certainty::VeryLikely => "ok",
             Certainty::Likely => "suspect",
             Certainty::Unlikely | Certainty::No => "invalid",
         }
@@ -81,6 +96,8 @@ pub struct Answer {
     pub price: Option<PriceOf>,
     /// Parameters of the model.
     pub n_params: u64,
+    /// Parameters of an unquantised model that would be as good: what answers are ranked by.
+    pub n_effective_params: f64,
 }
 
 /// What the board costs that runs an answer.
@@ -108,10 +125,25 @@ pub fn recommend(inventory: &Inventory, target: &Target, wish: Wish) -> Vec<Answ
         .collect();
     answers.sort_by(|a, b| {
         (a.certainty.cmp(&b.certainty))
-            .then(b.n_params.cmp(&a.n_params))
+            .then(b.n_effective_params.total_cmp(&a.n_effective_params))
             .then(a.decision.model.cmp(&b.decision.model))
     });
     answers
+}
+
+/// How the loss of a model falls with its parameters: as their power of this.
+///
+/// Source: Kaplan et al. 2020, "Scaling Laws for Neural Language Models" (arXiv 2001.08361), equation 1.1.
+const LOSS_EXPONENT: f64 = 0.076;
+
+/// Parameters of an unquantised model whose loss is that of this one after quantisation: loss is the logarithm of
+/// perplexity, and the published table says by how much a quantisation raises that.
+fn effective_params(n_params: u64, loss: Option<f64>, quality: Option<&Quality>) -> f64 {
+    let raised = || {
+        let nats = quality?.perplexity(Quant::F16)?.ln();
+        Some((nats + (1.0 + loss?).ln()) / nats)
+    };
+    n_params as f64 * raised().unwrap_or(1.0).powf(-1.0 / LOSS_EXPONENT)
 }
 
 /// The surest quantisation of a model that fits; among equally sure ones that which loses least, or, where none is fast
@@ -121,7 +153,7 @@ fn of_model(inventory: &Inventory, target: &Target, model: &Model, wish: Wish) -
     let loss = |quant| quality.and_then(|quality| quality.loss(quant));
     (Quant::ALL.into_iter())
         .filter(|quant| loss(*quant).is_none_or(|loss| loss <= wish.max_loss))
-        .filter_map(|quant| answer(target, model, quant, loss(quant), wish))
+        .filter_map(|quant| answer(inventory, target, model, quant, wish))
         // Largest first in `ALL`, so that the first of equals loses least.
         .min_by(|a, b| {
             let second = |answer: &Answer| match answer.certainty {
@@ -143,12 +175,14 @@ pub fn too_short(inventory: &Inventory, wish: Wish) -> Vec<(&str, u64)> {
 /// One model in one quantisation; `None` where it does not fit, was not made for that much context, or nothing is
 /// expected of it.
 fn answer(
+    inventory: &Inventory,
     target: &Target,
     model: &Model,
     quant: Quant,
-    loss: Option<f64>,
     wish: Wish,
 ) -> Option<Answer> {
+    let quality = quality(inventory);
+    let loss = quality.and_then(|quality| quality.loss(quant));
     let decision = decide(target, &load(model, quant, wish));
     let needed = (decision.need.total_bytes()).saturating_add(wish.ram_left_bytes);
     let room = target.room.as_ref()?;
@@ -179,6 +213,7 @@ fn answer(
         from_capacity_bytes: from.and_then(|room| room.capacity_bytes),
         price,
         n_params: model.n_params(),
+        n_effective_params: effective_params(model.n_params(), loss, quality),
         decision,
     })
 }
@@ -192,11 +227,15 @@ fn certainty(decision: &Decision, min_tokens_per_s: f64) -> Certainty {
         return Certainty::No;
     };
     let is_measured = expected.label == Label::Measured;
+    let is_reached = expected.middle >= min_tokens_per_s;
     match () {
-        () if is_measured && expected.middle >= min_tokens_per_s => Certainty::Sure,
+        // What was disturbed may have been faster, or slower: it is evidence, not more.
+        () if expected.disturbed && is_reached => Certainty::Likely,
+        () if expected.disturbed => Certainty::Unlikely,
+        () if is_measured && is_reached => Certainty::Sure,
         () if is_measured => Certainty::No,
-        () if expected.low >= min_tokens_per_s => Certainty::Sure,
-        () if expected.middle >= min_tokens_per_s => Certainty::Likely,
+        () if expected.low >= min_tokens_per_s => Certainty::VeryLikely,
+        () if is_reached => Certainty::Likely,
         () if expected.high >= min_tokens_per_s => Certainty::Unlikely,
         () => Certainty::No,
     }

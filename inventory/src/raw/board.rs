@@ -4,8 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Place;
-use super::memory::RawMemory;
-use crate::board::{Board, CpuCluster, Memory, Price, PublishedFigure, PublishedLatency};
+use super::memory::{RawMemory, RawProcessor};
+use crate::board::{
+    Accelerator, Board, CpuCluster, Memory, Price, PublishedFigure, PublishedLatency,
+};
 use crate::diagnostic::Problem;
 
 /// What a board is, every number with its source.
@@ -19,6 +21,9 @@ pub(crate) struct RawBoard {
     /// System on chip or processor.
     #[schemars(length(min = 1))]
     soc: String,
+    /// The chip, where boards share it under several names of `soc`.
+    #[schemars(length(min = 1))]
+    silicon: Option<String>,
     /// Instruction set of the CPU.
     arch: RawArch,
     /// Where the processor, its cores and everything without a source of its own come from.
@@ -27,6 +32,9 @@ pub(crate) struct RawBoard {
     /// CPU clusters, strongest first; left out where it differs from machine to machine.
     #[serde(default)]
     clusters: Vec<RawCluster>,
+    /// GPUs and NPUs.
+    #[serde(default)]
+    accelerators: Vec<RawAccelerator>,
     /// Memories, system memory first.
     #[schemars(length(min = 1))]
     memories: Vec<RawMemory>,
@@ -73,6 +81,21 @@ struct RawCluster {
     cores: u32,
 }
 
+/// A GPU or NPU.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Accelerator")]
+struct RawAccelerator {
+    /// `gpu` or `npu`.
+    processor: RawProcessor,
+    /// What it is called, for instance `Mali-G610`.
+    #[schemars(length(min = 1))]
+    core: String,
+    /// Processors that behave alike, for instance `Mali`: predictions never leave a family.
+    #[schemars(length(min = 1))]
+    family: String,
+}
+
 /// A CPU bandwidth measured by others.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -86,6 +109,9 @@ struct RawPublishedFigure {
     gb_per_s: f64,
     /// How the test counts bytes; `bcopy` counts copied bytes once.
     convention: RawConvention,
+    /// Cores that took part; a figure of one core is no best read of a board.
+    #[schemars(range(min = 1, max = 4096))]
+    cores: Option<u32>,
     /// Where it was published.
     #[schemars(length(min = 1))]
     source: String,
@@ -175,9 +201,13 @@ impl RawBoard {
         Board {
             id: id.to_owned(),
             name: self.name,
+            silicon: self.silicon.unwrap_or_else(|| self.soc.clone()),
             soc: self.soc,
             arch: self.arch.id().to_owned(),
             clusters: self.clusters.into_iter().map(RawCluster::resolve).collect(),
+            accelerators: (self.accelerators.into_iter())
+                .map(RawAccelerator::resolve)
+                .collect(),
             memories,
             source: self.source,
             published: self
@@ -210,6 +240,16 @@ impl RawCluster {
     }
 }
 
+impl RawAccelerator {
+    fn resolve(self) -> Accelerator {
+        Accelerator {
+            processor: self.processor.id().to_owned(),
+            core: self.core,
+            family: self.family,
+        }
+    }
+}
+
 impl RawPublishedFigure {
     fn resolve(self) -> PublishedFigure {
         PublishedFigure {
@@ -221,6 +261,7 @@ impl RawPublishedFigure {
                 RawConvention::Bcopy => "bcopy",
             }
             .to_owned(),
+            n_cores: self.cores,
             source: self.source,
         }
     }

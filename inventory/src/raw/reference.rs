@@ -27,6 +27,10 @@ pub(crate) struct RawReference {
     /// Core type, for instance `Cortex-A76` or `Ampere`.
     #[schemars(length(min = 1))]
     core: String,
+    /// Processors that behave alike: `Arm`, `x86`, `Apple`, `NVIDIA`, `AMD`, `Mali`; predictions never leave a family.
+    /// Left out, a CPU's follows from its core, and any other processor is one of its own.
+    #[schemars(length(min = 1))]
+    family: Option<String>,
     /// Memory that it computed from.
     memory: RawReferenceMemory,
     /// Token rates that were published.
@@ -77,6 +81,16 @@ struct RawReferenceDecode {
     /// Where it was published.
     #[schemars(length(min = 1))]
     source: String,
+}
+
+fn family(processor: RawProcessor, core: &str) -> String {
+    let is_arm = ["Cortex", "Neoverse"].iter().any(|it| core.starts_with(it));
+    match processor {
+        RawProcessor::Cpu if is_arm => "Arm",
+        RawProcessor::Cpu => "x86",
+        _ => core,
+    }
+    .to_owned()
 }
 
 /// What quantisation costs one model in quality.
@@ -139,6 +153,7 @@ impl RawReference {
             name: self.name,
             board: self.board,
             processor: self.processor.id().to_owned(),
+            family: (self.family).unwrap_or_else(|| family(self.processor, &self.core)),
             core: self.core,
             memory: ReferenceMemory {
                 kind: self.memory.kind,

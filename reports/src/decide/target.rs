@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bench_inventory::{Board, Memory};
+use bench_inventory::{Board, Inventory, Memory};
 use serde::Serialize;
 
 use crate::analysis::{HostAnalysis, kernel_rates, mixed_rate};
@@ -31,7 +31,9 @@ pub struct Target<'a> {
     pub name: String,
     /// The board, where it is known.
     pub board: Option<&'a Board>,
-    /// What computes: `cpu`, `gpu`, `npu`.
+    /// The memory that it computes from, where it is a board of the catalogue.
+    pub memory: Option<&'a Memory>,
+    /// What computes: `cpu`, `gpu`, `npu`; `any` where only a bandwidth is given.
     pub processor: String,
     /// Theoretical bandwidth.
     pub theory: Option<Rate>,
@@ -43,6 +45,10 @@ pub struct Target<'a> {
     pub rooms: Vec<Room>,
     /// Expected share of a rate, where it can be predicted.
     pub prediction: Option<(Prediction, Rate)>,
+    /// Why it cannot be.
+    pub no_prediction: Option<String>,
+    /// Whether most of what was measured here was disturbed: nothing is sure then.
+    pub disturbed: bool,
     /// The host, where one was measured.
     pub host: Option<&'a HostAnalysis<'a>>,
     kernels: BTreeMap<(String, usize), f64>,
@@ -68,41 +74,108 @@ impl Target<'_> {
 
 /// A board of the catalogue with one of its memories and a processor that uses it.
 pub fn of_board<'a>(
+    inventory: &Inventory,
     board: &'a Board,
-    memory: &Memory,
+    memory: &'a Memory,
     processor: &str,
     machines: &[Machine],
 ) -> Target<'a> {
+    let gb_per_s = memory.theoretical_gb_per_s();
     let theory = Rate {
-        gb_per_s: memory.theoretical_gb_per_s(),
+        gb_per_s,
         label: Label::Theory,
         source: format!(
             "{} {:.0} MT/s x {} bit / 8 ({})",
             memory.kind, memory.mt_per_s, memory.bus_bits, memory.source
         ),
     };
-    // Published reads are of CPU cores.
-    let published = (board.published.iter())
-        .filter(|figure| processor == "cpu" && figure.convention == READ_CONVENTION)
-        .max_by(|a, b| a.gb_per_s.total_cmp(&b.gb_per_s));
     let rooms = fit::rooms(memory);
     let class = Class::of_board(board, memory, processor);
+    let silicon = board.silicon_of(memory);
+    let prediction = predict::predict(&class, &silicon, gb_per_s, machines);
     Target {
         name: board.id.clone(),
         board: Some(board),
+        memory: Some(memory),
         processor: processor.to_owned(),
-        read: published.map(|figure| Rate {
-            gb_per_s: figure.gb_per_s,
-            label: Label::Imported,
-            source: format!("{} ({})", figure.test, figure.source),
-        }),
+        read: published_read(inventory, &silicon).filter(|_| processor == "cpu"),
         room: rooms.last().cloned(),
         rooms,
-        prediction: predict::predict(&class, &board.id, machines)
-            .map(|prediction| (prediction, theory.clone())),
+        no_prediction: prediction.is_none().then(|| {
+            format!(
+                "no prediction: token rates of fewer than {} machines with {} are known, and those of other families say nothing of them",
+                predict::MIN_MACHINES,
+                class.kin()
+            )
+        }),
+        prediction: prediction.map(|prediction| (prediction, theory.clone())),
         theory: Some(theory),
+        disturbed: false,
         host: None,
         kernels: BTreeMap::new(),
+    }
+}
+
+/// The best read that others published for CPU cores with this chip and memory. One core does not show what a memory
+/// gives, so its figure is no best read; and where it is above what several cores read, neither is theirs.
+fn published_read(inventory: &Inventory, silicon: &str) -> Option<Rate> {
+    let of_silicon = |board: &&Board| {
+        let mut memories = board.memories.iter();
+        memories.any(|memory| board.silicon_of(memory) == silicon)
+    };
+    let boards = inventory.boards.values().filter(of_silicon);
+    let (board, best) = boards
+        .flat_map(|board| board.published.iter().map(move |figure| (board, figure)))
+        .filter(|(_, figure)| figure.convention == READ_CONVENTION)
+        .max_by(|a, b| a.1.gb_per_s.total_cmp(&b.1.gb_per_s))?;
+    let is_of_several = best.n_cores.is_some_and(|n_cores| n_cores > 1);
+    is_of_several.then(|| Rate {
+        gb_per_s: best.gb_per_s,
+        label: Label::Imported,
+        source: format!("{}, {} ({})", board.id, best.test, best.source),
+    })
+}
+
+/// A bandwidth that somebody states, of no board at all.
+pub fn of_bandwidth<'a>(gb_per_s: f64) -> Target<'a> {
+    Target {
+        name: "given".to_owned(),
+        board: None,
+        memory: None,
+        processor: "any".to_owned(),
+        theory: Some(given(gb_per_s)),
+        read: None,
+        room: None,
+        rooms: Vec::new(),
+        prediction: None,
+        no_prediction: Some(
+            "no prediction: a bandwidth alone says nothing of a processor".to_owned(),
+        ),
+        disturbed: false,
+        host: None,
+        kernels: BTreeMap::new(),
+    }
+}
+
+fn given(gb_per_s: f64) -> Rate {
+    Rate {
+        gb_per_s,
+        label: Label::Given,
+        source: "given on the command line".to_owned(),
+    }
+}
+
+impl Target<'_> {
+    /// The same with a bandwidth that somebody states in place of the board's: what was measured or published with
+    /// another one does not hold there, shares of theory do.
+    pub fn with_bandwidth(&mut self, gb_per_s: f64) {
+        self.theory = Some(given(gb_per_s));
+        self.read = None;
+        self.host = None;
+        self.kernels.clear();
+        self.prediction = (self.prediction.take())
+            .filter(|(prediction, _)| prediction.n_rows > prediction.n_own_rows)
+            .map(|(prediction, _)| (prediction, given(gb_per_s)));
     }
 }
 
@@ -129,22 +202,31 @@ pub fn of_host<'a>(host: &'a HostAnalysis<'a>, machines: &[Machine]) -> Target<'
         });
     let of_class = theory.clone().and_then(|theory| {
         let class = predict::class_of_host(host)?;
-        let identity = host.board.map_or(host.name(), |board| board.id.as_str());
-        Some((predict::predict(&class, identity, machines)?, theory))
+        let silicon = (host.board).and_then(|board| predict::silicon_of(board, &class.memory_kind));
+        let identity = silicon.as_deref().unwrap_or(host.name());
+        let prediction = predict::predict(&class, identity, theory.gb_per_s, machines)?;
+        Some((prediction, theory))
     });
     let of_own = || {
         let read = read.clone()?;
         Some((predict::from_own_rows(host, read.gb_per_s, machines)?, read))
     };
+    let prediction = of_class.or_else(of_own);
     Target {
         name: host.name().to_owned(),
         board: host.board,
+        memory: None,
         processor: "cpu".to_owned(),
         theory,
-        prediction: of_class.or_else(of_own),
+        no_prediction: prediction.is_none().then(|| {
+            "no prediction: measure a decode unit on this host, or state its memory (`memory:` or `board:` in the fleet file)"
+                .to_owned()
+        }),
+        prediction,
         read,
         rooms: room.clone().into_iter().collect(),
         room,
+        disturbed: host.disturbed().is_some(),
         host: Some(host),
         kernels: kernel_rates(&host.units),
     }

@@ -14,7 +14,7 @@ fn on_board(inventory: &Inventory, board: &str, model: &str, quant: Quant, depth
     let machines = predict::machines(inventory);
     let board = &inventory.boards[board];
     let memory = &board.memories[0];
-    let target = of_board(board, memory, &memory.processors[0], &machines);
+    let target = of_board(inventory, board, memory, &memory.processors[0], &machines);
     let load = Load::new(&inventory.models[model], quant, depth, 4096, KvFormat::F16);
     decide(&target, &load)
 }
@@ -28,15 +28,15 @@ fn chain_of_a_board_runs_from_theory_to_an_interval() {
         labels,
         [
             (steps::THEORY, Label::Theory),
-            (steps::READ, Label::Imported),
             (steps::BOUND, Label::Theory),
+            (steps::READ, Label::Imported),
             (steps::DECODE, Label::Predicted),
         ]
     );
     // 33.792 GB/s over 4.371 GB; others read 24.1 GB/s.
     assert!((got.bound_tokens_per_s.unwrap() - 7.73).abs() < 0.01);
-    assert!((got.chain[1].ratio.unwrap() - 24.1 / 33.792).abs() < 1e-9);
-    assert_eq!(got.chain[1].culprit, Some(culprits::READ));
+    assert!((got.chain[2].ratio.unwrap() - 24.1 / 33.792).abs() < 1e-9);
+    assert_eq!(got.chain[2].culprit, Some(culprits::READ));
     let expected = got.expected.unwrap();
     assert!(expected.low < expected.middle && expected.middle < expected.high);
     assert!(expected.high <= got.bound_tokens_per_s.unwrap());

@@ -11,10 +11,12 @@ use crate::label::Label;
 pub struct Machine {
     /// Name as people know it.
     pub name: String,
-    /// The catalogue's board, where it is one.
-    pub board: Option<String>,
+    /// Chip and memory, where it is a board of the catalogue.
+    pub silicon: Option<String>,
     /// What it is like.
     pub class: Class,
+    /// Theoretical bandwidth, GB/s (10^9 bytes per second).
+    pub gb_per_s: f64,
     /// `Imported` for published figures, `Measured` for hosts of this lab.
     pub label: Label,
     /// What was reached on it.
@@ -22,9 +24,9 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// What counts as one machine: a board of the catalogue with all its housings and hosts, else the machine itself.
+    /// What counts as one machine: boards with one chip and memory, their housings and hosts, else the machine itself.
     pub fn identity(&self) -> &str {
-        self.board.as_deref().unwrap_or(&self.name)
+        self.silicon.as_deref().unwrap_or(&self.name)
     }
 }
 
@@ -69,15 +71,26 @@ fn of_reference(reference: &Reference, inventory: &Inventory) -> Machine {
     };
     Machine {
         name: reference.name.clone(),
-        board: reference.board.clone(),
+        silicon: (reference.board.as_ref())
+            .and_then(|board| inventory.boards.get(board))
+            .and_then(|board| silicon_of(board, &reference.memory.kind)),
+        gb_per_s: theory,
         class: Class {
             processor: reference.processor.clone(),
+            family: reference.family.clone(),
             core: reference.core.clone(),
             memory_kind: reference.memory.kind.clone(),
         },
         label: Label::Imported,
         rows: reference.decodes.iter().filter_map(row).collect(),
     }
+}
+
+/// Chip and memory of a board that has a memory of this kind.
+pub fn silicon_of(board: &Board, memory_kind: &str) -> Option<String> {
+    let mut memories = board.memories.iter();
+    let memory = memories.find(|memory| memory.kind == memory_kind)?;
+    Some(board.silicon_of(memory))
 }
 
 /// What others measured and what a run measured, together.
@@ -92,7 +105,8 @@ fn of_host(host: &HostAnalysis) -> Option<Machine> {
     let rows = rows(host, theory.gb_per_s);
     (!rows.is_empty()).then(|| Machine {
         name: host.name().to_owned(),
-        board: host.board.map(|board| board.id.clone()),
+        silicon: host.board.and_then(|board| silicon_of(board, &theory.kind)),
+        gb_per_s: theory.gb_per_s,
         class: class_of(host, &theory.kind),
         label: Label::Measured,
         rows,
@@ -134,8 +148,11 @@ pub fn from_own_rows(
 fn class_of(host: &HostAnalysis, memory_kind: &str) -> Class {
     let of_board = host.board.and_then(|board| board.clusters.first());
     let of_facts = || host.data.facts.as_ref()?.cpu_model.clone();
+    let facts = host.data.facts.as_ref();
+    let arch = (facts.map(|facts| facts.arch.as_str())).or(host.board.map(|board| &*board.arch));
     Class {
         processor: "cpu".to_owned(),
+        family: cpu_family(arch.unwrap_or("unknown")).to_owned(),
         core: of_board
             .map(|cluster| cluster.core.clone())
             .or_else(of_facts)
@@ -144,16 +161,34 @@ fn class_of(host: &HostAnalysis, memory_kind: &str) -> Class {
     }
 }
 
+fn cpu_family(arch: &str) -> &str {
+    match arch {
+        "aarch64" => "Arm",
+        "x86_64" => "x86",
+        other => other,
+    }
+}
+
 impl Class {
     /// The class of a board's processor on one of its memories.
     pub fn of_board(board: &Board, memory: &Memory, processor: &str) -> Class {
-        let core = match processor {
-            "cpu" => board.clusters.first().map(|cluster| cluster.core.clone()),
-            _ => None,
+        let mut accelerators = board.accelerators.iter();
+        let (core, family) = match accelerators.find(|it| it.processor == processor) {
+            Some(it) => (it.core.clone(), it.family.clone()),
+            None => {
+                let cluster = board.clusters.first().filter(|_| processor == "cpu");
+                let core = cluster.map_or(&board.soc, |cluster| &cluster.core);
+                let family = match processor {
+                    "cpu" => cpu_family(&board.arch),
+                    _ => &board.soc,
+                };
+                (core.clone(), family.to_owned())
+            }
         };
         Class {
             processor: processor.to_owned(),
-            core: core.unwrap_or_else(|| board.soc.clone()),
+            family,
+            core,
             memory_kind: memory.kind.clone(),
         }
     }

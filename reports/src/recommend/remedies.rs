@@ -226,9 +226,9 @@ fn other_boards(
         .filter_map(|board| {
             let memory = crate::bounds::fastest_memory(board)?;
             let processor = memory.processors.first()?;
-            let other = of_board(board, memory, processor, machines);
+            let other = of_board(inventory, board, memory, processor, machines);
             let quant = Quant::from_id(&best.decision.quant).ok()?;
-            let answer = answer(&other, model, quant, best.loss, wish)?;
+            let answer = answer(inventory, &other, model, quant, wish)?;
             let ratio = answer.decision.expected.as_ref()?.middle / here?;
             (ratio > 1.1 && answer.certainty <= Certainty::Likely).then_some((ratio, answer))
         })

@@ -155,7 +155,7 @@ struct Answer {
     model: Option<String>,
     /// Its quantisation.
     quant: Option<String>,
-    /// `sure`, `likely`, `unlikely` or `no` for the pace asked for.
+    /// `sure` (measured), `very_likely` (90 %), `likely`, `unlikely` or `no` for the pace asked for.
     certainty: Option<&'static str>,
     /// Pace asked for, tokens per second.
     min_tokens_per_s: f64,
@@ -326,7 +326,7 @@ fn answer(place: &Place, analysis: &Analysis) -> Answer {
         processor: place.target.processor.clone(),
         model: best.as_ref().map(|best| best.decision.model.clone()),
         quant: best.as_ref().map(|best| best.decision.quant.clone()),
-        certainty: best.as_ref().map(|best| best.certainty.name()),
+        certainty: best.as_ref().map(|best| best.certainty.id()),
         min_tokens_per_s: WISH.min_tokens_per_s,
         context: WISH.context,
         expected: best.as_ref().and_then(|best| expected(&best.decision)),

@@ -19,6 +19,7 @@ struct View {
 #[derive(Serialize)]
 struct Row {
     place: String,
+    processor: String,
     href: String,
     bandwidth: String,
     label: &'static str,
@@ -26,9 +27,9 @@ struct Row {
     quant: String,
     expected: String,
     expected_label: &'static str,
-    certainty: &'static str,
+    certainty: String,
     badge: &'static str,
-    why_not: &'static str,
+    why_not: String,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
@@ -43,6 +44,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             let model = answer.and_then(|answer| inventory.models.get(&answer.decision.model));
             Row {
                 place: place.name.clone(),
+                processor: place.target.processor.to_uppercase(),
                 href: href(place),
                 bandwidth: format::gb_per_s_or_unknown(place.gb_per_s()),
                 label: if place.is_host() {
@@ -58,15 +60,13 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
                 }),
                 expected: expected.map_or_else(String::new, Expected::words),
                 expected_label: expected.map_or("", |expected| expected.label.name()),
-                certainty: answer.map_or("", |answer| answer.certainty.name()),
+                certainty: answer.map_or_else(String::new, |answer| answer.certainty.words()),
                 badge: answer.map_or("", |answer| answer.certainty.badge()),
-                why_not: match (answer, best) {
-                    (Some(_), _) => "",
-                    (None, Some(_)) => "no model reaches that pace",
-                    (None, None) if place.target.prediction.is_none() => {
-                        "nothing can be predicted: no like machine was measured"
-                    }
-                    (None, None) => "no model fits",
+                why_not: match (answer, best, &place.target.no_prediction) {
+                    (Some(_), _, _) => String::new(),
+                    (None, Some(_), _) => "no model reaches that pace".to_owned(),
+                    (None, None, Some(why)) => format::foreign(why),
+                    (None, None, None) => "no model fits".to_owned(),
                 },
             }
         })

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Page, Scope, value};
 use crate::decisions::{quant_name, usual_loads};
-use crate::{bounds, format};
+use crate::{bounds, fit, format};
 
 /// The deeper of the two depths shown, tokens.
 const DEEP: u64 = 4096;
@@ -85,7 +85,8 @@ fn row(memory: &Memory, model: &Model, quant: Quant) -> Row {
     let (file, read) = (model.file_bytes(quant), model.read_bytes_per_token(quant));
     let kv = model.kv_bytes_per_token(KvFormat::F16);
     let bound = |bytes: f64| format::number(bounds::tokens_per_s(gb_per_s, bytes / 1e9));
-    let fits = bounds::fits(memory, model, file, 0);
+    let needed = bounds::needed_bytes(model, file, 0);
+    let fits = bounds::fits(&fit::rooms(memory), needed);
     Row {
         model: format::foreign_short(&model.name, 40),
         quant: quant_name(quant),
@@ -95,7 +96,7 @@ fn row(memory: &Memory, model: &Model, quant: Quant) -> Row {
         bound_file: bound(file as f64),
         bound_read: bound(bounds::token_bytes(read, kv, 0)),
         bound_deep: bound(bounds::token_bytes(read, kv, DEEP)),
-        needed: format::decimal_bytes(bounds::needed_bytes(model, file, 0)),
+        needed: format::decimal_bytes(needed),
         fits: fits.iter().map(|fit| fit.fits).collect(),
     }
 }

@@ -27,6 +27,7 @@ struct View {
 #[derive(Serialize)]
 pub(super) struct Row {
     place: String,
+    processor: String,
     href: String,
     model: String,
     model_href: String,
@@ -96,6 +97,7 @@ pub(super) fn row(place: &Place, load: &Load, decision: &Decision) -> Row {
     let expected = decision.expected.as_ref();
     Row {
         place: place.name.clone(),
+        processor: place.target.processor.to_uppercase(),
         href: href(place),
         model: format::foreign_short(&load.model.name, 40),
         model_href: format!("models/{}", page_name(&load.model.id)),

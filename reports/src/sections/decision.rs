@@ -1,11 +1,13 @@
 //! The answer for one host or board: which model to run, how sure that is, and what would help.
 
+use bench_inventory::Inventory;
 use serde::Serialize;
 
 use super::{Page, Scope, value};
 use crate::decide::{Target, of_board, of_host};
-use crate::decisions::{WISH, first_processor, quant_name};
+use crate::decisions::{WISH, quant_name};
 use crate::label::Label;
+use crate::predict::Machine;
 use crate::recommend::{self, Answer, Remedy, quality};
 use crate::{bounds, format};
 
@@ -13,19 +15,26 @@ use crate::{bounds, format};
 struct View {
     min_tokens_per_s: String,
     context: String,
-    processor: String,
     room: String,
+    processors: Vec<Processor>,
+    quality: String,
+}
+
+/// The answer for one processor of the host or board.
+#[derive(Serialize)]
+struct Processor {
+    name: String,
+    why_not: String,
     rows: Vec<Row>,
     best: String,
     remedies: Vec<RemedyRow>,
     basis: Vec<String>,
-    quality: String,
     price: String,
 }
 
 #[derive(Serialize)]
 struct Row {
-    certainty: &'static str,
+    certainty: String,
     badge: &'static str,
     model: String,
     quant: String,
@@ -49,29 +58,21 @@ struct RemedyRow {
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let inventory = &page.analysis.run.inventory;
     let machines = &page.decisions.machines;
-    let target: Target = match page.scope {
-        Scope::Host(host) if host.best_read.is_some() => of_host(host, machines),
+    let targets: Vec<Target> = match page.scope {
+        Scope::Host(host) if host.best_read.is_some() => vec![of_host(host, machines)],
         Scope::Board(board) => {
             let memory = bounds::fastest_memory(board)?;
-            of_board(board, memory, first_processor(memory), machines)
+            (memory.processors.iter())
+                .map(|processor| of_board(inventory, board, memory, processor, machines))
+                .collect()
         }
         _ => return None,
     };
-    let wish = WISH;
-    let answers = recommend::recommend(inventory, &target, wish);
-    let best = answers.first()?;
-    let remedies = recommend::remedies(inventory, &target, machines, best, wish);
-    let mut basis: Vec<String> = (answers.iter())
-        .filter_map(|answer| answer.decision.expected.as_ref())
-        .map(|expected| format!("{}: {}", expected.label.name(), expected.basis))
-        .collect();
-    basis.sort();
-    basis.dedup();
+    let room = targets.first()?.room.as_ref();
     value(View {
-        min_tokens_per_s: format::integer(wish.min_tokens_per_s),
-        context: format::integer(wish.context as f64),
-        processor: target.processor.to_uppercase(),
-        room: target.room.as_ref().map_or_else(String::new, |room| {
+        min_tokens_per_s: format::integer(WISH.min_tokens_per_s),
+        context: format::integer(WISH.context as f64),
+        room: room.map_or_else(String::new, |room| {
             format!(
                 "{} ({}: {})",
                 format::decimal_bytes(room.bytes),
@@ -79,18 +80,46 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
                 format::foreign(&room.source)
             )
         }),
-        best: format!("{} {}", best.decision.model, best.decision.quant),
-        remedies: remedies.into_iter().map(remedy_row).collect(),
-        basis: basis.iter().map(|basis| format::foreign(basis)).collect(),
         quality: quality(inventory).map_or_else(String::new, |table| {
             format::foreign(&format!(
                 "{} of {} over that of F16, published in {}. {}",
                 table.metric, table.model, table.source, table.note
             ))
         }),
-        price: price(best),
-        rows: answers.into_iter().map(row).collect(),
+        processors: (targets.iter())
+            .map(|target| processor(inventory, target, machines))
+            .collect(),
     })
+}
+
+fn processor(inventory: &Inventory, target: &Target, machines: &[Machine]) -> Processor {
+    let answers = recommend::recommend(inventory, target, WISH);
+    let best = answers.first();
+    let remedies = best.map_or_else(Vec::new, |best| {
+        recommend::remedies(inventory, target, machines, best, WISH)
+    });
+    let mut basis: Vec<String> = (answers.iter())
+        .filter_map(|answer| answer.decision.expected.as_ref())
+        .map(|expected| format!("{}: {}", expected.label.name(), expected.basis))
+        .collect();
+    basis.sort();
+    basis.dedup();
+    let why_not = match (best, &target.no_prediction) {
+        (Some(_), _) => String::new(),
+        (None, Some(why)) => why.clone(),
+        (None, None) => "no model of the catalogue fits".to_owned(),
+    };
+    Processor {
+        name: target.processor.to_uppercase(),
+        why_not: format::foreign(&why_not),
+        best: best.map_or_else(String::new, |best| {
+            format!("{} {}", best.decision.model, best.decision.quant)
+        }),
+        price: best.map_or_else(String::new, price),
+        remedies: remedies.into_iter().map(remedy_row).collect(),
+        basis: basis.iter().map(|basis| format::foreign(basis)).collect(),
+        rows: answers.into_iter().map(row).collect(),
+    }
 }
 
 fn price(best: &Answer) -> String {
@@ -118,7 +147,7 @@ fn row(answer: Answer) -> Row {
     let decision = &answer.decision;
     let expected = decision.expected.as_ref();
     Row {
-        certainty: answer.certainty.name(),
+        certainty: answer.certainty.words(),
         badge: answer.certainty.badge(),
         model: format::foreign_short(&decision.model, 40),
         quant: bench_inventory::Quant::from_id(&decision.quant)

@@ -102,7 +102,9 @@ fn remark_about_a_host_that_ended_well_is_shown() {
     let index = index(&dir);
     assert_eq!(index.matches(REMARK).count(), 2, "once for each host");
     assert_eq!(
-        index.matches("lines of the stream are not messages").count(),
+        index
+            .matches("lines of the stream are not messages")
+            .count(),
         2,
         "said once more than needed"
     );
