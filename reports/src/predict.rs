@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use evidence::{
-    Machine, Observation, class_of_host, from_own_rows, machines, silicon_of, with_hosts,
+    Machine, Observation, class_of_host, from_own_rows, machines, of_host, silicon_of, with_hosts,
 };
 
 /// Share of new rows that an interval is meant to hold.

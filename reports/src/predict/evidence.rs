@@ -100,7 +100,8 @@ pub fn with_hosts(inventory: &Inventory, analysis: &Analysis) -> Vec<Machine> {
     all
 }
 
-fn of_host(host: &HostAnalysis) -> Option<Machine> {
+/// A measured host; `None` where its theory is not known or it decoded nothing.
+pub fn of_host(host: &HostAnalysis) -> Option<Machine> {
     let theory = host.theory.as_ref().ok()?;
     let rows = rows(host, theory.gb_per_s);
     (!rows.is_empty()).then(|| Machine {

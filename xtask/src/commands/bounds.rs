@@ -1,17 +1,20 @@
 //! `bounds`: what bounds models on boards, from theory over measured limits to tokens per second.
 
+mod formula;
+
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use bench_inventory::{Inventory, KvFormat, Quant};
-use bench_reports::analysis::analyse;
-use bench_reports::bounds::{self, Bounds, MIN_CONTEXT};
-use bench_reports::decide::{Decision, Load, Step, Target, decide};
+use bench_reports::analysis::{Analysis, analyse};
+use bench_reports::bounds::{Bounds, MIN_CONTEXT};
+use bench_reports::decide::{self, Decision, Load, Step, Target, decide};
 use bench_reports::{fit, format};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
-use super::evidence::{Evidence, EvidenceArgs, chosen_run};
+use super::evidence::{Evidence, EvidenceArgs, chosen_runs};
 use super::own_files;
 use super::recommend::positive;
 use crate::exit::{self, ExitError};
@@ -20,7 +23,7 @@ use crate::{Format, Global};
 /// Options of `bounds`.
 #[derive(Debug, Args)]
 pub struct BoundsArgs {
-    /// Boards of the catalogue, or hosts of the run [default: all boards]
+    /// Boards of the catalogue, or measured hosts [default: all boards]
     #[arg(long, value_name = "NAME", num_args = 1..)]
     board: Vec<String>,
     /// Models of the catalogue [default: all]
@@ -38,93 +41,150 @@ pub struct BoundsArgs {
     /// Storage of keys and values: f16, q8_0 or q4_0
     #[arg(long, value_name = "FORMAT", default_value = "f16")]
     kv_format: String,
-    /// Bandwidth to use instead of the board's, GB/s (10^9 bytes per second); of one board, model and quantisation
+    /// Bandwidth in place of the board's, GB/s (10^9 bytes per second); no board is needed then
     #[arg(long, value_name = "X", value_parser = positive)]
     bandwidth_gb_s: Option<f64>,
-    /// Bytes read per token to use instead of the model's, GB (10^9 bytes); of one board, model and quantisation
+    /// Bytes read per token in place of the model's, GB (10^9 bytes); no model is needed then
     #[arg(long, value_name = "X", value_parser = positive)]
     bytes_gb: Option<f64>,
     #[command(flatten)]
     evidence: EvidenceArgs,
 }
 
+/// What is said under every bound: what it is a bound of.
+const ASSUMES: &str = "Bounds are of one sequence, one token for each pass through the weights, with attention to all of its context; several tokens a pass (speculative decoding, multi-token prediction) may exceed them.";
+
 /// Prints the bounds: one chain in full, or a row for each of several.
 ///
 /// # Errors
-/// With exit code 2 when a name is unknown, naming the nearest match.
+/// With exit code 2 when a name is unknown, naming the nearest match, or what is given contradicts itself.
 pub fn bounds(global: &Global, args: &BoundsArgs) -> anyhow::Result<u8> {
     let mut inventory = super::load_inventory(global)?;
     let own = own_files::of_gguf(&args.gguf, &inventory)?;
     own_files::load(&own, &mut inventory)?;
     let of_files = own_files::models(&own);
-    let quants = quants(&args.quant)?;
     let kv_format: KvFormat = (args.kv_format.parse())
         .map_err(|error: bench_inventory::UnknownId| ExitError::usage(error.to_string()))?;
+    let is_formula = args.bytes_gb.is_some() && args.model.is_empty() && of_files.is_empty();
+    given_once(args, is_formula)?;
+    let runs = chosen_runs(global, &args.evidence)?;
+    let analyses: Vec<Analysis> = runs.iter().map(analyse).collect();
+    let evidence = Evidence::new(&inventory, &analyses, &args.evidence);
+    let targets = targets(args, &inventory, &evidence)?;
+    if let (true, Some(gb)) = (is_formula, args.bytes_gb) {
+        formula::print(global, &targets, gb);
+        return Ok(exit::OK);
+    }
     let models = match of_files.is_empty() {
         true => models(&inventory, &args.model)?,
         false => of_files.iter().map(String::as_str).collect(),
     };
-    let run = chosen_run(global, &args.evidence)?;
-    let analysis = run.as_ref().map(analyse);
-    let evidence = Evidence::new(&inventory, analysis.as_ref(), &args.evidence);
-    let names: Vec<&str> = match args.board.as_slice() {
-        [] => inventory.boards.keys().map(String::as_str).collect(),
-        named => named.iter().map(String::as_str).collect(),
-    };
-    let targets = (names.iter())
-        .map(|name| evidence.target(name))
-        .collect::<anyhow::Result<Vec<Target>>>()?;
-    let depths = &args.depth;
-    let is_one = args.board.len() == 1 && args.model.len() == 1 && args.quant.len() == 1;
-    let is_one_file = args.board.len() == 1 && args.gguf.len() == 1;
-    if (args.bandwidth_gb_s.is_some() || args.bytes_gb.is_some()) && !is_one {
-        return Err(ExitError::usage(
-            "`--bandwidth-gb-s` and `--bytes-gb` stand for one board, model and quantisation; give `--board`, `--model` and `--quant` once each",
-        )
-        .into());
-    }
+    let quants = quants(args)?;
     let mut rows = Vec::new();
-    for target in &targets {
-        for model in &models {
-            let model = &inventory.models[*model];
-            for depth in depths {
-                let loads: Vec<Load> = match Load::of_file(model, *depth, MIN_CONTEXT, kv_format) {
-                    Some(of_file) => vec![of_file],
-                    None => (quants.iter())
-                        .map(|quant| Load::new(model, *quant, *depth, MIN_CONTEXT, kv_format))
-                        .collect(),
-                };
-                for load in loads {
-                    let decision = decide(target, &load);
-                    rows.push((target, load, decision));
+    for model in models.iter().map(|model| &inventory.models[*model]) {
+        for depth in &args.depth {
+            let mut loads: Vec<Load> = match Load::of_file(model, *depth, MIN_CONTEXT, kv_format) {
+                Some(of_file) => vec![of_file],
+                None => (quants.iter())
+                    .map(|quant| Load::new(model, *quant, *depth, MIN_CONTEXT, kv_format))
+                    .collect(),
+            };
+            if let Some(gb) = args.bytes_gb {
+                for load in &mut loads {
+                    load.with_bytes((gb * 1e9).round() as u64);
+                    if args.quant.is_empty() {
+                        load.quant = None;
+                        load.quant_id = "given".to_owned();
+                    }
+                }
+            }
+            for load in loads {
+                for target in &targets {
+                    rows.push((target, load.clone(), decide(target, &load)));
                 }
             }
         }
     }
-    match (rows.as_slice(), is_one || is_one_file) {
-        ([(target, load, decision)], true) => {
-            let bounds = target.board.zip(load.quant).map(|(board, quant)| {
-                bounds::compute(
-                    board,
-                    load.model,
-                    quant,
-                    load.depth,
-                    args.bandwidth_gb_s,
-                    args.bytes_gb,
-                )
-            });
-            print_one(global, bounds.as_ref(), load, decision)?;
-        }
-        (rows, _) => print_many(global, rows)?,
+    let is_of_one =
+        |given: &[String], is_replaced: bool| given.len() == 1 || (given.is_empty() && is_replaced);
+    let is_one = is_of_one(&args.board, args.bandwidth_gb_s.is_some())
+        && args.depth.len() == 1
+        && (args.gguf.len() == 1 || (args.model.len() == 1 && quants.len() == 1));
+    match (rows.as_slice(), is_one) {
+        ([first, others @ ..], true) => print_one(global, &evidence, first, others),
+        (rows, _) => print_many(global, &evidence, rows, args.board.len()),
     }
-    Ok(exit::OK)
 }
 
-fn quants(ids: &[String]) -> anyhow::Result<Vec<Quant>> {
-    if ids.is_empty() {
-        return Ok(Quant::USUAL.to_vec());
+type Row<'a, 'b> = (&'b Target<'a>, Load<'b>, Decision);
+
+/// What replaces a figure stands for one board, or one model.
+fn given_once(args: &BoundsArgs, is_formula: bool) -> anyhow::Result<()> {
+    let mut problems = Vec::new();
+    if args.bandwidth_gb_s.is_some() && args.board.len() > 1 {
+        problems
+            .push("`--bandwidth-gb-s` stands for one board: give `--board` once, or not at all");
     }
-    (ids.iter())
+    if args.bytes_gb.is_some()
+        && (args.model.len() > 1 || args.quant.len() > 1 || args.gguf.len() > 1)
+    {
+        problems.push(
+            "`--bytes-gb` stands for one model: give `--model` and `--quant` once each, or not at all",
+        );
+    }
+    if is_formula && args.depth.iter().any(|depth| *depth > 0) {
+        problems
+            .push("how much a KV cache adds depends on the model: give `--model`, or no `--depth`");
+    }
+    if is_formula && !args.quant.is_empty() {
+        problems.push("`--quant` says nothing without `--model`");
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(ExitError::usage(problems.join("\n")).into()),
+    }
+}
+
+/// Every processor of the boards that were named; of all boards, the one that people run models on, and what is known
+/// to compute beside it.
+fn targets<'a>(
+    args: &BoundsArgs,
+    inventory: &'a Inventory,
+    evidence: &Evidence<'a>,
+) -> anyhow::Result<Vec<Target<'a>>> {
+    let names: Vec<&str> = match (args.board.as_slice(), args.bandwidth_gb_s) {
+        ([], Some(gb_per_s)) => return Ok(vec![decide::of_bandwidth(gb_per_s)]),
+        ([], None) => inventory.boards.keys().map(String::as_str).collect(),
+        (named, _) => named.iter().map(String::as_str).collect(),
+    };
+    let mut all = Vec::new();
+    for name in names {
+        let mut targets = evidence.targets(name)?;
+        if args.evidence.is_of_all_processors() {
+            let first = targets.first().map(|first| first.processor.clone());
+            targets.retain(|target| {
+                target.prediction.is_some() || Some(&target.processor) == first.as_ref()
+            });
+        }
+        if let Some(gb_per_s) = args.bandwidth_gb_s {
+            targets
+                .iter_mut()
+                .for_each(|target| target.with_bandwidth(gb_per_s));
+        }
+        all.extend(targets);
+    }
+    Ok(all)
+}
+
+fn quants(args: &BoundsArgs) -> anyhow::Result<Vec<Quant>> {
+    if args.quant.is_empty() {
+        // Given bytes are those of one quantisation, whichever it is.
+        return Ok(match args.bytes_gb {
+            Some(_) => vec![Quant::Q4KM],
+            None => Quant::USUAL.to_vec(),
+        });
+    }
+    (args.quant.iter())
         .map(|id| Quant::from_id(id).map_err(|error| ExitError::usage(error.to_string()).into()))
         .collect()
 }
@@ -142,8 +202,8 @@ fn models<'a>(inventory: &'a Inventory, ids: &'a [String]) -> anyhow::Result<Vec
         .collect()
 }
 
-/// A decision as JSON, with what follows from the model alone.
-fn value(load: &Load, decision: &Decision) -> anyhow::Result<Value> {
+/// A decision as JSON, with what follows from the model alone and where each input comes from.
+fn value(evidence: &Evidence, (target, load, decision): &Row) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(decision)?;
     let model = load.model;
     let kv: serde_json::Map<String, Value> = (KvFormat::ALL.into_iter())
@@ -153,48 +213,46 @@ fn value(load: &Load, decision: &Decision) -> anyhow::Result<Value> {
     let fits_with =
         room.and_then(|room| fit::best_quant(model, load.context, load.kv_format, room));
     let more = json!({
-        "board": decision.target,
         "n_params": model.n_params(),
         "ops_per_token": model.ops_per_token(load.depth),
         "ops_of_prompt_512": model.ops_of_prompt(512),
-        "file_bytes": load.file_bytes,
-        "read_bytes_per_token": load.read_bytes_per_token,
         "kv_bytes_per_token_by_format": kv,
         "fits_with_quant": fits_with.map(Quant::id),
+        "measured_in": evidence.basis(target),
     });
-    if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
+    let bounds = serde_json::to_value(Bounds::of(target, load))?;
+    if let (Value::Object(value), Value::Object(more), Value::Object(bounds)) =
+        (&mut value, more, bounds)
+    {
         value.remove("target");
         value.extend(more);
+        value.extend(bounds);
     }
     Ok(value)
 }
 
 fn print_one(
     global: &Global,
-    bounds: Option<&Bounds>,
-    load: &Load,
-    decision: &Decision,
-) -> anyhow::Result<()> {
+    evidence: &Evidence,
+    first: &Row,
+    others: &[Row],
+) -> anyhow::Result<u8> {
+    let (target, load, decision) = first;
     if global.format == Format::Json {
-        let mut all = value(load, decision)?;
-        if let (Value::Object(all), Some(bounds)) = (&mut all, bounds) {
-            let Value::Object(bounds) = serde_json::to_value(bounds)? else {
-                unreachable!("a struct is an object");
-            };
-            for (key, value) in bounds {
-                // What a host has free says more than the size it was sold with.
-                let is_known = key == "fits" && decision.fits.is_some();
-                if !is_known {
-                    all.insert(key, value);
-                }
-            }
+        let mut all = value(evidence, first)?;
+        let others = (others.iter())
+            .map(|row| value(evidence, row))
+            .collect::<anyhow::Result<Vec<Value>>>()?;
+        if let Value::Object(all) = &mut all {
+            all.insert("other_processors".to_owned(), json!(others));
         }
         println!("{}", serde_json::to_string_pretty(&all)?);
-        return Ok(());
+        return Ok(exit::OK);
     }
-    if let Some(bounds) = bounds {
-        println!("{}", bounds.table());
+    if let Some(basis) = evidence.basis(target) {
+        println!("{}", basis.words());
     }
+    println!("{}", Bounds::of(target, load).table());
     println!(
         "{:.3} billion parameters; {:.1} billion operations for a token at depth {}, {:.0} billion for a prompt of 512 tokens\n",
         load.model.n_params() as f64 / 1e9,
@@ -202,7 +260,10 @@ fn print_one(
         load.depth,
         load.model.ops_of_prompt(512) as f64 / 1e9
     );
-    println!("bound chain of {} {}", decision.model, decision.quant);
+    println!(
+        "bound chain of {} {} on the {}",
+        decision.model, decision.quant, decision.processor
+    );
     let mut table = Table::new();
     table
         .load_preset(presets::UTF8_FULL_CONDENSED)
@@ -220,19 +281,50 @@ fn print_one(
         table.add_row(step_row(step));
     }
     println!("{table}");
+    if let Some(why) = &decision.no_prediction {
+        println!("{why}");
+    }
     println!("binding limit: {}", decision.limit);
     println!("{}", fit_words(load, decision));
-    Ok(())
+    for (target, _, decision) in others {
+        let expected = match (&decision.expected, &decision.no_prediction) {
+            (Some(expected), _) => format!(
+                "{} tokens/s {} ({})",
+                expected.words(),
+                expected.label.name(),
+                expected.basis
+            ),
+            (None, why) => why.clone().unwrap_or_default(),
+        };
+        println!("on the {}: {expected}", target.processor);
+    }
+    println!("{ASSUMES}");
+    Ok(exit::OK)
 }
 
 fn step_row(step: &Step) -> Vec<String> {
+    // A figure that is an interval is never shown as its middle alone.
+    let interval = |scale: f64| match step.interval_tokens_per_s {
+        Some([low, high]) => format!(
+            "{} to {}",
+            format::number(low * scale),
+            format::number(high * scale)
+        ),
+        None => format::number(step.tokens_per_s * scale),
+    };
+    let gb_per_token = step.gb_per_s / step.tokens_per_s;
     vec![
         step.step.to_owned(),
         step.label.name().to_owned(),
-        format::number(step.gb_per_s),
-        format::number(step.tokens_per_s),
-        match (step.ratio, step.of) {
-            (Some(ratio), Some(of)) => format!("{} of {of}", format::percent(ratio)),
+        interval(gb_per_token),
+        interval(1.0),
+        match (step.ratio, step.of, step.interval_tokens_per_s) {
+            (Some(ratio), Some(of), Some([low, high])) => format!(
+                "{} to {} of {of}",
+                format::percent(ratio * low / step.tokens_per_s),
+                format::percent(ratio * high / step.tokens_per_s)
+            ),
+            (Some(ratio), Some(of), None) => format!("{} of {of}", format::percent(ratio)),
             _ => String::new(),
         },
         step.culprit.unwrap_or_default().to_owned(),
@@ -240,11 +332,13 @@ fn step_row(step: &Step) -> Vec<String> {
     ]
 }
 
-/// `fits: needs 5.24 GB of 7.1 GB (measured: ...); the longest context is 12288 tokens`.
+/// `fits with 4096 tokens of context: needs 5.24 GB of 7.1 GB (measured: ...)`, and the same without flash attention.
 fn fit_words(load: &Load, decision: &Decision) -> String {
-    let need = format::decimal_bytes(decision.need.total_bytes());
+    let flash = format::decimal_bytes(decision.need.total_bytes());
+    let plain = format::decimal_bytes(decision.need.total_without_flash_bytes());
+    let need = format!("needs {flash} with flash attention (the default), {plain} without");
     let Some(room) = &decision.room else {
-        return format!("needs {need}; the RAM that is there is not known");
+        return format!("{need}; the RAM that is there is not known");
     };
     let of = format!(
         "{} ({}: {})",
@@ -254,29 +348,48 @@ fn fit_words(load: &Load, decision: &Decision) -> String {
     );
     let context = decision.need.context;
     if decision.fits == Some(true) {
-        let longest = decision.max_context.unwrap_or(context);
+        let tokens = |most: Option<u64>| match most {
+            Some(most) => format!("{most} tokens"),
+            None => "none".to_owned(),
+        };
         return format!(
-            "fits with {context} tokens of context: needs {need} of {of}; the longest context that fits is {longest} tokens"
+            "fits with {context} tokens of context: {need}, of {of}; the longest context that fits is {} with flash attention, {} without",
+            tokens(decision.max_context),
+            tokens(decision.max_context_without_flash)
         );
     }
+    let missing = format::decimal_bytes(decision.need.total_bytes().saturating_sub(room.bytes));
     let instead = fit::best_quant(load.model, context, load.kv_format, room.bytes);
     let instead = instead.map_or_else(
         || "no usual quantisation fits".to_owned(),
         |quant| format!("fits with {}", quant.id()),
     );
-    format!("does not fit with {context} tokens of context: needs {need} of {of}; {instead}")
+    format!(
+        "does not fit with {context} tokens of context by {missing}: {need}, of {of}; {instead}"
+    )
 }
 
-fn print_many(global: &Global, rows: &[(&Target, Load, Decision)]) -> anyhow::Result<()> {
+fn print_many(
+    global: &Global,
+    evidence: &Evidence,
+    rows: &[Row],
+    n_named_boards: usize,
+) -> anyhow::Result<u8> {
     if global.format == Format::Json {
         let rows = (rows.iter())
-            .map(|(_, load, decision)| value(load, decision))
+            .map(|row| value(evidence, row))
             .collect::<anyhow::Result<Vec<Value>>>()?;
         println!(
             "{}",
             serde_json::to_string_pretty(&json!({ "bounds": rows }))?
         );
-        return Ok(());
+        return Ok(exit::OK);
+    }
+    let bases: BTreeSet<String> = (rows.iter())
+        .filter_map(|(target, ..)| Some(evidence.basis(target)?.words()))
+        .collect();
+    for basis in bases {
+        println!("{basis}");
     }
     let mut table = Table::new();
     table
@@ -284,6 +397,7 @@ fn print_many(global: &Global, rows: &[(&Target, Load, Decision)]) -> anyhow::Re
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header([
             "board",
+            "processor",
             "model",
             "quant",
             "depth",
@@ -300,16 +414,65 @@ fn print_many(global: &Global, rows: &[(&Target, Load, Decision)]) -> anyhow::Re
     }
     println!("{table}");
     println!(
-        "bound and tokens/s: tokens per second. Predicted figures are {} intervals; `bounds` of one board, model and quantisation shows what each rests on.",
+        "bound and tokens/s: tokens per second. Predicted figures are {} intervals; `bounds` of one board, model and quantisation shows what each rests on. Longest context: with flash attention.",
         format::percent(bench_reports::predict::LEVEL)
     );
-    Ok(())
+    println!("{ASSUMES}");
+    if n_named_boards > 1 {
+        ratios(rows);
+    }
+    Ok(exit::OK)
+}
+
+/// `jetson-orin-nano (gpu) is 2.02 x rock-5b (cpu) in bandwidth: 68.3 against 33.8 GB/s, ...`.
+fn ratios(rows: &[Row]) {
+    let Some((first, ..)) = rows.first() else {
+        return;
+    };
+    let name = |target: &Target| format!("{} ({})", target.name, target.processor);
+    let mut said = BTreeSet::new();
+    for (target, load, decision) in rows {
+        if target.name == first.name || !said.insert(name(target)) {
+            continue;
+        }
+        let gb_per_s = |target: &Target| target.theory.as_ref().map(|theory| theory.gb_per_s);
+        let (Some(own), Some(of_first)) = (gb_per_s(target), gb_per_s(first)) else {
+            continue;
+        };
+        let same = rows.iter().find(|(other, of, _)| {
+            std::ptr::eq(*other, *first)
+                && (&of.model.id, &of.quant_id, of.depth)
+                    == (&load.model.id, &load.quant_id, load.depth)
+        });
+        let bounds = same.and_then(|(_, _, other)| {
+            Some((decision.bound_tokens_per_s?, other.bound_tokens_per_s?))
+        });
+        let bounds = bounds.map_or_else(String::new, |(own, of_first)| {
+            format!(
+                "; bound {} x: {} against {} tokens/s for {} {}",
+                format::number(own / of_first),
+                format::number(own),
+                format::number(of_first),
+                decision.model,
+                decision.quant
+            )
+        });
+        println!(
+            "{} against {}: bandwidth {} x, {} against {}{bounds}",
+            name(target),
+            name(first),
+            format::number(own / of_first),
+            format::gb_per_s(own),
+            format::gb_per_s(of_first)
+        );
+    }
 }
 
 fn row(target: &Target, load: &Load, decision: &Decision) -> Vec<String> {
     let expected = decision.expected.as_ref();
     vec![
-        format!("{} ({})", target.name, target.processor),
+        target.name.clone(),
+        target.processor.clone(),
         decision.model.clone(),
         decision.quant.clone(),
         decision.depth.to_string(),

@@ -1,150 +1,303 @@
-//! What was measured, for commands that answer questions about boards: the run they rest on, and their targets.
+//! What was measured, for commands that answer questions about boards: the runs they rest on, and their targets.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use bench_inventory::{Inventory, Memory};
-use bench_reports::analysis::{Analysis, HostAnalysis};
+use bench_inventory::{Board, Inventory, Memory};
+use bench_reports::analysis::{Analysis, HostAnalysis, analyse};
+use bench_reports::bounds::fastest_memory;
 use bench_reports::decide::{self, Target};
+use bench_reports::format;
 use bench_reports::predict::{self, Machine};
 use bench_reports::run_dir::{self, RunData};
 
 use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
 
-use super::report::find_run;
+use super::report::{find_run, runs_newest_first};
 use crate::Global;
 use crate::exit::ExitError;
 
 /// The word that asks for no run at all.
 const NO_RUN: &str = "none";
 
+/// Runs that are looked through for one in which a host was not disturbed.
+const MAX_RUNS: usize = 20;
+
 /// Options that choose what was measured.
 #[derive(Debug, Clone, Args)]
 pub struct EvidenceArgs {
-    /// Run whose measurements count: its name or folder, or `none` [default: the newest run with hosts]
+    /// Run whose measurements count: its name or folder, or `none` [default: of every host the newest finished run in
+    /// which it was not disturbed]
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
-    /// What computes: cpu, gpu or npu [default: the first that the board's data file names]
+    /// What computes: cpu, gpu or npu [default: all, the one that people run models on first]
     #[arg(long, value_name = "NAME")]
     processor: Option<String>,
 }
 
-/// The run that was chosen, if there is one.
-///
-/// # Errors
-/// With exit code 2 when a run was named that does not exist, or cannot be read.
-pub fn chosen_run(global: &Global, args: &EvidenceArgs) -> anyhow::Result<Option<RunData>> {
-    let dir: PathBuf = match args.run.as_deref() {
-        Some(NO_RUN) => return Ok(None),
-        Some(name) => find_run(&global.runs_dir(), Some(name))?,
-        // Without any run there is nothing measured, which is no mistake.
-        None => match newest_with_hosts(&global.runs_dir()) {
-            Some(dir) => dir,
-            None => return Ok(None),
-        },
-    };
-    match run_dir::read(&dir) {
-        Ok(run) => Ok(Some(run)),
-        Err(error) if args.run.is_some() => Err(ExitError::usage(format!(
-            "run `{}` cannot be read: {error:#}",
-            dir.display()
-        ))
-        .into()),
-        Err(error) => {
-            eprintln!(
-                "the newest run, `{}`, cannot be read and does not count: {error:#}",
-                dir.display()
-            );
-            Ok(None)
-        }
+impl EvidenceArgs {
+    /// Whether no processor was named.
+    pub fn is_of_all_processors(&self) -> bool {
+        self.processor.is_none()
     }
 }
 
-/// The newest run that has hosts: one that only keeps imported files measured nothing.
-fn newest_with_hosts(runs_dir: &Path) -> Option<PathBuf> {
-    let has_hosts = |dir: &PathBuf| {
-        let hosts = std::fs::read_dir(dir.join("hosts"));
-        dir.join("manifest.json").is_file() && hosts.is_ok_and(|mut hosts| hosts.next().is_some())
+/// The runs that may count, newest first: the one that was named, or those that finished.
+///
+/// # Errors
+/// With exit code 2 when a run was named that does not exist, or cannot be read.
+pub fn chosen_runs(global: &Global, args: &EvidenceArgs) -> anyhow::Result<Vec<RunData>> {
+    let dirs: Vec<PathBuf> = match args.run.as_deref() {
+        Some(NO_RUN) => return Ok(Vec::new()),
+        Some(name) => vec![find_run(&global.runs_dir(), Some(name))?],
+        None => runs_newest_first(&global.runs_dir()),
     };
-    let runs = std::fs::read_dir(runs_dir).ok()?.flatten();
-    runs.map(|run| run.path()).filter(has_hosts).max()
+    let mut runs: Vec<RunData> = Vec::new();
+    let mut open: Option<Vec<String>> = None;
+    for dir in dirs {
+        let run = match run_dir::read(&dir) {
+            Ok(run) => run,
+            Err(error) if args.run.is_some() => {
+                let dir = dir.display();
+                return Err(
+                    ExitError::usage(format!("run `{dir}` cannot be read: {error:#}")).into(),
+                );
+            }
+            Err(error) => {
+                let dir = dir.display();
+                eprintln!("run `{dir}` cannot be read and does not count: {error:#}");
+                continue;
+            }
+        };
+        // One that is in progress, or was cut off, is no run yet; one that keeps imported files measured nothing.
+        let is_over = args.run.is_some() || run.manifest.finished_at.is_some();
+        if !is_over || run.hosts.is_empty() {
+            continue;
+        }
+        // Older runs matter only for hosts of the newest one that were disturbed since.
+        let (all, clean) = hosts_of(&run);
+        let still = open.get_or_insert(all);
+        still.retain(|host| !clean.contains(host));
+        let is_enough = still.is_empty();
+        runs.push(run);
+        if is_enough || runs.len() == MAX_RUNS {
+            break;
+        }
+    }
+    Ok(runs)
+}
+
+/// Hosts of a run that measured their memory, and those of them that were not disturbed.
+fn hosts_of(run: &RunData) -> (Vec<String>, Vec<String>) {
+    let analysis = analyse(run);
+    let measured = || (analysis.hosts.iter()).filter(|host| host.best_read.is_some());
+    let names = |hosts: Vec<&HostAnalysis>| -> Vec<String> {
+        (hosts.into_iter())
+            .map(|host| host.name().to_owned())
+            .collect()
+    };
+    let clean = measured().filter(|host| host.disturbed().is_none());
+    (names(measured().collect()), names(clean.collect()))
+}
+
+/// A host with the run that speaks for it.
+struct Measured<'a> {
+    host: &'a HostAnalysis<'a>,
+    run: &'a RunData,
+    /// Newer runs of it that were disturbed and do not count.
+    n_passed_over: usize,
+}
+
+/// What an answer rests on, for people and programs.
+#[derive(Debug, Serialize)]
+pub struct Basis {
+    host: String,
+    run: String,
+    finished_at: Option<String>,
+    age_hours: Option<f64>,
+    /// Why nothing of it is sure.
+    disturbed: Option<String>,
+    n_newer_disturbed_runs: usize,
+}
+
+impl Basis {
+    /// `measured on host x in run y, 3 days ago`, with a warning before it where there is one.
+    pub fn words(&self) -> String {
+        let age = self.age_hours.map_or_else(
+            || "not finished".to_owned(),
+            |hours| match hours {
+                hours if hours < 1.0 => format!("{:.0} minutes ago", hours * 60.0),
+                hours if hours < 48.0 => format!("{hours:.0} hours ago"),
+                hours => format!("{:.0} days ago", hours / 24.0),
+            },
+        );
+        let warning = match &self.disturbed {
+            Some(why) => format!("disturbed: {why}\n"),
+            None => String::new(),
+        };
+        let passed_over = match self.n_newer_disturbed_runs {
+            0 => String::new(),
+            n => format!(
+                "; {} disturbed and not used",
+                format::count(n, "newer run was", "newer runs were")
+            ),
+        };
+        format!(
+            "{warning}measured: host {} in run {}, {age}{passed_over}",
+            format::foreign_short(&self.host, 60),
+            format::foreign_short(&self.run, 80)
+        )
+    }
 }
 
 /// Everything that answers rest on.
 pub struct Evidence<'a> {
     inventory: &'a Inventory,
-    analysis: Option<&'a Analysis<'a>>,
+    hosts: Vec<Measured<'a>>,
     processor: Option<&'a str>,
     /// Machines with measured or published token rates.
     pub machines: Vec<Machine>,
 }
 
 impl<'a> Evidence<'a> {
-    /// Joins the catalogue with what a run measured.
+    /// Joins the catalogue with what was measured; analyses stand newest first.
     pub fn new(
         inventory: &'a Inventory,
-        analysis: Option<&'a Analysis<'a>>,
+        analyses: &'a [Analysis<'a>],
         args: &'a EvidenceArgs,
     ) -> Evidence<'a> {
+        let hosts = best_of_each(analyses);
+        let mut machines = predict::machines(inventory);
+        machines.extend(hosts.iter().filter_map(|it| predict::of_host(it.host)));
         Evidence {
             inventory,
-            analysis,
+            hosts,
             processor: args.processor.as_deref(),
-            machines: match analysis {
-                Some(analysis) => predict::with_hosts(inventory, analysis),
-                None => predict::machines(inventory),
-            },
+            machines,
         }
     }
 
-    fn measured_hosts(&self) -> impl Iterator<Item = &'a HostAnalysis<'a>> + Clone {
-        let hosts = self.analysis.map_or(&[][..], |analysis| &analysis.hosts);
-        hosts.iter().filter(|host| host.best_read.is_some())
+    /// What the figures of a target rest on; `None` where nothing was measured for it.
+    pub fn basis(&self, target: &Target) -> Option<Basis> {
+        let host = target.host?;
+        let it = (self.hosts.iter()).find(|it| std::ptr::eq(it.host, host))?;
+        let finished = it.run.manifest.finished_at.clone();
+        let age_hours = (finished.as_ref())
+            .and_then(|at| at.parse::<Timestamp>().ok())
+            .map(|at| (Timestamp::now().as_second() - at.as_second()) as f64 / 3600.0);
+        Some(Basis {
+            host: host.name().to_owned(),
+            run: it.run.manifest.run_id.clone(),
+            finished_at: finished,
+            age_hours,
+            disturbed: host.disturbed().map(|disturbed| disturbed.sentence()),
+            n_newer_disturbed_runs: it.n_passed_over,
+        })
     }
 
-    /// A host of the run by its name, or a board of the catalogue: as it was measured where it was, else in theory.
+    /// A measured host by its name, or a board of the catalogue, with a target for each of its processors: as it was
+    /// measured where it was, else in theory. The one that people run models on comes first.
     ///
     /// # Errors
     /// With exit code 2 when there is neither, or the board lacks the processor.
-    pub fn target(&self, name: &str) -> anyhow::Result<Target<'a>> {
-        if let Some(host) = self.measured_hosts().find(|host| host.name() == name) {
-            return Ok(decide::of_host(host, &self.machines));
-        }
-        let board = self.inventory.boards.get(name).ok_or_else(|| {
-            let hosts = self.measured_hosts().map(HostAnalysis::name);
-            let boards = self.inventory.boards.keys().map(String::as_str);
-            super::unknown("board", name, boards.chain(hosts))
-        })?;
-        let best_host = (self.measured_hosts())
-            .filter(|host| host.board.is_some_and(|it| it.id == board.id))
-            .max_by(|a, b| {
-                let rate =
-                    |host: &HostAnalysis| host.best_read.as_ref().map_or(0.0, |it| it.gb_per_s);
-                rate(a).total_cmp(&rate(b))
-            });
-        // Our kernels run on CPU cores: what they measured says nothing of another processor.
-        if let Some(host) = best_host.filter(|_| self.processor.is_none_or(|it| it == "cpu")) {
-            return Ok(decide::of_host(host, &self.machines));
-        }
-        let with_processor = |memory: &&Memory| match self.processor {
-            Some(processor) => memory.processors.iter().any(|it| it == processor),
-            None => true,
+    pub fn targets(&self, name: &str) -> anyhow::Result<Vec<Target<'a>>> {
+        let named = self.hosts.iter().find(|it| it.host.name() == name);
+        let board = match named {
+            Some(it) => it.host.board,
+            None => Some(self.inventory.boards.get(name).ok_or_else(|| {
+                let hosts = self.hosts.iter().map(|it| it.host.name());
+                let boards = self.inventory.boards.keys().map(String::as_str);
+                super::unknown("board", name, boards.chain(hosts))
+            })?),
         };
-        let memories = board.memories.iter().filter(with_processor);
-        let memory = memories
-            .max_by(|a, b| {
-                a.theoretical_gb_per_s()
-                    .total_cmp(&b.theoretical_gb_per_s())
-            })
-            .ok_or_else(|| {
-                let all = board.memories.iter().flat_map(|memory| &memory.processors);
-                super::unknown(
-                    "processor",
-                    self.processor.unwrap_or_default(),
-                    all.map(String::as_str),
-                )
-            })?;
-        let first = memory.processors.first().map_or("cpu", String::as_str);
-        let processor = self.processor.unwrap_or(first);
-        Ok(decide::of_board(board, memory, processor, &self.machines))
+        let host = named.or_else(|| self.fastest_of(board?)).map(|it| it.host);
+        let mut targets = match board {
+            Some(board) => self.of_board(board, host),
+            None => (host.iter())
+                .map(|host| decide::of_host(host, &self.machines))
+                .collect(),
+        };
+        if named.is_some() {
+            // The host itself was asked for: what was measured on it comes before what is expected beside it.
+            targets.sort_by_key(|target| target.host.is_none());
+        }
+        if let Some(processor) = self.processor {
+            let all: Vec<String> = (targets.iter())
+                .map(|target| target.processor.clone())
+                .collect();
+            targets.retain(|target| target.processor == processor);
+            if targets.is_empty() {
+                let all = all.iter().map(String::as_str);
+                return Err(super::unknown("processor", processor, all));
+            }
+        }
+        Ok(targets)
     }
+
+    fn fastest_of(&self, board: &Board) -> Option<&Measured<'a>> {
+        let rate = |it: &&Measured| (it.host.best_read.as_ref()).map_or(0.0, |read| read.gb_per_s);
+        let hosts = self.hosts.iter();
+        hosts
+            .filter(|it| it.host.board.is_some_and(|of_host| of_host.id == board.id))
+            .max_by(|a, b| rate(a).total_cmp(&rate(b)))
+    }
+
+    fn of_board(&self, board: &'a Board, host: Option<&'a HostAnalysis<'a>>) -> Vec<Target<'a>> {
+        let mut memories: Vec<&Memory> = board.memories.iter().collect();
+        let fastest = fastest_memory(board).map(|memory| memory.name.as_str());
+        memories.sort_by_key(|memory| Some(memory.name.as_str()) != fastest);
+        let mut targets = Vec::new();
+        let mut is_host_there = false;
+        for memory in memories {
+            for processor in &memory.processors {
+                // Our kernels run on CPU cores: what they measured says nothing of another processor.
+                let measured = host.filter(|_| processor == "cpu");
+                is_host_there |= measured.is_some();
+                targets.push(match measured {
+                    Some(host) => decide::of_host(host, &self.machines),
+                    None => {
+                        decide::of_board(self.inventory, board, memory, processor, &self.machines)
+                    }
+                });
+            }
+        }
+        // A board whose CPU differs from machine to machine names none.
+        if let Some(host) = host.filter(|_| !is_host_there) {
+            targets.push(decide::of_host(host, &self.machines));
+        }
+        targets
+    }
+}
+
+/// Of every host the newest run in which it was not disturbed, else the newest.
+fn best_of_each<'a>(analyses: &'a [Analysis<'a>]) -> Vec<Measured<'a>> {
+    let mut hosts: Vec<Measured> = Vec::new();
+    for analysis in analyses {
+        for host in analysis.hosts.iter().filter(|it| it.best_read.is_some()) {
+            let known = hosts.iter_mut().find(|it| it.host.name() == host.name());
+            match known {
+                None => hosts.push(Measured {
+                    host,
+                    run: analysis.run,
+                    n_passed_over: 0,
+                }),
+                Some(known) if known.host.disturbed().is_some() => {
+                    if host.disturbed().is_none() {
+                        known.host = host;
+                        known.run = analysis.run;
+                    }
+                    known.n_passed_over += 1;
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    // Where no run is clean, the newest stands, and none was passed over for it.
+    for it in &mut hosts {
+        if it.host.disturbed().is_some() {
+            it.n_passed_over = 0;
+        }
+    }
+    hosts
 }

@@ -1,7 +1,7 @@
 //! `recommend`: which model to run on a board, and what would help.
 
 use bench_inventory::KvFormat;
-use bench_reports::analysis::analyse;
+use bench_reports::analysis::{Analysis, analyse};
 use bench_reports::decide::Target;
 use bench_reports::format;
 use bench_reports::label::Label;
@@ -9,9 +9,9 @@ use bench_reports::predict::{self, Calibration};
 use bench_reports::recommend::{self, Answer, Remedy, Wish, quality};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::evidence::{Evidence, EvidenceArgs, chosen_run};
+use super::evidence::{Basis, Evidence, EvidenceArgs, chosen_runs};
 use crate::exit::{self, ExitError};
 use crate::{Format, Global};
 
@@ -60,10 +60,9 @@ fn not_negative(text: &str) -> Result<f64, String> {
 /// With exit code 2 when the inventory has mistakes, or a name is unknown.
 pub fn recommend(global: &Global, args: &RecommendArgs) -> anyhow::Result<u8> {
     let inventory = super::load_inventory(global)?;
-    let run = chosen_run(global, &args.evidence)?;
-    let analysis = run.as_ref().map(analyse);
-    let evidence = Evidence::new(&inventory, analysis.as_ref(), &args.evidence);
-    let target = evidence.target(&args.board)?;
+    let runs = chosen_runs(global, &args.evidence)?;
+    let analyses: Vec<Analysis> = runs.iter().map(analyse).collect();
+    let evidence = Evidence::new(&inventory, &analyses, &args.evidence);
     let wish = Wish {
         min_tokens_per_s: args.min_tokens_per_s,
         context: args.context,
@@ -72,22 +71,29 @@ pub fn recommend(global: &Global, args: &RecommendArgs) -> anyhow::Result<u8> {
             .map_err(|error| ExitError::usage(error.to_string()))?,
         max_loss: args.max_loss / 100.0,
     };
-    let answers = recommend::recommend(&inventory, &target, wish);
-    let remedies = answers.first().map_or_else(Vec::new, |best| {
-        recommend::remedies(&inventory, &target, &evidence.machines, best, wish)
-    });
+    let mut processors: Vec<Processor> = (evidence.targets(&args.board)?.into_iter())
+        .map(|target| {
+            let answers = recommend::recommend(&inventory, &target, wish);
+            let remedies = answers.first().map_or_else(Vec::new, |best| {
+                recommend::remedies(&inventory, &target, &evidence.machines, best, wish)
+            });
+            Processor {
+                basis: evidence.basis(&target),
+                target,
+                answers,
+                remedies,
+            }
+        })
+        .collect();
     let calibration = predict::calibration(&evidence.machines);
     match global.format {
-        Format::Json => println!(
-            "{}",
-            serde_json::to_string_pretty(&json!({
-                "board": target.name,
-                "processor": target.processor,
+        Format::Json => {
+            let others = processors.split_off(1);
+            let mut document = value(&processors[0]);
+            let more = json!({
                 "wish": wish,
                 "kv_format": wish.kv_format.id(),
-                "room": target.room,
-                "answers": answers,
-                "remedies": remedies,
+                "other_processors": others.iter().map(value).collect::<Vec<_>>(),
                 "too_short": (recommend::too_short(&inventory, wish).into_iter())
                     .map(|(model, tokens)| json!({ "model": model, "context_length": tokens }))
                     .collect::<Vec<_>>(),
@@ -95,11 +101,19 @@ pub fn recommend(global: &Global, args: &RecommendArgs) -> anyhow::Result<u8> {
                 "quality": quality(&inventory).map(|table| json!({
                     "model": table.model, "metric": table.metric, "source": table.source, "note": table.note,
                 })),
-            }))?
-        ),
+            });
+            if let (Value::Object(document), Value::Object(more)) = (&mut document, more) {
+                document.extend(more);
+            }
+            println!("{}", serde_json::to_string_pretty(&document)?);
+        }
         Format::Text => {
-            print_answers(&target, &answers, wish);
-            print_remedies(&answers, &remedies);
+            for processor in &processors {
+                print_answers(processor, wish);
+                print_remedies(&processor.answers, &processor.remedies);
+                println!();
+            }
+            let answers: Vec<&Answer> = processors.iter().flat_map(|it| &it.answers).collect();
             print_notes(&inventory, &answers, calibration.as_ref());
             for (model, tokens) in recommend::too_short(&inventory, wish) {
                 println!("  - left out: {model} was made for {tokens} tokens of context");
@@ -109,7 +123,32 @@ pub fn recommend(global: &Global, args: &RecommendArgs) -> anyhow::Result<u8> {
     Ok(exit::OK)
 }
 
-fn print_answers(target: &Target, answers: &[Answer], wish: Wish) {
+/// The answers for one processor of a board or host.
+struct Processor<'a> {
+    target: Target<'a>,
+    basis: Option<Basis>,
+    answers: Vec<Answer>,
+    remedies: Vec<Remedy>,
+}
+
+fn value(processor: &Processor) -> Value {
+    let target = &processor.target;
+    json!({
+        "board": target.name,
+        "processor": target.processor,
+        "room": target.room,
+        "measured_in": processor.basis,
+        "no_prediction": target.no_prediction,
+        "answers": processor.answers,
+        "remedies": processor.remedies,
+    })
+}
+
+fn print_answers(processor: &Processor, wish: Wish) {
+    let (target, answers) = (&processor.target, &processor.answers);
+    if let Some(basis) = &processor.basis {
+        println!("{}", basis.words());
+    }
     let room = target.room.as_ref().map_or_else(
         || "RAM unknown".to_owned(),
         |room| {
@@ -131,18 +170,9 @@ fn print_answers(target: &Target, answers: &[Answer], wish: Wish) {
     if answers.is_empty() {
         println!(
             "{}",
-            match (&target.prediction, target.host) {
-                (Some(_), _) =>
-                    "no model of the catalogue fits; allow a shorter `--context`, a smaller `--kv-format` or less `--ram-left`"
-                        .to_owned(),
-                (None, Some(_)) =>
-                    "no token rate can be expected here: measure a decode unit on this host, or state its memory (`memory:` or `board:` in the fleet file)"
-                        .to_owned(),
-                (None, None) => format!(
-                    "no token rate can be expected here: fewer than three machines that compute with a {} are known; add what others published to `inventory/references/`",
-                    target.processor.to_uppercase()
-                ),
-            }
+            target.no_prediction.as_deref().unwrap_or(
+                "no model of the catalogue fits; allow a shorter `--context`, a smaller `--kv-format` or less `--ram-left`"
+            )
         );
         return;
     }
@@ -174,7 +204,7 @@ fn row(answer: &Answer) -> Vec<String> {
     let decision = &answer.decision;
     let expected = decision.expected.as_ref();
     vec![
-        answer.certainty.name().to_owned(),
+        answer.certainty.words(),
         decision.model.clone(),
         decision.quant.clone(),
         expected.map_or_else(String::new, bench_reports::decide::Expected::words),
@@ -217,7 +247,7 @@ fn print_remedies(answers: &[Answer], remedies: &[Remedy]) {
 
 fn print_notes(
     inventory: &bench_inventory::Inventory,
-    answers: &[Answer],
+    answers: &[&Answer],
     calibration: Option<&Calibration>,
 ) {
     println!("\nhow to read this");
@@ -248,5 +278,7 @@ fn print_notes(
             format::number(price.tokens_per_s_per_100_usd)
         );
     }
-    println!("  - ranked by how sure they are, then by parameters, then by loss of quality");
+    println!(
+        "  - ranked by how sure they are, then by parameters less what the quantisation costs (Kaplan et al. 2020); memory is counted with flash attention, which is the default"
+    );
 }
