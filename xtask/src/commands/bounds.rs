@@ -12,6 +12,7 @@ use bench_reports::decide::{self, Decision, Load, Step, Target, decide};
 use bench_reports::{fit, format};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::evidence::{Evidence, EvidenceArgs, chosen_runs};
@@ -70,7 +71,13 @@ pub fn bounds(global: &Global, args: &BoundsArgs) -> anyhow::Result<u8> {
     let runs = chosen_runs(global, &args.evidence)?;
     let analyses: Vec<Analysis> = runs.iter().map(analyse).collect();
     let evidence = Evidence::new(&inventory, &analyses, &args.evidence);
-    let targets = targets(args, &inventory, &evidence)?;
+    let is_of_one =
+        |given: &[String], is_replaced: bool| given.len() == 1 || (given.is_empty() && is_replaced);
+    let is_one = is_of_one(&args.board, args.bandwidth_gb_s.is_some())
+        && args.depth.len() == 1
+        && (args.gguf.len() == 1
+            || (args.model.len() == 1 && (args.quant.len() == 1 || args.bytes_gb.is_some())));
+    let targets = targets(args, &inventory, &evidence, is_one)?;
     if let (true, Some(gb)) = (is_formula, args.bytes_gb) {
         formula::print(global, &targets, gb);
         return Ok(exit::OK);
@@ -105,11 +112,6 @@ pub fn bounds(global: &Global, args: &BoundsArgs) -> anyhow::Result<u8> {
             }
         }
     }
-    let is_of_one =
-        |given: &[String], is_replaced: bool| given.len() == 1 || (given.is_empty() && is_replaced);
-    let is_one = is_of_one(&args.board, args.bandwidth_gb_s.is_some())
-        && args.depth.len() == 1
-        && (args.gguf.len() == 1 || (args.model.len() == 1 && quants.len() == 1));
     match (rows.as_slice(), is_one) {
         ([first, others @ ..], true) => print_one(global, &evidence, first, others),
         (rows, _) => print_many(global, &evidence, rows, args.board.len()),
@@ -145,12 +147,13 @@ fn given_once(args: &BoundsArgs, is_formula: bool) -> anyhow::Result<()> {
     }
 }
 
-/// Every processor of the boards that were named; of all boards, the one that people run models on, and what is known
-/// to compute beside it.
+/// A target for each processor. In a table of many rows those of which nothing is known are left out, where people run
+/// models on another one.
 fn targets<'a>(
     args: &BoundsArgs,
     inventory: &'a Inventory,
     evidence: &Evidence<'a>,
+    is_one: bool,
 ) -> anyhow::Result<Vec<Target<'a>>> {
     let names: Vec<&str> = match (args.board.as_slice(), args.bandwidth_gb_s) {
         ([], Some(gb_per_s)) => return Ok(vec![decide::of_bandwidth(gb_per_s)]),
@@ -160,7 +163,7 @@ fn targets<'a>(
     let mut all = Vec::new();
     for name in names {
         let mut targets = evidence.targets(name)?;
-        if args.evidence.is_of_all_processors() {
+        if !is_one && args.evidence.is_of_all_processors() {
             let first = targets.first().map(|first| first.processor.clone());
             targets.retain(|target| {
                 target.prediction.is_some() || Some(&target.processor) == first.as_ref()
@@ -375,14 +378,16 @@ fn print_many(
     rows: &[Row],
     n_named_boards: usize,
 ) -> anyhow::Result<u8> {
+    let ratios = match n_named_boards > 1 {
+        true => ratios(rows),
+        false => Vec::new(),
+    };
     if global.format == Format::Json {
         let rows = (rows.iter())
             .map(|row| value(evidence, row))
             .collect::<anyhow::Result<Vec<Value>>>()?;
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&json!({ "bounds": rows }))?
-        );
+        let document = json!({ "bounds": rows, "ratios": ratios });
+        println!("{}", serde_json::to_string_pretty(&document)?);
         return Ok(exit::OK);
     }
     let bases: BTreeSet<String> = (rows.iter())
@@ -418,54 +423,80 @@ fn print_many(
         format::percent(bench_reports::predict::LEVEL)
     );
     println!("{ASSUMES}");
-    if n_named_boards > 1 {
-        ratios(rows);
+    for ratio in ratios {
+        println!("{}", ratio.words());
     }
     Ok(exit::OK)
 }
 
-/// `jetson-orin-nano (gpu) is 2.02 x rock-5b (cpu) in bandwidth: 68.3 against 33.8 GB/s, ...`.
-fn ratios(rows: &[Row]) {
-    let Some((first, ..)) = rows.first() else {
-        return;
-    };
-    let name = |target: &Target| format!("{} ({})", target.name, target.processor);
-    let mut said = BTreeSet::new();
-    for (target, load, decision) in rows {
-        if target.name == first.name || !said.insert(name(target)) {
-            continue;
-        }
-        let gb_per_s = |target: &Target| target.theory.as_ref().map(|theory| theory.gb_per_s);
-        let (Some(own), Some(of_first)) = (gb_per_s(target), gb_per_s(first)) else {
-            continue;
-        };
-        let same = rows.iter().find(|(other, of, _)| {
-            std::ptr::eq(*other, *first)
-                && (&of.model.id, &of.quant_id, of.depth)
-                    == (&load.model.id, &load.quant_id, load.depth)
-        });
-        let bounds = same.and_then(|(_, _, other)| {
-            Some((decision.bound_tokens_per_s?, other.bound_tokens_per_s?))
-        });
-        let bounds = bounds.map_or_else(String::new, |(own, of_first)| {
-            format!(
-                "; bound {} x: {} against {} tokens/s for {} {}",
-                format::number(own / of_first),
-                format::number(own),
-                format::number(of_first),
-                decision.model,
-                decision.quant
-            )
-        });
-        println!(
-            "{} against {}: bandwidth {} x, {} against {}{bounds}",
-            name(target),
-            name(first),
-            format::number(own / of_first),
+/// A board beside the first that was named.
+#[derive(Serialize)]
+struct Ratio {
+    board: String,
+    against: String,
+    bandwidth: f64,
+    bandwidth_gb_s: [f64; 2],
+    /// What both bound, and at how many tokens per second.
+    bound: Option<(String, [f64; 2])>,
+}
+
+impl Ratio {
+    fn words(&self) -> String {
+        let [own, of_first] = self.bandwidth_gb_s;
+        let bound = self
+            .bound
+            .as_ref()
+            .map_or_else(String::new, |(what, rates)| {
+                format!(
+                    "; bound {} x: {} against {} tokens/s for {what}",
+                    format::number(rates[0] / rates[1]),
+                    format::number(rates[0]),
+                    format::number(rates[1])
+                )
+            });
+        format!(
+            "{} against {}: bandwidth {} x, {} against {}{bound}",
+            self.board,
+            self.against,
+            format::number(self.bandwidth),
             format::gb_per_s(own),
             format::gb_per_s(of_first)
-        );
+        )
     }
+}
+
+/// Every target beside the first, by theory and by the bound of the first model.
+fn ratios(rows: &[Row]) -> Vec<Ratio> {
+    let name = |target: &Target| format!("{} ({})", target.name, target.processor);
+    let gb_per_s = |target: &Target| target.theory.as_ref().map(|theory| theory.gb_per_s);
+    let Some((first, of_first, bound_of_first)) = rows.first() else {
+        return Vec::new();
+    };
+    let mut ratios: Vec<Ratio> = Vec::new();
+    for (target, load, decision) in rows {
+        let is_same = (&load.model.id, &load.quant_id, load.depth)
+            == (&of_first.model.id, &of_first.quant_id, of_first.depth);
+        let (Some(own), Some(base)) = (gb_per_s(target), gb_per_s(first)) else {
+            continue;
+        };
+        if !is_same || target.name == first.name {
+            continue;
+        }
+        let bounds = (decision.bound_tokens_per_s).zip(bound_of_first.bound_tokens_per_s);
+        ratios.push(Ratio {
+            board: name(target),
+            against: name(first),
+            bandwidth: own / base,
+            bandwidth_gb_s: [own, base],
+            bound: bounds.map(|(own, base)| {
+                (
+                    format!("{} {}", decision.model, decision.quant),
+                    [own, base],
+                )
+            }),
+        });
+    }
+    ratios
 }
 
 fn row(target: &Target, load: &Load, decision: &Decision) -> Vec<String> {

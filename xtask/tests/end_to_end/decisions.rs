@@ -1,8 +1,21 @@
 //! Bounds and recommendations as people and programs ask for them: of the catalogue, and of a host that was measured.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use crate::plan::{document, xtask};
+
+/// What people read on their terminal.
+fn said(dir: &Path, args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["--fleet", "fleet.yaml", "--runs-dir", "runs"])
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
 
 fn lab() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -25,7 +38,41 @@ fn bounds_keep_their_stable_names_and_worked_example() {
     ];
     let worked = ["--bandwidth-gb-s", "32", "--bytes-gb", "4.8"];
     let got = document(&xtask(dir.path(), &[&one[..], &worked[..]].concat()));
-    assert!((got["bound_file_tokens_per_s"].as_f64().unwrap() - 6.6667).abs() < 1e-3);
+    let six = 32.0 / 4.8;
+    for key in [
+        "bound_file_tokens_per_s",
+        "bound_read_tokens_per_s",
+        "bound_tokens_per_s",
+    ] {
+        assert_eq!(got[key].as_f64(), Some(six), "{key}");
+    }
+    assert_eq!(got["need"]["weight_bytes"], 4_800_000_000_u64);
+    let needed: u64 = (["weight_bytes", "kv_bytes", "compute_bytes"].iter())
+        .map(|part| got["need"][part].as_u64().unwrap())
+        .sum();
+    for fit in got["fits_detail"].as_array().unwrap() {
+        assert_eq!(fit["needed_bytes"], needed);
+    }
+    for step in got["chain"].as_array().unwrap() {
+        assert!(step["tokens_per_s"].as_f64().unwrap() <= six, "{step}");
+    }
+    let text = xtask(
+        dir.path(),
+        &[&["--format", "text"][..], &one, &worked].concat(),
+    );
+    let text = String::from_utf8_lossy(&text.stdout);
+    assert!(
+        !text.contains("7.73") && !text.contains("5.24 GB"),
+        "{text}"
+    );
+    assert!(
+        text.contains("it would take 4000 MT/s on this bus"),
+        "{text}"
+    );
+    // The formula needs neither board nor model.
+    let bare = document(&xtask(dir.path(), &[&["bounds"][..], &worked[..]].concat()));
+    assert_eq!(bare["bound_read_tokens_per_s"].as_f64(), Some(six));
+    assert!(bare["board"].is_null() && bare["model"].is_null());
     let got = document(&xtask(dir.path(), &one));
     for key in [
         "board",
@@ -53,7 +100,16 @@ fn bounds_keep_their_stable_names_and_worked_example() {
     let labels: Vec<&str> = (got["chain"].as_array().unwrap().iter())
         .map(|step| step["label"].as_str().unwrap())
         .collect();
-    assert_eq!(labels, ["theory", "imported", "theory", "predicted"]);
+    assert_eq!(labels, ["theory", "theory", "imported", "predicted"]);
+    // Nothing is known of its other processors, and that is said.
+    for other in got["other_processors"].as_array().unwrap() {
+        assert!(other["expected"].is_null(), "{other}");
+        let why = other["no_prediction"].as_str().unwrap();
+        assert!(
+            why.contains("Mali GPUs") || why.contains("RKNPU NPUs"),
+            "{why}"
+        );
+    }
 
     let many = document(&xtask(
         dir.path(),
@@ -70,6 +126,22 @@ fn bounds_keep_their_stable_names_and_worked_example() {
         ],
     ));
     assert_eq!(many["bounds"].as_array().unwrap().len(), 2 * 6 * 2);
+
+    let two = [
+        "--format",
+        "text",
+        "bounds",
+        "--board",
+        "rock-5b",
+        "--board",
+        "jetson-orin-nano",
+    ];
+    let load = ["--model", "qwen2.5-7b", "--quant", "q4_k_m"];
+    let two = said(dir.path(), &[&two[..], &load].concat());
+    assert!(
+        two.contains("jetson-orin-nano (gpu) against rock-5b (cpu): bandwidth 2.02 x, 68.3 GB/s against 33.8 GB/s; bound 2.02 x"),
+        "{two}"
+    );
 
     let wrong = xtask(dir.path(), &["bounds", "--board", "rock-5c"]);
     assert_eq!(wrong.status.code(), Some(2));
@@ -145,7 +217,14 @@ fn a_measured_host_is_answered_with_its_own_figures() {
             .map(|part| decision["need"][part].as_u64().unwrap())
             .sum();
         assert!(needed <= decision["room"]["bytes"].as_u64().unwrap());
-        assert_eq!(answer["certainty"], "sure", "{answer:#}");
+        let is_measured = decision["expected"]["label"] == "measured";
+        let is_calm = decision["expected"]["disturbed"] == false;
+        let certainty = match (is_calm, is_measured) {
+            (false, _) => "likely",
+            (true, true) => "sure",
+            (true, false) => "very_likely",
+        };
+        assert_eq!(answer["certainty"], certainty, "{answer:#}");
         assert!(
             ["measured", "predicted"].contains(&decision["expected"]["label"].as_str().unwrap())
         );
