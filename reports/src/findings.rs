@@ -9,6 +9,7 @@ use crate::analysis::{Analysis, Chain, HostAnalysis, Limit};
 use crate::decide::{Decision, Load};
 use crate::decisions::{Decisions, Place, REFERENCE_QUANT, quant_name, reference_model};
 use crate::label::Label;
+use crate::verdict::Verdict;
 use crate::{bounds, format, words};
 
 /// Hosts and models that a sentence names before it counts them.
@@ -70,18 +71,20 @@ fn bandwidth(analysis: &Analysis) -> String {
     let most = format::gb_per_s(read(fastest));
     match (shares.as_slice(), hosts.len()) {
         ([(share, host)], 1) => format!(
-            "{} reaches {} of its memory bandwidth: it reads {} of {} in theory.",
+            "{} reaches {} of its memory bandwidth: it reads {} of {} in theory{}.",
             subject(host),
             format::percent(*share),
             most,
             theory(host),
+            disturbed(host)
         ),
         ([], 1) => format!(
-            "{} reads {most}; how much of its memory bandwidth that is stays open, since its theory is unknown.",
-            subject(fastest)
+            "{} reads {most}{}; how much of its memory bandwidth that is cannot be judged, because its theory is unknown.",
+            subject(fastest),
+            disturbed(fastest)
         ),
         ([], n) => format!(
-            "{n} hosts were measured; {} reads most, {most}. How much of their memory bandwidth that is stays open, since their theory is unknown.",
+            "{n} hosts were measured; {} reads most, {most}. How much of their memory bandwidth that is cannot be judged, because their theory is unknown.",
             subject(fastest)
         ),
         ([(share, host)], _) => format!(
@@ -98,6 +101,16 @@ fn bandwidth(analysis: &Analysis) -> String {
             code(fast.name()),
             code(fastest.name())
         ),
+    }
+}
+
+/// A remark where the read that a sentence rests on was disturbed.
+fn disturbed(host: &HostAnalysis) -> &'static str {
+    let unit = (host.best_read.as_ref())
+        .and_then(|read| host.units.iter().find(|unit| unit.unit == read.unit));
+    match unit.is_some_and(|unit| unit.verdict != Verdict::Ok) {
+        true => ", but was disturbed meanwhile",
+        false => "",
     }
 }
 
@@ -215,6 +228,16 @@ fn limit(analysis: &Analysis) -> Option<String> {
         .flat_map(|host| host.best_chains().into_iter().map(|chain| (*host, chain)))
         .filter(|(_, chain)| chain.verdict.is_usable())
         .collect();
+    let n_decoded = chains.len();
+    let chains: Vec<(&HostAnalysis, &Chain)> = (chains.into_iter())
+        .filter(|(_, chain)| chain.verdict == Verdict::Ok)
+        .collect();
+    if chains.is_empty() && n_decoded > 0 {
+        return Some(
+            "Whether the memory or the kernel limits token generation is open: every unit that decoded was disturbed."
+                .to_owned(),
+        );
+    }
     if chains.is_empty() {
         return Some(
             "Whether the memory or the kernel limits token generation is open: no host decoded a model."

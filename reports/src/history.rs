@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::Analysis;
+use crate::format;
 
 pub use change::{Found, Standing};
 pub use line::{Chart, Figure, Line, Point, Setup};
@@ -100,8 +101,10 @@ pub struct Visit {
     pub theory_gb_per_s: Option<f64>,
     /// Best measured read, GB/s.
     pub best_read_gb_per_s: Option<f64>,
-    /// Units that may be believed.
+    /// Units that may be believed, suspect ones included.
     pub n_valid: usize,
+    /// Units that something speaks against.
+    pub n_suspect: usize,
     /// Units that were measured and may not be believed.
     pub n_invalid: usize,
 }
@@ -110,6 +113,48 @@ impl Visit {
     /// Whether the run gave data of this host that may be believed.
     pub fn is_valid(&self) -> bool {
         self.n_valid > 0
+    }
+
+    /// Whether most of its figures are suspect or invalid.
+    pub fn is_disturbed(&self) -> bool {
+        2 * (self.n_suspect + self.n_invalid) > self.n_valid + self.n_invalid
+    }
+}
+
+impl HostHistory {
+    /// Set where most figures of the newest run of this host were disturbed.
+    pub fn warning(&self) -> Option<String> {
+        let newest = self.visits.last().filter(|visit| visit.is_disturbed())?;
+        Some(format!(
+            "{} of {} were disturbed in the newest run. Measure again before believing a change.",
+            newest.n_suspect + newest.n_invalid,
+            format::count(newest.n_valid + newest.n_invalid, "unit", "units")
+        ))
+    }
+}
+
+impl History {
+    /// Set where most figures of a host were disturbed in the newest run; names stand between backticks.
+    pub fn warning(&self) -> Option<String> {
+        let last = self.runs.len().checked_sub(1)?;
+        let is_newest = |host: &&HostHistory| host.visits.last().is_some_and(|it| it.run == last);
+        let hosts: Vec<String> = (self.hosts.iter().filter(is_newest))
+            .filter(|host| host.warning().is_some())
+            .map(|host| {
+                format!(
+                    "`{}`",
+                    format::foreign_short(&host.name, 60).replace('`', "'")
+                )
+            })
+            .collect();
+        let names = match hosts.len() {
+            0 => return None,
+            few if few <= 8 => format::enumeration(&hosts),
+            many => format!("{many} hosts"),
+        };
+        Some(format!(
+            "Most units of {names} were disturbed in the newest run. Measure again before believing a change."
+        ))
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Written {
     pub untranslated: BTreeSet<String>,
     /// Whether all data of a host are invalid.
     pub has_invalid_host: bool,
+    /// What to say before anything else: hosts most of whose figures were disturbed.
+    pub warning: Option<String>,
     /// What the history lacks, in plain sentences; the report is complete without it.
     pub history_problems: Vec<String>,
     /// Parts of the report that could not be made because of a mistake in memwall, in plain sentences; the rest is there.
@@ -106,6 +108,7 @@ fn write_and_keep(dir: &Path, history: Option<&Path>, keep: Keep) -> anyhow::Res
         index,
         untranslated,
         has_invalid_host: (analysis.hosts.iter()).any(HostAnalysis::is_all_invalid),
+        warning: analysis.warning(),
         history_problems,
         failures: failures.0,
     })
@@ -257,6 +260,8 @@ struct Frame<'a> {
     /// A link to the same page in the other language, as HTML; empty where there is none.
     switch: String,
     is_index: bool,
+    /// What to know before anything else; empty where nothing was disturbed.
+    warning: String,
     sections: Vec<Rendered>,
 }
 
@@ -314,6 +319,7 @@ fn render_page(
         root: page.root,
         switch,
         is_index: matches!(page.scope, Scope::Run),
+        warning: page.warning().unwrap_or_default(),
         sections: rendered,
     };
     let template = environment.get_template("page.html.j2")?;
@@ -413,6 +419,7 @@ pub(crate) fn standalone(
         root: "",
         switch: String::new(),
         is_index: true,
+        warning: String::new(),
         sections,
     };
     let template = environment.get_template("page.html.j2")?;

@@ -201,6 +201,30 @@ fn value(view: impl Serialize) -> Option<Value> {
 }
 
 /// CSS class of a figure's mark.
+impl Page<'_> {
+    /// What to say before anything else on this page: that most figures it rests on were disturbed.
+    pub(crate) fn warning(&self) -> Option<String> {
+        match self.scope {
+            Scope::Run => self.analysis.warning(),
+            Scope::Host(host) => Some(host.disturbed()?.sentence()),
+            Scope::History => self.history?.warning(),
+            Scope::HostHistory(host) => host.warning(),
+            Scope::Board(_) | Scope::Model(_) => None,
+        }
+    }
+}
+
+/// Words under a picture some of whose figures are suspect; empty where none is.
+fn doubt(n_suspect: usize, n_all: usize) -> String {
+    match n_suspect {
+        0 => String::new(),
+        n => format!(
+            "{n} of {} here were disturbed: what this shows is open. Measure again.",
+            format::count(n_all, "figure", "figures")
+        ),
+    }
+}
+
 fn mark_class(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Ok => "measured",

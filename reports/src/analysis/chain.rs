@@ -53,6 +53,8 @@ pub struct Chain {
     pub read_gb_per_s: Option<f64>,
     /// Best measured read with as many threads as this unit has, GB/s.
     pub threads_read_gb_per_s: Option<f64>,
+    /// Threads of the best measured read.
+    pub read_threads: Option<usize>,
     /// Rate at which the same number of cores eats the same weights from their caches, GB/s.
     pub kernel_gb_per_s: Option<f64>,
     /// Rate of the decode unit itself, GB/s.
@@ -80,8 +82,20 @@ impl Chain {
     /// Read bandwidth of this unit's threads, when they alone are what keeps it below the other limits.
     ///
     /// One core rarely fills the bus, so a unit with few threads can be slow although neither the memory nor the
-    /// arithmetic is.
+    /// arithmetic is. Where fewer threads read more, its threads are not too few: see [`Chain::other_threads`].
     pub fn too_few_threads(&self) -> Option<f64> {
+        let is_fewer = self.n_threads < self.read_threads?;
+        self.reads_less().filter(|_| is_fewer)
+    }
+
+    /// The number of threads that read more, where that is not more threads than this unit has.
+    pub fn other_threads(&self) -> Option<usize> {
+        let read_threads = self.read_threads?;
+        self.reads_less()?;
+        (read_threads < self.n_threads).then_some(read_threads)
+    }
+
+    fn reads_less(&self) -> Option<f64> {
         let reach = self.threads_read_gb_per_s?;
         (reach < TOO_FEW_THREADS * self.bound_gb_per_s()?).then_some(reach)
     }
@@ -233,6 +247,7 @@ pub(super) fn chains(
                 theory_gb_per_s: theory.map(|theory| theory.gb_per_s),
                 read_gb_per_s: best_read.map(|read| read.gb_per_s),
                 threads_read_gb_per_s: threads_read(units, unit.cpus.len()),
+                read_threads: best_read.map(|read| read.n_threads),
                 kernel_gb_per_s: unit.kernel_gb_per_s,
                 measured_gb_per_s: unit.gb_per_s?,
                 measured_tokens_per_s: unit.tokens_per_s?,

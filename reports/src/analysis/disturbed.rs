@@ -33,18 +33,44 @@ impl Disturbed {
 impl HostAnalysis<'_> {
     /// Set where more than half of this host's figures are suspect or invalid.
     pub fn disturbed(&self) -> Option<Disturbed> {
-        disturbed(self.all_units())
+        disturbed_units(self.all_units())
     }
 }
+
+/// Hosts that a warning names before it counts them.
+const MAX_NAMES: usize = 3;
 
 impl Analysis<'_> {
-    /// Set where more than half of the run's figures are suspect or invalid.
-    pub fn disturbed(&self) -> Option<Disturbed> {
-        disturbed(self.hosts.iter().flat_map(HostAnalysis::all_units))
+    /// What to say before anything else of the run: hosts of whose figures more than half are suspect or invalid; `None`
+    /// where there is none. Names stand between backticks.
+    pub fn warning(&self) -> Option<String> {
+        let disturbed: Vec<(&HostAnalysis, Disturbed)> = (self.hosts.iter())
+            .filter_map(|host| Some((host, host.disturbed()?)))
+            .collect();
+        match disturbed.as_slice() {
+            [] => None,
+            [(_, only)] if self.hosts.len() == 1 => Some(only.sentence()),
+            few if few.len() <= MAX_NAMES => {
+                let sentences = few.iter().map(|(host, disturbed)| {
+                    let name = format::foreign_short(host.name(), 60).replace('`', "'");
+                    format!("On `{name}` {}", disturbed.sentence())
+                });
+                Some(sentences.collect::<Vec<_>>().join(" "))
+            }
+            many => {
+                let units = many.iter().flat_map(|(host, _)| host.all_units());
+                Some(format!(
+                    "{} of {} hosts were disturbed: {}",
+                    many.len(),
+                    self.hosts.len(),
+                    disturbed_units(units)?.sentence()
+                ))
+            }
+        }
     }
 }
 
-fn disturbed<'a>(units: impl Iterator<Item = &'a UnitRow>) -> Option<Disturbed> {
+fn disturbed_units<'a>(units: impl Iterator<Item = &'a UnitRow>) -> Option<Disturbed> {
     let has_figure = |unit: &&UnitRow| {
         matches!(
             unit.verdict,

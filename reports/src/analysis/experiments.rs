@@ -11,6 +11,7 @@ use super::HostAnalysis;
 use super::unit::{SampleRow, UnitKind, UnitRow};
 use crate::compare::{self, Pair};
 use crate::run_dir::RunManifest;
+use crate::verdict::Verdict;
 
 /// Steps that make a ladder.
 const MIN_STEPS: usize = 3;
@@ -34,6 +35,14 @@ pub struct Ladder {
     pub steps: Vec<LadderStep>,
 }
 
+impl Ladder {
+    /// Steps that something speaks against.
+    pub fn n_suspect(&self) -> usize {
+        let steps = self.steps.iter();
+        steps.filter(|step| step.verdict != Verdict::Ok).count()
+    }
+}
+
 /// One quantisation of a ladder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LadderStep {
@@ -49,6 +58,8 @@ pub struct LadderStep {
     pub speed_ratio: f64,
     /// Whether the weights did not fit and layers were used again and again.
     pub extrapolated: bool,
+    /// Whether it may be believed.
+    pub verdict: Verdict,
 }
 
 impl LadderStep {
@@ -71,6 +82,8 @@ pub struct KvCache {
     pub cached: Vec<NextToken>,
     /// Without it: the whole history is computed again.
     pub recomputed: Vec<NextToken>,
+    /// Points that something speaks against.
+    pub n_suspect: usize,
 }
 
 /// What the next token costs at a position.
@@ -139,11 +152,31 @@ pub struct Interference {
     pub alone_gb_per_s: Option<f64>,
     /// Traffic of the others in GB/s, and tokens per second or nanoseconds per load, by rising aim.
     pub points: Vec<(f64, f64)>,
+    /// Points that something speaks against.
+    pub n_suspect: usize,
 }
 
 impl Interference {
-    /// Change of the figure per GB/s of other traffic: least squares over all points.
-    pub fn slope(&self) -> Option<f64> {
+    /// Change of the figure per GB/s of other traffic: least squares over all points. `None` where nothing can be said:
+    /// some points are suspect, or the change is within what the points scatter around it.
+    pub fn clear_slope(&self) -> Option<f64> {
+        let slope = self.slope().filter(|_| self.n_suspect == 0)?;
+        let n = self.points.len() as f64;
+        let mean = |pick: fn(&(f64, f64)) -> f64| self.points.iter().map(pick).sum::<f64>() / n;
+        let (mean_x, mean_y) = (mean(|point| point.0), mean(|point| point.1));
+        let squares = |term: &dyn Fn(f64, f64) -> f64| {
+            let points = self.points.iter();
+            points.map(|(x, y)| term(*x, *y).powi(2)).sum::<f64>()
+        };
+        let residual = squares(&|x, y| y - mean_y - slope * (x - mean_x));
+        let freedom = n - 2.0;
+        // With two points nothing tells the scatter.
+        let error = (residual / freedom / squares(&|x, _| x - mean_x)).sqrt();
+        (freedom > 0.0 && slope.abs() > 2.0 * error).then_some(slope)
+    }
+
+    /// The same, whatever it is worth.
+    fn slope(&self) -> Option<f64> {
         let n = self.points.len() as f64;
         let mean_x = self.points.iter().map(|point| point.0).sum::<f64>() / n;
         let mean_y = self.points.iter().map(|point| point.1).sum::<f64>() / n;
@@ -252,6 +285,7 @@ impl HostAnalysis<'_> {
                 n_threads: unit.cpus.len(),
                 cached: Vec::new(),
                 recomputed: Vec::new(),
+                n_suspect: 0,
             });
             let points = match unit.kind {
                 UnitKind::Prefill => &mut group.recomputed,
@@ -259,6 +293,7 @@ impl HostAnalysis<'_> {
             };
             if !points.iter().any(|other| other.position == next.position) {
                 points.push(next);
+                group.n_suspect += usize::from(unit.verdict != Verdict::Ok);
             }
         }
         let mut caches: Vec<KvCache> = groups.into_values().collect();
@@ -297,8 +332,10 @@ impl HostAnalysis<'_> {
                     n_readers: background.cpus.len(),
                     alone_gb_per_s: background.alone_gb_per_s,
                     points: Vec::new(),
+                    n_suspect: 0,
                 });
             group.points.push((traffic, figure));
+            group.n_suspect += usize::from(unit.verdict != Verdict::Ok);
         }
         let mut all: Vec<Interference> = groups.into_values().collect();
         for interference in &mut all {
@@ -335,6 +372,7 @@ fn steps(quants: &BTreeMap<String, &UnitRow>) -> Vec<LadderStep> {
                 byte_ratio: 1.0,
                 speed_ratio: 1.0,
                 extrapolated: unit.extrapolated().is_some(),
+                verdict: unit.verdict,
             })
         })
         .collect();
@@ -401,6 +439,8 @@ pub struct SizeCurve {
     pub small_pages: bool,
     /// Bytes, and GB/s or nanoseconds per load, by rising bytes.
     pub points: Vec<(f64, f64)>,
+    /// Points that something speaks against.
+    pub n_suspect: usize,
 }
 
 impl HostAnalysis<'_> {
@@ -429,8 +469,10 @@ impl HostAnalysis<'_> {
                 n_chains: unit.n_chains,
                 small_pages,
                 points: Vec::new(),
+                n_suspect: 0,
             });
             curve.points.push((unit.working_set_bytes as f64, figure));
+            curve.n_suspect += usize::from(unit.verdict != Verdict::Ok);
         }
         let mut curves: Vec<SizeCurve> = groups.into_values().collect();
         for curve in &mut curves {

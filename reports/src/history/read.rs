@@ -236,6 +236,7 @@ impl Builder {
                 theory_gb_per_s: theory.get(i),
                 best_read_gb_per_s: best_read.get(i),
                 n_valid: 0,
+                n_suspect: 0,
                 n_invalid: 0,
             });
         }
@@ -359,6 +360,7 @@ impl<'a> UnitColumns<'a> {
             return;
         };
         let verdict = verdict_of(text("verdict"));
+        visit.n_suspect += usize::from(verdict == Verdict::Suspect);
         match verdict {
             Verdict::Ok | Verdict::Suspect => visit.n_valid += 1,
             Verdict::Invalid => visit.n_invalid += 1,

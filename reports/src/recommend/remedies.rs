@@ -4,7 +4,7 @@ use bench_inventory::{Inventory, KvFormat, Model, Quant};
 use serde::Serialize;
 
 use super::{Answer, Certainty, Wish, answer, load, quality};
-use crate::compare::Metric;
+use crate::compare::{Metric, Outcome};
 use crate::decide::{Target, decide, of_board};
 use crate::label::Label;
 use crate::predict::Machine;
@@ -132,31 +132,40 @@ fn freed_bus(target: &Target) -> Vec<Remedy> {
         )];
     };
     let mut remedies = Vec::new();
-    let mut ratios: Vec<f64> = (host.gains().iter())
-        .filter(|gain| gain.metric == Metric::TokensPerS)
+    // A gain is one that was seen beyond the noise of both sides, from figures that nothing speaks against.
+    let of_tokens = || {
+        let gains = host.gains().into_iter();
+        gains.filter(|gain| gain.metric == Metric::TokensPerS && gain.ratio.is_finite())
+    };
+    let mut ratios: Vec<f64> = of_tokens()
+        .filter(|gain| gain.outcome == Outcome::Faster && gain.ratio > 1.0)
         .map(|gain| gain.ratio)
-        .filter(|ratio| ratio.is_finite())
         .collect();
     ratios.sort_by(f64::total_cmp);
-    match stats::median(&ratios) {
+    let n_all = of_tokens().count();
+    let median = stats::median(&ratios).filter(|_| host.disturbed().is_none());
+    match median.filter(|_| 2 * ratios.len() > n_all) {
         Some(ratio) => remedies.push(Remedy {
             what: "prepare the board as the fleet file says".to_owned(),
             buys: format!(
-                "{} tokens/s (median of {} measured before and after)",
+                "{} tokens/s (median of {} of {n_all} that were clearly faster after it)",
                 format::signed_percent(ratio - 1.0),
                 format::count(ratios.len(), "unit", "units")
             ),
             label: Some(Label::Measured),
             speed_ratio: Some(ratio),
         }),
-        None => remedies.push(unknown(
+        None if n_all == 0 => remedies.push(unknown(
             "stop services and settle the clocks",
             "not known: give the host `prepare` and measure with `--compare-environment`",
         )),
+        // It was tried, and bought nothing that could be told from noise.
+        None => {}
     }
     let slope = (host.interferences().into_iter())
         .filter(|it| it.model.is_some())
-        .find_map(|it| it.slope());
+        .find_map(|it| it.clear_slope())
+        .filter(|slope| *slope < 0.0);
     remedies.extend(slope.map(|slope| Remedy {
         what: "keep other programs off the memory bus".to_owned(),
         buys: format!(

@@ -34,6 +34,8 @@ pub struct Document<'a> {
     suite: &'a str,
     /// Version of memwall that measured.
     memwall_version: &'a str,
+    /// What to say before anything else: hosts most of whose figures are suspect or invalid; null where there is none.
+    disturbed: Option<String>,
     /// What the run directory lacks or contradicts.
     problems: &'a [String],
     /// What the run found, in sentences; names stand between backticks.
@@ -82,6 +84,8 @@ struct Host<'a> {
     best_read_unit: Option<&'a str>,
     /// Read over theory; never clipped.
     read_efficiency: Option<f64>,
+    /// Why most of its figures are not to be relied on; null where they are.
+    disturbed: Option<String>,
     /// Units by verdict.
     units_by_verdict: Counts,
     /// Every unit.
@@ -163,6 +167,8 @@ struct Answer {
     context: u64,
     /// What is measured or predicted there.
     expected: Option<Expected>,
+    /// Why nothing is predicted for this processor.
+    no_prediction: Option<String>,
 }
 
 /// Tokens per second with their interval.
@@ -217,6 +223,7 @@ pub(super) fn document<'a>(analysis: &'a Analysis, decisions: &'a Decisions<'a>)
         finished_at: manifest.finished_at.as_deref(),
         suite: &manifest.suite,
         memwall_version: &manifest.memwall_version,
+        disturbed: (analysis.warning()).map(|text| Words::new(Language::English).say(&text)),
         problems: &analysis.run.problems,
         findings: (findings(analysis, decisions).into_iter())
             .map(|finding| Finding {
@@ -266,6 +273,7 @@ fn host<'a>(host: &'a HostAnalysis, analysis: &'a Analysis) -> Host<'a> {
         best_read_gb_per_s: finite(read.map(|read| read.gb_per_s)),
         best_read_unit: read.map(|read| read.unit.as_str()),
         read_efficiency: finite(host.read_efficiency()),
+        disturbed: host.disturbed().map(|disturbed| disturbed.sentence()),
         units_by_verdict: Counts {
             ok: host.count(Verdict::Ok),
             suspect: host.count(Verdict::Suspect),
@@ -330,6 +338,7 @@ fn answer(place: &Place, analysis: &Analysis) -> Answer {
         min_tokens_per_s: WISH.min_tokens_per_s,
         context: WISH.context,
         expected: best.as_ref().and_then(|best| expected(&best.decision)),
+        no_prediction: (place.target.no_prediction.clone()).filter(|_| best.is_none()),
     }
 }
 

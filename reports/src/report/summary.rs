@@ -10,14 +10,19 @@ use crate::words::{Language, Words};
 
 /// `summary.md`: what was found, one sentence per host, then a table.
 pub(super) fn markdown(analysis: &Analysis, decisions: &Decisions, words: &Words) -> String {
-    let mut lines = vec![
+    let mut lines = Vec::new();
+    if let Some(warning) = analysis.warning() {
+        let (word, text) = (words.say("disturbed"), words.say(&warning));
+        lines.extend([format!("**{word}:** {}", escape(&text)), String::new()]);
+    }
+    lines.extend([
         format!(
             "# {} {}",
             words.say("Run"),
             escape(&analysis.run.manifest.run_id)
         ),
         String::new(),
-    ];
+    ]);
     lines.extend(
         analysis
             .run

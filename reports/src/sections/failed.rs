@@ -77,8 +77,13 @@ fn host(host: &HostAnalysis) -> Option<Host> {
             (units.len(), cause)
         })
         .collect();
-    causes.sort_by_key(|(n_units, _)| std::cmp::Reverse(*n_units));
-    let n_more = causes.len().saturating_sub(MAX_CAUSES);
+    // What failed made the exit code and is all named; of the rest the commonest causes are.
+    causes.sort_by_key(|(n_units, cause)| (cause.badge != "failed", std::cmp::Reverse(*n_units)));
+    let n_failed = (causes.iter())
+        .filter(|(_, cause)| cause.badge == "failed")
+        .count();
+    let n_shown = MAX_CAUSES.max(n_failed);
+    let n_more = causes.len().saturating_sub(n_shown);
     Some(Host {
         name: format::foreign_short(host.name(), 60),
         href: format!("hosts/{}", page_name(host.name())),
@@ -92,16 +97,18 @@ fn host(host: &HostAnalysis) -> Option<Host> {
                 |reason| format::foreign_short(reason, 500),
             ),
         },
-        causes: (causes.into_iter().take(MAX_CAUSES))
+        causes: (causes.into_iter().take(n_shown))
             .map(|(_, cause)| cause)
             .collect(),
         n_more,
     })
 }
 
-/// A unit that should have given a figure and gave none that may be used. What a board cannot do is no failure.
+/// A unit that failed, whatever it gave before, or that gave no figure that may be used: all that makes an exit code.
+/// What a board cannot do is no failure.
 fn has_failed(unit: &UnitRow) -> bool {
     match unit.verdict {
+        _ if unit.status == UnitStatusKind::Failed => true,
         Verdict::Invalid => true,
         Verdict::NotMeasured => unit.status != UnitStatusKind::Skipped,
         Verdict::Ok | Verdict::Suspect | Verdict::Emulated => false,
@@ -110,6 +117,7 @@ fn has_failed(unit: &UnitRow) -> bool {
 
 fn words(unit: &UnitRow) -> (&'static str, &'static str) {
     match (unit.verdict, unit.status) {
+        (_, UnitStatusKind::Failed) => ("failed", "failed"),
         (Verdict::Invalid, _) => ("invalid", "invalid"),
         (_, UnitStatusKind::Truncated) => ("truncated", "cut off"),
         (_, UnitStatusKind::NotStarted) => ("not_started", "not started"),
@@ -117,13 +125,18 @@ fn words(unit: &UnitRow) -> (&'static str, &'static str) {
     }
 }
 
+/// All units that failed by name: they are why the run did. Of those that gave something, the first.
 fn names(units: &[&UnitRow]) -> String {
+    let has_failed = units
+        .iter()
+        .any(|unit| unit.status == UnitStatusKind::Failed);
+    let n_named = if has_failed { units.len() } else { MAX_UNITS };
     let mut names: Vec<String> = (units.iter())
-        .take(MAX_UNITS)
+        .take(n_named)
         .map(|unit| format!("`{}`", format::foreign_short(&unit.unit, 60)))
         .collect();
-    if units.len() > MAX_UNITS {
-        names.push(format!("{} more", units.len() - MAX_UNITS));
+    if units.len() > n_named {
+        names.push(format!("{} more", units.len() - n_named));
     }
     format::enumeration(&names)
 }

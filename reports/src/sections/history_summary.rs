@@ -54,6 +54,9 @@ pub(super) fn newest(history: &History) -> String {
         })
         .collect();
     match without.as_slice() {
+        [] if history.warning().is_some() => {
+            "Every host gave data in the newest run, disturbed ones included.".into()
+        }
         [] => "Every host gave valid data in the newest run.".into(),
         few if few.len() <= 8 => format!(
             "{} without valid data in the newest run: {}.",

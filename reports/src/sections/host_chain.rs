@@ -96,6 +96,9 @@ fn row(chain: &Chain) -> Row {
     }
 }
 
+/// What the cores can do, from their caches.
+const CORES: &str = "what the cores can eat";
+
 /// A step of the chain.
 struct Link {
     name: String,
@@ -113,7 +116,7 @@ struct Link {
 fn links(chain: &Chain) -> Vec<Link> {
     let (theory, read) = (chain.theory_gb_per_s, chain.read_gb_per_s);
     let binding = match chain.limit() {
-        Some(Limit::Kernel) => (chain.kernel_gb_per_s, "what the cores can eat"),
+        Some(Limit::Kernel) => (chain.kernel_gb_per_s, CORES),
         Some(Limit::Memory) | None => (read, "the best read"),
     };
     let link =
@@ -152,11 +155,11 @@ fn links(chain: &Chain) -> Vec<Link> {
             "measured",
             chain.threads_read_gb_per_s,
             of_read,
-            "too few threads to fill the bus",
+            "the threads of this unit fill the bus less than others do",
             Some("measured"),
         ),
         link(
-            "what the cores can eat",
+            CORES,
             "measured",
             chain.kernel_gb_per_s,
             of_read,
@@ -180,8 +183,12 @@ fn links(chain: &Chain) -> Vec<Link> {
             Some(mark_class(chain.verdict)),
         ),
     ];
-    // Where the best read was made with as many threads, the step says nothing new.
-    links.retain(|link| link.name != threads || (link.gb_per_s.is_some() && link.gb_per_s < read));
+    // Where the best read was made with as many threads, that step says nothing new. Cores that could read more than the
+    // memory gives take nothing away, and a chain leads down.
+    links.retain(|link| {
+        let is_limit = link.name == threads || link.name == CORES;
+        !is_limit || (link.gb_per_s.is_some() && link.gb_per_s < read.or(Some(f64::INFINITY)))
+    });
     links
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Page, value};
+use super::{Page, doubt, value};
 use crate::analysis::{Interference, UnitKind};
 use crate::format;
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
@@ -16,6 +16,7 @@ struct View {
 struct OneView {
     title: String,
     sentence: String,
+    doubt: String,
     chart: String,
     rows: Vec<Row>,
 }
@@ -78,6 +79,7 @@ fn one_view(i: usize, one: &Interference) -> OneView {
     let quiet = one.points.first().map_or(f64::NAN, |point| point.1);
     OneView {
         sentence: sentence(one),
+        doubt: doubt(one.n_suspect, one.points.len()),
         chart: xy_chart(&caption, &chart),
         rows: (one.points.iter())
             .map(|(traffic, tokens)| Row {
@@ -94,19 +96,20 @@ fn sentence(one: &Interference) -> String {
     let (Some(first), Some(last)) = (one.points.first(), one.points.last()) else {
         return String::new();
     };
-    let cost = match one.slope() {
+    let cost = match one.clear_slope() {
         Some(slope) if slope < 0.0 => format!(
             "Each GB/s that others read costs {}",
             format::tokens_per_s(-slope)
         ),
-        _ => "What others read costs nothing that was seen here".to_owned(),
+        _ => "What others read costs nothing beyond the scatter of these figures".to_owned(),
     };
     let alone = one.alone_gb_per_s.map_or_else(String::new, |alone| {
         format!(" (alone they reach {})", format::gb_per_s(alone))
     });
     format!(
-        "{cost}. At most they read {}{alone}, and {} of the speed on a quiet bus is left.",
+        "{cost}. At most they read {}{alone}; the speed was {} then and {} on a quiet bus.",
         format::gb_per_s(last.0),
-        format::percent(last.1 / first.1)
+        format::tokens_per_s(last.1),
+        format::tokens_per_s(first.1)
     )
 }

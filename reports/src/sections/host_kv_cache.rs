@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Page, value};
+use super::{Page, doubt, value};
 use crate::analysis::{KvCache, NextToken};
 use crate::format;
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
@@ -16,6 +16,7 @@ struct View {
 struct CacheView {
     title: String,
     sentence: String,
+    doubt: String,
     chart: String,
     rows: Vec<Row>,
 }
@@ -87,6 +88,7 @@ fn cache_view(i: usize, cache: &KvCache) -> CacheView {
     };
     CacheView {
         sentence: sentence(cache),
+        doubt: doubt(cache.n_suspect, cache.cached.len() + cache.recomputed.len()),
         chart: xy_chart(&caption, &chart),
         rows: (rows("with cache", &cache.cached).into_iter())
             .chain(rows("recomputed", &cache.recomputed))

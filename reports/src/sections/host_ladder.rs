@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Page, value};
+use super::{Page, doubt, mark_class, value};
 use crate::analysis::{Ladder, LadderStep};
 use crate::format;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
@@ -19,6 +19,7 @@ struct View {
 struct LadderView {
     title: String,
     sentence: String,
+    doubt: String,
     chart: String,
     rows: Vec<Row>,
 }
@@ -62,7 +63,7 @@ fn ladder_view(i: usize, ladder: &Ladder) -> LadderView {
             ),
             value: format::tokens_per_s(step.tokens_per_s),
             marks: vec![
-                Mark::Bar("measured", step.tokens_per_s),
+                Mark::Bar(mark_class(step.verdict), step.tokens_per_s),
                 Mark::Bound(first * step.byte_ratio),
             ],
         })
@@ -74,6 +75,7 @@ fn ladder_view(i: usize, ladder: &Ladder) -> LadderView {
     };
     LadderView {
         sentence: sentence(&ladder.steps),
+        doubt: doubt(ladder.n_suspect(), ladder.steps.len()),
         chart: bar_chart(&caption, "tokens/s", &bars),
         rows: ladder.steps.iter().map(row).collect(),
         title,

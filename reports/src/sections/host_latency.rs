@@ -4,10 +4,11 @@ use bench_protocol::Residency;
 use serde::Serialize;
 
 use super::host_sizes::{cache_edges, series};
-use super::{Page, value};
+use super::{Page, doubt, value};
 use crate::analysis::{HostAnalysis, Interference, UnitKind, UnitRow};
 use crate::format;
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
+use crate::verdict::Verdict;
 
 /// Bytes that one load brings in.
 const LINE_BYTES: f64 = 64.0;
@@ -15,6 +16,7 @@ const LINE_BYTES: f64 = 64.0;
 #[derive(Serialize)]
 struct View {
     sentence: String,
+    doubt: String,
     sizes: String,
     rows: Vec<Row>,
     loaded: String,
@@ -50,6 +52,18 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     }
     value(View {
         sentence: sentence(host),
+        doubt: {
+            let latencies = || {
+                host.units
+                    .iter()
+                    .filter(|unit| unit.kind == UnitKind::Latency)
+            };
+            let shown = || latencies().filter(|unit| unit.verdict.is_usable());
+            doubt(
+                shown().filter(|unit| unit.verdict != Verdict::Ok).count(),
+                shown().count(),
+            )
+        },
         sizes: match curves.is_empty() {
             true => String::new(),
             false => xy_chart(

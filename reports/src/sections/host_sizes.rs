@@ -3,7 +3,7 @@
 use bench_protocol::Facts;
 use serde::Serialize;
 
-use super::{Page, value};
+use super::{Page, doubt, value};
 use crate::analysis::{HostAnalysis, SizeCurve, UnitKind};
 use crate::format;
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
@@ -14,6 +14,7 @@ const MAX_CURVES: usize = 5;
 #[derive(Serialize)]
 struct View {
     chart: String,
+    doubt: String,
     has_theory: bool,
     rows: Vec<Row>,
 }
@@ -53,6 +54,10 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     };
     value(View {
         chart: xy_chart(&caption, &chart),
+        doubt: doubt(
+            curves.iter().map(|curve| curve.n_suspect).sum(),
+            curves.iter().map(|curve| curve.points.len()).sum(),
+        ),
         has_theory: host.theory.is_ok(),
         rows: curves
             .iter()

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use bench_protocol::Residency;
 use serde::Serialize;
 
-use super::{Page, value};
+use super::{Page, doubt, value};
 use crate::analysis::{HostAnalysis, UnitKind, UnitRow};
 use crate::format;
 use crate::svg::{Caption, Line, line_chart};
+use crate::verdict::Verdict;
 
 /// Series a picture of lines can carry.
 const MAX_LINES: usize = 5;
@@ -16,6 +17,7 @@ const MAX_LINES: usize = 5;
 #[derive(Serialize)]
 struct View {
     chart: String,
+    doubt: String,
     has_theory: bool,
     rows: Vec<Row>,
 }
@@ -48,6 +50,12 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let theory = host.theory.as_ref().ok().map(|theory| theory.gb_per_s);
     value(View {
         chart: thread_chart(host, theory),
+        doubt: doubt(
+            (groups.values().flatten())
+                .filter(|(unit, _)| unit.verdict != Verdict::Ok)
+                .count(),
+            groups.values().map(Vec::len).sum(),
+        ),
         has_theory: theory.is_some(),
         rows: groups
             .iter()

@@ -105,11 +105,11 @@ fn reason(host: &HostAnalysis) -> String {
     let are_mentioned = parts.iter().any(|reason| reason.contains("of the stream"));
     if host.data.n_garbage_lines > 0 && !are_mentioned {
         parts.push(format!(
-            "{} no messages",
+            "{}",
             format::count(
                 host.data.n_garbage_lines,
-                "line of the stream is",
-                "lines of the stream are"
+                "line of the stream is not a message",
+                "lines of the stream are not messages"
             )
         ));
     }

@@ -7,6 +7,7 @@ use crate::analysis::{Chain, HostAnalysis, Limit};
 use crate::format;
 use crate::report::page_name;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
+use crate::verdict::Verdict;
 use crate::words;
 
 /// Rows beyond this many are left to the table: a picture of hundreds of bars helps nobody.
@@ -107,6 +108,9 @@ fn extrapolated(chain: &Chain) -> String {
 
 /// The limit in plain words.
 pub(super) fn limit_words(chain: &Chain) -> String {
+    if chain.verdict != Verdict::Ok {
+        return "something that cannot be told: this unit was disturbed".to_owned();
+    }
     if let Some(reach) = chain.too_few_threads() {
         let verb = if chain.n_threads == 1 {
             "reads"
@@ -117,6 +121,13 @@ pub(super) fn limit_words(chain: &Chain) -> String {
         return format!(
             "the number of threads: {threads} {verb} only {}",
             format::gb_per_s(reach)
+        );
+    }
+    if let Some(n_threads) = chain.other_threads() {
+        return format!(
+            "the set of threads: {} reads more than {}",
+            format::count(n_threads, "thread", "threads"),
+            format::count(chain.n_threads, "thread", "threads")
         );
     }
     let words = match chain.limit() {
@@ -135,6 +146,8 @@ pub(super) fn limit_words(chain: &Chain) -> String {
 /// The limit in a word or two, for tables.
 pub(super) fn limit_word(chain: &Chain) -> &'static str {
     match chain.limit() {
+        _ if chain.verdict != Verdict::Ok => "open: disturbed",
+        _ if chain.other_threads().is_some() => "another set of threads reads more",
         _ if chain.too_few_threads().is_some() => "too few threads",
         Some(Limit::Memory) => "memory",
         Some(Limit::Kernel) => "kernel (the cores)",

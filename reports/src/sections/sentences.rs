@@ -136,7 +136,7 @@ fn measured_text(host: &HostAnalysis, analysis: &Analysis) -> (&'static str, Str
     }
     let kind = match (&trouble, n_invalid, &host.best_read) {
         (Some(_), _, _) | (None, _, None) => BAD,
-        (None, 0, Some(_)) if !has_remark => GOOD,
+        (None, 0, Some(_)) if !has_remark && host.disturbed().is_none() => GOOD,
         (None, _, Some(_)) => WARN,
     };
     (kind, parts.join(" "))
@@ -174,7 +174,8 @@ fn trouble(host: &HostAnalysis) -> Option<String> {
 }
 
 fn decode_text(host: &HostAnalysis) -> Option<String> {
-    let chains = host.chains.iter().filter(|chain| chain.verdict.is_usable());
+    // What was disturbed says nothing of limits.
+    let chains = (host.chains.iter()).filter(|chain| chain.verdict == Verdict::Ok);
     let chain =
         chains.max_by(|a, b| a.measured_tokens_per_s.total_cmp(&b.measured_tokens_per_s))?;
     let allowed = chain.bound_gb_per_s()?;

@@ -1,6 +1,7 @@
 //! From whole run directories to frames and reports.
 
 mod compare;
+mod disturbed;
 mod experiments;
 mod external;
 mod fixture;

@@ -71,7 +71,8 @@ pub fn chosen_runs(global: &Global, args: &EvidenceArgs) -> anyhow::Result<Vec<R
             }
         };
         // One that is in progress, or was cut off, is no run yet; one that keeps imported files measured nothing.
-        let is_over = args.run.is_some() || run.manifest.finished_at.is_some();
+        let is_over =
+            args.run.is_some() || (run.manifest.finished_at.is_some() && !run.manifest.interrupted);
         if !is_over || run.hosts.is_empty() {
             continue;
         }

@@ -75,7 +75,12 @@ pub fn merge(global: &Global, args: &MergeArgs) -> anyhow::Result<u8> {
     };
     match global.format {
         Format::Json => println!("{}", serde_json::to_string_pretty(&printed.document())?),
-        Format::Text => printed.print_text(),
+        Format::Text => {
+            if let Some(warning) = &written.warning {
+                println!("disturbed: {warning}");
+            }
+            printed.print_text();
+        }
     }
     Ok(code)
 }

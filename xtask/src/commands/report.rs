@@ -36,9 +36,14 @@ pub fn report(global: &Global, args: &ReportArgs) -> anyhow::Result<u8> {
     match global.format {
         Format::Json => println!(
             "{}",
-            serde_json::json!({ "run_dir": dir, "report": report })
+            serde_json::json!({ "run_dir": dir, "report": report, "disturbed": written.warning })
         ),
-        Format::Text => println!("{}", report.display()),
+        Format::Text => {
+            if let Some(warning) = &written.warning {
+                println!("disturbed: {warning}");
+            }
+            println!("{}", report.display());
+        }
     }
     if args.open {
         open(&report)?;

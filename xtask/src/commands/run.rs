@@ -283,6 +283,7 @@ fn carry_out(global: &Global, run: Run) -> anyhow::Result<u8> {
         run_dir: recorder.dir(),
         data: data.as_ref(),
         report: report_path,
+        warning: (report.as_ref().ok()).and_then(|written| written.warning.as_deref()),
         results: &results,
         code,
     };

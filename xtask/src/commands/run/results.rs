@@ -43,6 +43,8 @@ pub struct Printed<'a> {
     pub data: Option<&'a RunData>,
     /// First page of its report.
     pub report: Option<&'a Path>,
+    /// What to say before anything else: hosts most of whose figures were disturbed.
+    pub warning: Option<&'a str>,
     /// Hosts in fleet order.
     pub results: &'a [HostResult],
     /// Exit code.
@@ -88,6 +90,7 @@ impl Printed<'_> {
             "run_id": self.manifest.run_id,
             "run_dir": self.run_dir,
             "report": self.report,
+            "disturbed": self.warning,
             "plan_hash": self.manifest.plan_hash,
             "shard": self.manifest.shard,
             "exit_code": self.code,
@@ -96,6 +99,9 @@ impl Printed<'_> {
     }
 
     fn print_text(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        if let Some(warning) = self.warning {
+            writeln!(out, "disturbed: {warning}")?;
+        }
         let mut table = Table::new();
         table.load_preset(presets::UTF8_FULL_CONDENSED);
         table.set_header([

@@ -20,7 +20,7 @@ impl HostSession<'_> {
         reasons.extend(failures(&self.state.failures));
         if self.state.n_garbage_lines > 0 && counts.n_failed == 0 {
             reasons.push(format!(
-                "{} lines of the stream are no messages and were kept aside",
+                "{} lines of the stream are not messages and were kept aside",
                 self.state.n_garbage_lines
             ));
         }
