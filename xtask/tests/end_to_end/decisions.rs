@@ -1,8 +1,11 @@
 //! Bounds and recommendations as people and programs ask for them: of the catalogue, and of a host that was measured.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use serde_json::Value;
 
 use crate::plan::{document, xtask};
 
@@ -170,7 +173,7 @@ fn a_measured_host_is_answered_with_its_own_figures() {
         "gemv_*",
         "decode",
     ];
-    let is_measured = |got: &serde_json::Value| {
+    let is_measured = |got: &Value| {
         let chain = got["chain"].as_array().unwrap();
         chain.iter().any(|step| step["step"] == "decoding")
     };
@@ -231,10 +234,99 @@ fn a_measured_host_is_answered_with_its_own_figures() {
     }
     assert!(!got["remedies"].as_array().unwrap().is_empty());
 
+    only_clean_and_finished_runs_count(dir.path(), &bounds);
+
     // Without the run the name means nothing.
     let without = xtask(
         dir.path(),
         &["recommend", "--board", "here", "--run", "none"],
     );
     assert_eq!(without.status.code(), Some(2));
+}
+
+/// The newest run once more under another name, with a file changed.
+fn copy_of_newest(
+    dir: &Path,
+    name: &str,
+    file: &str,
+    change: &mut dyn FnMut(&mut Value),
+) -> PathBuf {
+    let mut runs: Vec<PathBuf> = (fs::read_dir(dir.join("runs")).unwrap())
+        .map(|run| run.unwrap().path())
+        .collect();
+    runs.sort();
+    let to = dir.join("runs").join(name);
+    let status = Command::new("cp")
+        .arg("-a")
+        .args([&runs[runs.len() - 1], &to])
+        .status();
+    assert!(status.unwrap().success());
+    let manifest = fs::read_to_string(to.join("manifest.json")).unwrap();
+    let mut manifest: Value = serde_json::from_str(&manifest).unwrap();
+    manifest["run_id"] = name.into();
+    fs::write(to.join("manifest.json"), manifest.to_string()).unwrap();
+    let text = fs::read_to_string(to.join(file)).unwrap();
+    let documents = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+    let changed: Vec<String> = documents
+        .map(|document| {
+            let mut document = document.unwrap();
+            change(&mut document);
+            document.to_string()
+        })
+        .collect();
+    fs::write(to.join(file), changed.join("\n") + "\n").unwrap();
+    to
+}
+
+fn set(line: &mut Value, key: &str, value: u64) {
+    if line.get(key).is_some_and(|it| !it.is_null()) {
+        line[key] = value.into();
+    }
+}
+
+/// Copies of the newest run that are newer still: a calm one, one in progress, and one beside busy programs.
+fn only_clean_and_finished_runs_count(dir: &Path, bounds: &[&str]) {
+    let speaks = || document(&xtask(dir, bounds))["measured_in"].clone();
+    let stream = "hosts/here/stream.jsonl";
+    // Other tests may have disturbed the real one: here every sample of a unit is as long as its first.
+    let mut first: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    copy_of_newest(dir, "2098-01-01T00-00-00Z-0001", stream, &mut |line| {
+        set(line, "other_cpu_ms", 0);
+        let of = |key: &str| line.get(key).and_then(Value::as_u64);
+        if let (Some(unit), Some(ns), Some(n)) =
+            (line["unit"].as_str(), of("elapsed_ns"), of("iterations"))
+        {
+            let (first_ns, first_n) = *first.entry(unit.to_owned()).or_insert((ns, n));
+            line["elapsed_ns"] = (first_ns * n / first_n).into();
+        }
+    });
+    let calm = speaks();
+    assert_eq!(calm["run"], "2098-01-01T00-00-00Z-0001");
+    assert!(calm["disturbed"].is_null(), "{calm}");
+
+    copy_of_newest(
+        dir,
+        "2099-01-01T00-00-00Z-0001",
+        "manifest.json",
+        &mut |manifest| {
+            manifest["finished_at"] = Value::Null;
+        },
+    );
+    assert_eq!(speaks()["run"], calm["run"], "a run in progress is no run");
+    fs::remove_dir_all(dir.join("runs/2099-01-01T00-00-00Z-0001")).unwrap();
+
+    let name = "2099-01-01T00-00-00Z-0002";
+    let busy = copy_of_newest(dir, name, stream, &mut |line| {
+        set(line, "other_cpu_ms", 1_000_000_000);
+    });
+    let still = speaks();
+    assert_eq!(still["run"], calm["run"]);
+    assert_eq!(still["n_newer_disturbed_runs"], 1);
+    // Who names it gets it, with the warning first.
+    let text = said(dir, &[bounds, &["--run", name]].concat());
+    assert!(
+        text.starts_with("disturbed: ") && text.contains("other programs took 100 % of the CPUs"),
+        "{text}"
+    );
+    fs::remove_dir_all(busy).unwrap();
 }
