@@ -2,6 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+// First: its macros hold for every module below it.
+#[macro_use]
+mod out;
+
 mod artifact;
 mod budget;
 mod commands;
@@ -181,6 +185,7 @@ fn main() -> ExitCode {
         Command::Test(args) => commands::test::test(&args),
     };
     match result {
+        Ok(exit::OK) if out::has_failed() => ExitCode::from(exit::INTERNAL),
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("error: {error:#}");

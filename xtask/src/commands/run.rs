@@ -287,7 +287,7 @@ fn carry_out(global: &Global, run: Run) -> anyhow::Result<u8> {
         results: &results,
         code,
     };
-    printed.print(global)?;
+    printed.print(global);
     report.with_context(|| {
         format!(
             "what was measured is in `{0}`, its report could not be written; mend the cause, then run `cargo xtask report {0}`",

@@ -25,6 +25,7 @@ mod history;
 mod interop;
 mod lab;
 mod logins;
+mod manners;
 mod orphans;
 mod pages;
 mod plan;

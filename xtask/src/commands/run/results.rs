@@ -1,6 +1,5 @@
 //! What a run ends with: its exit code, and what it prints.
 
-use std::io::Write;
 use std::path::Path;
 
 use bench_reports::run_dir::{HostStatus, LeftOut, RunData, RunManifest};
@@ -53,16 +52,11 @@ pub struct Printed<'a> {
 
 impl Printed<'_> {
     /// Prints a table, or one JSON document.
-    ///
-    /// # Errors
-    /// When standard output takes nothing.
-    pub fn print(&self, global: &Global) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
+    pub fn print(&self, global: &Global) {
         match global.format {
-            Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&self.document())?)?,
-            Format::Text => self.print_text(&mut out)?,
+            Format::Json => println!("{:#}", self.document()),
+            Format::Text => self.print_text(),
         }
-        Ok(())
     }
 
     fn left_out(&self, host: &str) -> Option<&LeftOut> {
@@ -98,9 +92,9 @@ impl Printed<'_> {
         })
     }
 
-    fn print_text(&self, out: &mut impl Write) -> anyhow::Result<()> {
+    fn print_text(&self) {
         if let Some(warning) = self.warning {
-            writeln!(out, "disturbed: {warning}")?;
+            println!("disturbed: {warning}");
         }
         let mut table = Table::new();
         table.load_preset(presets::UTF8_FULL_CONDENSED);
@@ -123,31 +117,28 @@ impl Printed<'_> {
             ]);
         }
         match (self.manifest.shard, self.results.is_empty()) {
-            (Some(shard), true) => writeln!(
-                out,
+            (Some(shard), true) => println!(
                 "none of the plan's {} hosts belongs to shard {}/{}",
                 self.manifest.planned_hosts.len(),
                 shard.index,
                 shard.n_shards
-            )?,
-            _ => writeln!(out, "{table}")?,
+            ),
+            _ => println!("{table}"),
         }
         for (record, _) in self.results {
             if let Some(left_out) = self.left_out(&record.host) {
-                writeln!(
-                    out,
+                println!(
                     "host `{}`: {} units did not fit {} s: {}",
                     record.host,
                     left_out.units.len(),
                     left_out.budget_s,
                     unit_names(left_out).join(", ")
-                )?;
+                );
             }
         }
         if let Some(report) = self.report {
-            writeln!(out, "report: {}", report.display())?;
+            println!("report: {}", report.display());
         }
-        Ok(())
     }
 }
 

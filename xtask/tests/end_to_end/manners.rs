@@ -1,0 +1,104 @@
+//! What a shell user expects of any program: a reader that leaves is no mistake, and a copy works on itself.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+fn xtask(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.current_dir(dir).arg("--runs-dir").arg(dir);
+    command
+}
+
+/// As in `cargo xtask bounds | head -1`, and with nobody to read the error messages either.
+#[test]
+fn a_reader_that_leaves_early_is_no_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    let gone = |command: &mut Command| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        command.stdout(writer);
+    };
+    let board = ["--board", "rock-5b"];
+    for args in [
+        &["bounds"][..],
+        &["--format", "json", "bounds"],
+        &["bounds", "--bandwidth-gb-s", "32", "--bytes-gb", "4.8"],
+        &["recommend", board[0], board[1]],
+        &["--format", "json", "recommend", board[0], board[1]],
+        &["list", "boards"],
+        &["check"],
+        &["plan", "--all-boards"],
+        &["history"],
+        &["--help"],
+    ] {
+        let mut command = xtask(dir.path());
+        gone(command.args(args).stderr(Stdio::piped()));
+        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
+
+        let mut command = xtask(dir.path());
+        gone(command.args(args));
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = command.stderr(writer).status().unwrap();
+        assert_eq!(status.code(), Some(0), "{args:?}");
+    }
+    // A file that cannot take it is one: what was asked for is not there.
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let mut command = xtask(dir.path());
+    command
+        .args(["list", "boards"])
+        .stdout(full)
+        .stderr(Stdio::piped());
+    let output = command.spawn().unwrap().wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("cannot write to standard output"),
+        "{stderr}"
+    );
+}
+
+/// `cargo` names the checkout that it runs in, and that is the one that counts, not where the program was built.
+#[test]
+fn a_copied_checkout_works_on_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("a copy");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for package in ["xtask", "bench-kernels", "inventory", "reports"] {
+        fs::create_dir_all(copy.join(package)).unwrap();
+        let manifest = Path::new(package).join("Cargo.toml");
+        fs::copy(root.join(&manifest), copy.join(&manifest)).unwrap();
+    }
+    let status = Command::new("cp")
+        .arg("-a")
+        .args([root.join("inventory/."), copy.join("inventory")])
+        .status();
+    assert!(status.unwrap().success());
+    let boards = copy.join("inventory/boards");
+    fs::rename(
+        boards.join("rock-5b.yaml"),
+        boards.join("only-in-the-copy.yaml"),
+    )
+    .unwrap();
+    let listed = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .env("CARGO_MANIFEST_DIR", copy.join("xtask"))
+        .args([
+            "bounds",
+            "--board",
+            "only-in-the-copy",
+            "--model",
+            "qwen2.5-7b",
+        ])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&listed.stderr);
+    assert_eq!(listed.status.code(), Some(0), "{stderr}");
+}
