@@ -19,6 +19,8 @@ pub use evidence::{
     Machine, Observation, class_of_host, from_own_rows, machines, of_host, silicon_of, with_hosts,
 };
 
+use crate::label::Label;
+
 /// Share of new rows that an interval is meant to hold.
 pub const LEVEL: f64 = 0.8;
 
@@ -348,6 +350,10 @@ pub struct Calibration {
     pub coverage_low: f64,
     /// Upper end of that interval.
     pub coverage_high: f64,
+    /// Rows of machines with others, left out alone: the machine's other rows are used.
+    pub n_single_rows: usize,
+    /// Those of them that lay in their interval.
+    pub n_single_inside: usize,
 }
 
 /// Leaves each machine out in turn, predicts its rows from the others and counts how many lie in their interval.
@@ -390,6 +396,7 @@ pub fn calibration(machines: &[Machine]) -> Option<Calibration> {
     }
     let coverage = shares.iter().sum::<f64>() / n_machines as f64;
     let (coverage_low, coverage_high) = wilson(coverage, n_machines);
+    let (n_single_rows, n_single_inside) = single_rows(machines);
     Some(Calibration {
         level: LEVEL,
         n_machines,
@@ -398,7 +405,43 @@ pub fn calibration(machines: &[Machine]) -> Option<Calibration> {
         coverage,
         coverage_low,
         coverage_high,
+        n_single_rows,
+        n_single_inside,
     })
+}
+
+/// Leaves out each row of machines with several, one at a time: how many there are, and how many lie in the interval
+/// that the rest of their machine and of the others predicts. Published rows only: a fleet has thousands of its own.
+fn single_rows(machines: &[Machine]) -> (usize, usize) {
+    let (mut n_rows, mut n_inside) = (0, 0);
+    let published = |(_, machine): &(usize, &Machine)| machine.label == Label::Imported;
+    for (machine_idx, machine) in machines.iter().enumerate().filter(published) {
+        let is_alone = |other: &Machine| {
+            other.identity() != machine.identity() || !other.class.is_kin(&machine.class)
+        };
+        let n_kept = |others: &[Machine]| {
+            let same = others.iter().filter(|other| !is_alone(other));
+            same.map(|other| other.rows.len()).sum::<usize>()
+        };
+        for row_idx in 0..machine.rows.len() {
+            let mut others = machines.to_vec();
+            let row = others[machine_idx].rows.remove(row_idx);
+            let predicted = (n_kept(&others) > 0).then(|| {
+                predict(
+                    &machine.class,
+                    machine.identity(),
+                    machine.gb_per_s,
+                    &others,
+                )
+            });
+            if let Some(prediction) = predicted.flatten() {
+                n_rows += 1;
+                let inside = (prediction.low..=prediction.high).contains(&row.share);
+                n_inside += usize::from(inside);
+            }
+        }
+    }
+    (n_rows, n_inside)
 }
 
 impl Calibration {
@@ -406,7 +449,7 @@ impl Calibration {
     pub fn sentence(&self) -> String {
         let percent = crate::format::percent;
         format!(
-            "left out one by one, {} of {} on {} lay in the interval predicted from the others; that is {} where {} are meant (95 % interval {} to {})",
+            "left out one by one, {} of {} on {} lay in the interval predicted from the others; that is {} where {} are meant (95 % interval {} to {}); where other figures of a machine are known, {} of {} did",
             self.n_inside,
             crate::format::count(self.n_rows, "figure", "figures"),
             crate::format::count(self.n_machines, "machine", "machines"),
@@ -414,6 +457,8 @@ impl Calibration {
             percent(self.level),
             percent(self.coverage_low),
             percent(self.coverage_high),
+            self.n_single_inside,
+            self.n_single_rows,
         )
     }
 }
