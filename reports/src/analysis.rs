@@ -80,6 +80,13 @@ impl HostAnalysis<'_> {
         &self.data.record.host
     }
 
+    /// Verdict of the unit that made the best read.
+    pub fn best_read_verdict(&self) -> Option<Verdict> {
+        let read = self.best_read.as_ref()?;
+        let unit = self.units.iter().find(|unit| unit.unit == read.unit)?;
+        Some(unit.verdict)
+    }
+
     /// Share of the theoretical bandwidth that the best read reaches.
     pub fn read_efficiency(&self) -> Option<f64> {
         let theory = self.theory.as_ref().ok()?;

@@ -106,9 +106,7 @@ fn bandwidth(analysis: &Analysis) -> String {
 
 /// A remark where the read that a sentence rests on was disturbed.
 fn disturbed(host: &HostAnalysis) -> &'static str {
-    let unit = (host.best_read.as_ref())
-        .and_then(|read| host.units.iter().find(|unit| unit.unit == read.unit));
-    match unit.is_some_and(|unit| unit.verdict != Verdict::Ok) {
+    match host.best_read_verdict() == Some(Verdict::Suspect) {
         true => ", but was disturbed meanwhile",
         false => "",
     }
@@ -158,8 +156,13 @@ fn model(analysis: &Analysis, decisions: &Decisions) -> Option<String> {
         .count();
     Some(match on_hosts.len() {
         1 => format!(
-            "{what} is bounded at {} there{}; {}.",
+            "{what} is bounded at {} there{}{}; {}.",
             format::tokens_per_s(fastest.2),
+            if fastest.0.target.disturbed {
+                " by a disturbed read"
+            } else {
+                ""
+            },
             expected(fastest.1),
             fit(fastest.1)
         ),

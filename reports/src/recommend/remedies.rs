@@ -50,12 +50,15 @@ fn token_bytes(model: &Model, quant: Quant, wish: Wish) -> f64 {
     load(model, quant, wish).token_bytes()
 }
 
-/// The largest quantisation that reads fewer bytes.
+/// A gain by fewer bytes that is worth another file.
+const WORTH_IT: f64 = 1.05;
+
+/// The largest quantisation that reads clearly fewer bytes.
 fn next_quant(inventory: &Inventory, model: &Model, quant: Quant, wish: Wish) -> Option<Remedy> {
     let now = token_bytes(model, quant, wish);
     let (next, bytes) = (Quant::ALL.into_iter())
         .map(|next| (next, token_bytes(model, next, wish)))
-        .filter(|(_, bytes)| *bytes < now)
+        .filter(|(_, bytes)| *bytes * WORTH_IT < now)
         .max_by(|a, b| a.1.total_cmp(&b.1))?;
     let table = quality(inventory);
     let loss = |quant| table.and_then(|table| table.loss(quant));

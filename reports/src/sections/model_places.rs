@@ -57,6 +57,7 @@ fn bar(place: &Place, decision: &Decision) -> Option<(f64, Bar)> {
     let expected = decision.expected.as_ref();
     if let Some(expected) = expected {
         let kind = match expected.label {
+            Label::Measured if expected.disturbed => "suspect",
             Label::Measured => "measured",
             _ => "predicted",
         };
@@ -79,7 +80,11 @@ fn bar(place: &Place, decision: &Decision) -> Option<(f64, Bar)> {
     Some((
         bound,
         Bar {
-            label: format!("{}{fit}", words::name(&place.name)),
+            label: format!(
+                "{} · {}{fit}",
+                words::name(&place.name),
+                place.target.processor.to_uppercase()
+            ),
             value,
             marks,
         },

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bench_inventory::{Board, Memory};
 use serde::Serialize;
 
-use super::{Page, value};
+use super::{Page, mark_class, value};
 use crate::analysis::HostAnalysis;
 use crate::decisions::memory_label;
 use crate::format;
@@ -93,7 +93,10 @@ fn above_theory(host: &HostAnalysis) -> Option<f64> {
 fn host_bar(host: &HostAnalysis) -> Option<Bar> {
     let theory = host.theory.as_ref().ok();
     let (kind, gb_per_s) = match &host.best_read {
-        Some(read) => ("measured", read.gb_per_s),
+        Some(read) => {
+            let verdict = host.best_read_verdict().unwrap_or(Verdict::Ok);
+            (mark_class(verdict), read.gb_per_s)
+        }
         None => ("invalid", above_theory(host)?),
     };
     let mut marks: Vec<Mark> = theory
