@@ -21,6 +21,7 @@ pub mod schema;
 mod suggest;
 mod suite;
 mod sum;
+pub mod text;
 mod tree;
 mod yaml;
 

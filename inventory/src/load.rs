@@ -475,13 +475,10 @@ fn is_id(stem: &str) -> bool {
 /// The text of a file. Boxed: the mistake is much larger than the path that leads here.
 fn text_of(path: &Path, read: io::Result<Vec<u8>>) -> Result<String, Box<Diagnostic>> {
     let bytes = read.map_err(|error| Box::new(unreadable(path, &error)))?;
-    String::from_utf8(bytes).map_err(|error| {
+    crate::text::decode(&bytes).map_err(|error| {
         Box::new(Diagnostic::of_file(
             path,
-            format!(
-                "the file is no UTF-8 text: byte {} cannot be read",
-                error.utf8_error().valid_up_to()
-            ),
+            format!("the file is {error}"),
             "save it as UTF-8",
         ))
     })

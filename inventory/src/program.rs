@@ -34,6 +34,10 @@ pub enum OutputFormat {
     Mbw,
     /// sbc-bench.
     SbcBench,
+    /// `sysbench memory`.
+    Sysbench,
+    /// BabelStream.
+    BabelStream,
     /// Kept and not read.
     Text,
 }
@@ -47,6 +51,8 @@ impl OutputFormat {
             OutputFormat::Tinymembench => "tinymembench",
             OutputFormat::Mbw => "mbw",
             OutputFormat::SbcBench => "sbc-bench",
+            OutputFormat::Sysbench => "sysbench",
+            OutputFormat::BabelStream => "babelstream",
             OutputFormat::Text => "text",
         }
     }

@@ -35,8 +35,12 @@ fn check(bytes: &[u8], expect: &str) {
 fn what_is_no_yaml_says_so() {
     check(b"", "the file is empty");
     check(b"\n\n# nothing\n", "the file is empty");
-    check(b"\xff\xfe\x00", "the file is no UTF-8 text");
-    check(b"\x7fELF\x02\x01\x01\0\0", "no valid YAML");
+    check(b"\xff\xfe\x00", "the file is not UTF-16 text");
+    check(b"a: \xff", "the file is not UTF-8 text: byte 3");
+    check(
+        b"\x7fELF\x02\x01\x01\0\0",
+        "the file is not UTF-8 text: line 1 holds a zero byte",
+    );
     check(b"name:\n\tx: 1\n", "no valid YAML");
     check(b"name: [1, 2\n", "no valid YAML");
     check(b"just words\n", "the file must be a map");

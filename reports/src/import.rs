@@ -3,10 +3,12 @@
 //! Owns the formats of those programs and what their numbers mean. Pure: no files, no clock. Refuses to repair: what
 //! is missing or is no number is an error that names its place, and nothing is taken from such a text.
 
+pub mod babelstream;
 pub mod llama_bench;
 pub mod mbw;
 pub mod sbc_bench;
 pub mod stream;
+pub mod sysbench;
 pub mod tinymembench;
 
 mod line;
@@ -26,7 +28,7 @@ const MAX_PROBLEMS_SHOWN: usize = 20;
 /// A program whose results can be imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tool {
-    /// `llama-bench` of llama.cpp: JSON, JSON lines or CSV.
+    /// `llama-bench` of llama.cpp: JSON, JSON lines, CSV or a Markdown table.
     LlamaBench,
     /// McCalpin's STREAM, version 5.
     Stream,
@@ -36,16 +38,22 @@ pub enum Tool {
     Mbw,
     /// sbc-bench, which runs tinymembench and ramlat on one core of each cluster.
     SbcBench,
+    /// `sysbench memory`.
+    Sysbench,
+    /// BabelStream on a processor's cores.
+    BabelStream,
 }
 
 impl Tool {
     /// All of them.
-    pub const ALL: [Tool; 5] = [
+    pub const ALL: [Tool; 7] = [
         Tool::LlamaBench,
         Tool::Stream,
         Tool::Tinymembench,
         Tool::Mbw,
         Tool::SbcBench,
+        Tool::Sysbench,
+        Tool::BabelStream,
     ];
 
     /// The stable name used in files and columns.
@@ -56,6 +64,8 @@ impl Tool {
             Tool::Tinymembench => "tinymembench",
             Tool::Mbw => "mbw",
             Tool::SbcBench => "sbc-bench",
+            Tool::Sysbench => "sysbench",
+            Tool::BabelStream => "babelstream",
         }
     }
 
@@ -264,12 +274,14 @@ pub struct TokenRate {
     pub model_filename: Option<String>,
     /// The model as llama.cpp describes it: `qwen2 1.5B Q4_0`.
     pub model_type: String,
-    /// Bytes of all tensors.
-    pub model_bytes: u64,
+    /// Bytes of all tensors; `None` where a table leaves them out.
+    pub model_bytes: Option<u64>,
     /// Parameters.
     pub n_params: Option<u64>,
-    /// Threads.
-    pub n_threads: u32,
+    /// How far bytes and parameters may be from what was printed.
+    pub rounding: llama_bench::Rounding,
+    /// Threads; `None` where a table leaves them out.
+    pub n_threads: Option<u32>,
     /// Tokens of the prompt.
     pub n_prompt: u64,
     /// Tokens generated.
@@ -284,7 +296,7 @@ pub struct TokenRate {
     pub backends: Option<String>,
     /// Whether a graphics processor took part.
     pub uses_gpu: bool,
-    /// Time of each repetition, nanoseconds; empty where the text holds none (CSV).
+    /// Time of each repetition, nanoseconds; empty where the text holds none (CSV, tables).
     pub samples_ns: Vec<u64>,
     /// Mean of the tokens per second of the repetitions.
     pub tokens_per_s: f64,
@@ -300,6 +312,18 @@ impl TokenRate {
             share,
             kind: SpreadKind::DeviationOverMean,
         })
+    }
+
+    /// Fewest bytes of all tensors that the text allows: a bound made from them is not below the true one.
+    pub fn least_model_bytes(&self) -> Option<u64> {
+        let bytes = self.model_bytes?.saturating_sub(self.rounding.model_bytes);
+        Some(bytes).filter(|bytes| *bytes > 0)
+    }
+
+    /// Whether a model of so many parameters can be the one.
+    pub fn has_params(&self, n_params: u64) -> bool {
+        self.n_params
+            .is_some_and(|own| own.abs_diff(n_params) <= self.rounding.n_params)
     }
 
     /// Whether it is generation alone, whose bound is a bandwidth over the bytes of the model.
@@ -378,6 +402,8 @@ pub fn parse(tool: Tool, text: &str) -> Result<Imported, ImportError> {
         Tool::Tinymembench => tinymembench::parse(text),
         Tool::Mbw => mbw::parse(text),
         Tool::SbcBench => sbc_bench::parse(text),
+        Tool::Sysbench => sysbench::parse(text),
+        Tool::BabelStream => babelstream::parse(text),
     }?;
     if imported.figures.is_empty() {
         return Err(ImportError::whole(format!(
@@ -395,20 +421,27 @@ pub fn parse(tool: Tool, text: &str) -> Result<Imported, ImportError> {
     Ok(imported)
 }
 
-/// Which tool printed a text; `None` when it looks like none of them.
-pub fn detect(text: &str) -> Option<Tool> {
-    // sbc-bench first: its text holds that of tinymembench.
-    if sbc_bench::looks_like(text) {
-        Some(Tool::SbcBench)
-    } else if llama_bench::looks_like(text) {
-        Some(Tool::LlamaBench)
-    } else if stream::looks_like(text) {
-        Some(Tool::Stream)
-    } else if tinymembench::looks_like(text) {
-        Some(Tool::Tinymembench)
-    } else if mbw::looks_like(text) {
-        Some(Tool::Mbw)
-    } else {
-        None
-    }
+/// The text of a file: decoded, with plain blanks.
+///
+/// # Errors
+/// With what is wrong and the remedy, when it is not a text.
+pub fn text(bytes: &[u8]) -> Result<String, String> {
+    let text = bench_inventory::text::decode_lossy(bytes);
+    let text = text.map_err(|error| format!("the file is {error}; save it as UTF-8"))?;
+    Ok(bench_inventory::text::with_plain_blanks(&text).into_owned())
+}
+
+/// Which tools printed a text, in the order of [`Tool::ALL`]; none when it looks like none of them.
+pub fn detect(text: &str) -> Vec<Tool> {
+    let is_of = |tool: &Tool| match tool {
+        Tool::LlamaBench => llama_bench::looks_like(text),
+        Tool::Stream => stream::looks_like(text),
+        // The text of sbc-bench holds that of tinymembench.
+        Tool::Tinymembench => tinymembench::looks_like(text) && !sbc_bench::looks_like(text),
+        Tool::Mbw => mbw::looks_like(text),
+        Tool::SbcBench => sbc_bench::looks_like(text),
+        Tool::Sysbench => sysbench::looks_like(text),
+        Tool::BabelStream => babelstream::looks_like(text),
+    };
+    Tool::ALL.into_iter().filter(is_of).collect()
 }

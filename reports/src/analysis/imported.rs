@@ -6,11 +6,15 @@ use bench_inventory::{Board, Memory};
 
 use super::{Analysis, BestRead, Chain, HostAnalysis, UnitRow};
 use crate::bounds;
-use crate::import::llama_bench::names;
+use crate::import::llama_bench::names::{self, Read};
 use crate::import::{Bandwidth, ImportedFigure, Statistic, TokenRate, Value};
 use crate::label::Label;
 use crate::run_dir::imports::ImportData;
 use crate::theory::{self, Theory};
+
+/// Blocks below this may lie in the caches of a board, so the bandwidth of its memory does not bound them: sysbench takes
+/// 1 KiB unless told otherwise.
+const IN_CACHE_BYTES: u64 = 8 << 20;
 
 /// An imported file with what it can be held against.
 #[derive(Debug)]
@@ -42,6 +46,8 @@ pub struct Comparison<'a> {
     pub own_decode: Option<&'a Chain>,
     /// Why there is no bound where one could be expected.
     pub reason: Option<&'static str>,
+    /// What explains most likely that a figure is above theory.
+    pub hint: Option<&'static str>,
 }
 
 impl Comparison<'_> {
@@ -131,6 +137,16 @@ impl<'a> ImportedFile<'a> {
 
     fn compare_bandwidth(&self, bandwidth: &Bandwidth) -> Comparison<'a> {
         let moved = bandwidth.gb_per_s * bandwidth.counted.moved_per_counted();
+        if bandwidth
+            .block_bytes
+            .is_some_and(|bytes| bytes < IN_CACHE_BYTES)
+        {
+            return Comparison {
+                moved_gb_per_s: Some(moved),
+                reason: Some("not compared: so small a block may lie in a cache"),
+                ..Comparison::default()
+            };
+        }
         let theory = self.theory.as_ref();
         Comparison {
             moved_gb_per_s: Some(moved),
@@ -145,20 +161,30 @@ impl<'a> ImportedFile<'a> {
             return Comparison::default();
         }
         let own_decode = self.host.and_then(|host| own_decode(host, rate, analysis));
-        let reason = match (rate.uses_gpu, names::is_mixture(&rate.model_type)) {
-            (true, _) => Some("a graphics processor took part, and its memory is not compared"),
-            (false, true) => Some("a token reads some of the experts only"),
-            (false, false) => None,
+        let read = names::read_of(&rate.model_type, rate.model_filename.as_deref());
+        let reason = match read {
+            _ if rate.uses_gpu => {
+                Some("a graphics processor took part, and its memory is not compared")
+            }
+            Read::SomeExperts => Some("a token reads some of the experts only"),
+            Read::Part => Some("a token reads a part of the model only"),
+            Read::All | Read::Unknown => None,
         };
         let theory = self.theory.as_ref().filter(|_| reason.is_none());
         let bound = theory
-            .map(|theory| bounds::tokens_per_s(theory.gb_per_s, rate.model_bytes as f64 / 1e9));
+            .zip(rate.least_model_bytes())
+            .map(|(theory, bytes)| bounds::tokens_per_s(theory.gb_per_s, bytes as f64 / 1e9));
+        let share = bound.map(|bound| rate.tokens_per_s / bound);
+        let is_above = share.is_some_and(|share| share > 1.0);
         Comparison {
             bound_file_tokens_per_s: bound,
-            share_of_theory: bound.map(|bound| rate.tokens_per_s / bound),
+            share_of_theory: share,
             best_read: self.host.and_then(|host| host.best_read.as_ref()),
             own_decode,
             reason,
+            hint: (is_above && read == Read::Unknown).then_some(
+                "likely a mixture of experts, of which a token reads a part: its architecture is not known here",
+            ),
             ..Comparison::default()
         }
     }
@@ -172,12 +198,11 @@ fn own_decode<'a>(
     analysis: &Analysis,
 ) -> Option<&'a Chain> {
     let quant = names::quant_of(&rate.model_type)?;
-    let n_params = rate.n_params?;
     let models = &analysis.run.inventory.models;
     let is_same = |chain: &&Chain| {
         let model = models.get(&chain.model.model);
         let kv = Some(chain.model.kv_format.name());
-        model.is_some_and(|model| model.n_params() == n_params)
+        model.is_some_and(|model| rate.has_params(model.n_params()))
             && chain.model.quant == quant.id()
             && chain.model.depth == rate.n_depth
             && rate.type_k.as_deref().is_none_or(|it| Some(it) == kv)

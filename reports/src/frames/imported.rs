@@ -76,7 +76,7 @@ fn keys(rows: &[Row], run_id: &str) -> Vec<Column> {
                 .map(|row| match &row.figure.value {
                     Value::Bandwidth(it) => it.n_threads,
                     Value::Latency(_) => Some(1),
-                    Value::Tokens(it) => Some(it.n_threads),
+                    Value::Tokens(it) => it.n_threads,
                 })
                 .collect::<Vec<Option<u32>>>(),
         ),
@@ -137,7 +137,7 @@ fn model(rows: &[Row]) -> Vec<Column> {
         text("model_type", rows, |row| {
             Some(tokens(row)?.model_type.clone())
         }),
-        whole("model_bytes", |rate| Some(rate.model_bytes)),
+        whole("model_bytes", |rate| rate.model_bytes),
         whole("n_params", |rate| rate.n_params),
         whole("n_prompt", |rate| Some(rate.n_prompt)),
         whole("n_generate", |rate| Some(rate.n_gen)),

@@ -1,83 +1,109 @@
-//! Output of llama-bench of llama.cpp: `-o json`, `-o jsonl` and `-o csv`, old and new.
+//! Output of llama-bench of llama.cpp and ik_llama.cpp: `-o json`, `-o jsonl`, `-o csv` and `-o md`, old and new.
 //!
 //! A row is one test: a prompt of `n_prompt` tokens, then `n_gen` generated ones, with `n_depth` tokens in the KV cache
 //! before. `samples_ns` is the time of each repetition; a rate is `1e9 * (n_prompt + n_gen) / ns`, and the figure is
 //! the mean of the rates of the repetitions.
 //!
 //! Mean and deviation are computed anew from `samples_ns`: `stddev_ns` squares nanoseconds in 64 bits and is wrong for
-//! times above some seconds. CSV has no samples, so there `avg_ts` and `stddev_ts` count, which are computed in
-//! floating point.
+//! times above some seconds. CSV and tables have no samples, so there `avg_ts` and `stddev_ts` count, which are computed
+//! in floating point.
+//!
+//! Where a row says its rate, its times and its tokens, they must agree: forks time a part of the tokens they name, and
+//! nothing tells which number is the right one.
 //!
 //! Fields that came or went over the years may be absent, and unknown ones pass. Log lines before, between and after
-//! the rows pass, too: a row begins on a line of its own.
+//! the rows pass, too.
 //!
 //! Source: `tools/llama-bench/llama-bench.cpp` of llama.cpp, `test::get_fields`, `get_ts`, `avg`, `stdev` and the
 //! printers.
 
 mod csv;
+mod fields;
 pub(crate) mod names;
+mod processor;
+mod rows;
+mod table;
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value as Json};
+use fields::Fields;
+use rows::{Form, Row};
 
 use super::line::{self, Problems};
 use super::{ImportError, Imported, ImportedFigure, MAX_FIGURES, Place, TokenRate, Tool, Value};
 
 /// Fields of a row that are told as facts.
-const FACTS: [&str; 5] = [
-    "build_commit",
-    "build_number",
-    "cpu_info",
-    "gpu_info",
-    "backends",
-];
+const FACTS: [&str; 4] = ["build_commit", "build_number", "cpu_info", "gpu_info"];
 
 /// Values of a fact that are kept where rows differ.
 const MAX_FACT_VALUES: usize = 8;
 
-/// Stated and computed figures that differ by more than this are worth a word.
+/// Stated and computed deviations that differ by more than this are worth a word.
 const DEVIATION_DIFFERS: f64 = 0.10;
 
-/// The same for means, which have no rounding to speak of.
-const MEAN_DIFFERS: f64 = 0.01;
+/// Rates that differ by more than this are not of the same tokens: they have no rounding to speak of.
+const RATE_DIFFERS: f64 = 0.01;
 
-/// A row, and the line it begins in.
-type Row = (usize, Map<String, Json>);
+/// Half of the last decimal of numbers that were printed rounded; 0 where they are exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rounding {
+    /// Of the bytes of the model.
+    pub model_bytes: u64,
+    /// Of the parameters.
+    pub n_params: u64,
+}
 
 pub(super) fn looks_like(text: &str) -> bool {
-    let is_json = text.contains("\"avg_ts\"") || text.contains("\"samples_ns\"");
-    is_json && text.contains("\"n_prompt\"") || csv::header(text).is_some()
+    rows::are_in(text)
 }
 
 pub(super) fn parse(text: &str) -> Result<Imported, ImportError> {
-    let (rows, is_csv) = match csv::header(text) {
-        Some(start) => (csv::rows(text, start)?, true),
-        None => (json_rows(text)?, false),
-    };
+    let mut problems = Problems::default();
+    let found = rows::of(text, &mut problems);
+    let rows = &found.rows;
     if rows.len() > MAX_FIGURES {
         return Err(ImportError::whole(format!(
             "there are {} rows, more than {MAX_FIGURES}; import it in parts",
             rows.len()
         )));
     }
-    let mut problems = Problems::default();
-    let mut remarks = Vec::new();
+    let mut remarks = found.remarks;
     let mut facts: BTreeMap<String, String> = BTreeMap::new();
     let mut figures = Vec::new();
-    for (i, (_, row)) in rows.iter().enumerate() {
+    for (i, row) in rows.iter().enumerate() {
         let place = Place::Row(i + 1);
-        let fields = Fields { place, row };
+        let fields = Fields {
+            place,
+            row: &row.fields,
+        };
         for name in FACTS {
             add_fact(&mut facts, name, fields.text(name));
         }
-        if let Some(figure) = figure(&fields, &mut problems, &mut remarks) {
-            figures.push(figure);
+        add_fact(&mut facts, "backends", processor::backends(&fields));
+        if let Some(figure) = figure(&fields, row, &mut problems, &mut remarks) {
+            figures.push((row.form, figure));
         }
     }
-    if is_csv && !figures.is_empty() {
+    if let Some((commit, number)) = found.build {
+        add_fact(&mut facts, "build_commit", Some(commit));
+        add_fact(&mut facts, "build_number", Some(number));
+    }
+    let n_repeated = remove_repeated(&mut figures);
+    if n_repeated > 0 {
+        let rows = crate::format::count(n_repeated, "row", "rows");
+        remarks.push(format!(
+            "{rows} of a table left out: the text holds the same results in another form"
+        ));
+    }
+    let has = |form| figures.iter().any(|(it, _)| *it == form);
+    if has(Form::Csv) {
         remarks.push(
             "CSV holds no samples: mean and deviation are those that llama-bench computed".into(),
+        );
+    }
+    if has(Form::Table) {
+        remarks.push(
+            "the table holds no samples and rounds: mean and deviation to 0.01, sizes to 0.01 of their unit".into(),
         );
     }
     let commit = facts.get("build_commit").cloned();
@@ -85,9 +111,33 @@ pub(super) fn parse(text: &str) -> Result<Imported, ImportError> {
         tool: Tool::LlamaBench,
         version: commit,
         facts,
-        figures,
+        figures: figures.into_iter().map(|(_, figure)| figure).collect(),
         remarks,
     })
+}
+
+/// llama-bench prints a second form on standard error (`-oe md`), and both land in one log: its rows are counted once.
+/// Returns how many went.
+fn remove_repeated(figures: &mut Vec<(Form, ImportedFigure)>) -> usize {
+    let key = |figure: &ImportedFigure| match &figure.value {
+        Value::Tokens(rate) => Some((
+            figure.name.clone(),
+            rate.model_type.clone(),
+            format!("{:.2}", rate.tokens_per_s),
+        )),
+        Value::Bandwidth(_) | Value::Latency(_) => None,
+    };
+    let exact: Vec<_> = (figures.iter())
+        .filter(|(form, _)| *form != Form::Table)
+        .map(|(_, figure)| key(figure))
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let before = figures.len();
+    figures.retain(|(form, figure)| {
+        *form != Form::Table || exact.binary_search(&key(figure)).is_err()
+    });
+    before - figures.len()
 }
 
 /// Where rows differ, all values are told, up to some.
@@ -109,234 +159,175 @@ fn add_fact(facts: &mut BTreeMap<String, String>, name: &str, value: Option<Stri
     }
 }
 
-/// Rows of all JSON values that begin at the start of a line; other lines pass.
-fn json_rows(text: &str) -> Result<Vec<Row>, ImportError> {
-    let mut rows = Vec::new();
-    let mut problems = Problems::default();
-    let mut position = 0;
-    let mut number = 0;
-    while position < text.len() {
-        let rest = &text[position..];
-        let end = rest.find('\n').map_or(rest.len(), |end| end + 1);
-        number += 1;
-        if !begins_rows(&rest[..end]) {
-            position += end;
-            continue;
-        }
-        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Json>();
-        let value = match values.next() {
-            Some(Ok(value)) => value,
-            Some(Err(error)) => {
-                // Line 1 of the value is this line.
-                let place = Place::Line(number + error.line().saturating_sub(1));
-                let what = format!("this is no JSON: {error}; the file is damaged or cut off");
-                problems.add(place, what);
-                break;
-            }
-            None => break,
+/// What a row timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Test {
+    n_prompt: u64,
+    n_gen: u64,
+    n_depth: u64,
+}
+
+impl Test {
+    /// A test by its name: `pp512`, `tg128`, `pp512+tg128`, `tg128 @ d4096`, and `tg64@pp4096` of ik_llama.cpp, which
+    /// fills the KV cache with a prompt and times the generation alone.
+    fn of(name: &str) -> Option<Test> {
+        let (test, depth) = match name.split_once('@') {
+            None => (name, None),
+            Some((test, depth)) => (test, Some(depth.trim())),
         };
-        let used = values.byte_offset().max(1);
-        take_rows(value, number, &mut rows, &mut problems);
-        // A value that ends in the middle of a line takes the line with it; nothing but a line end follows in what
-        // llama-bench prints.
-        let line_end = rest[used..]
-            .find('\n')
-            .map_or(rest.len(), |end| used + end + 1);
-        let tail = rest[used..line_end].trim();
-        if !tail.is_empty() {
-            let what = format!(
-                "`{}` follows the end of a row; remove it",
-                line::shown(tail)
-            );
-            problems.add(Place::Line(number), what);
-        }
-        number += rest[..line_end].matches('\n').count().saturating_sub(1);
-        position += line_end;
+        let number = |text: &str, prefix: &str| text.trim().strip_prefix(prefix)?.parse().ok();
+        let (n_prompt, n_gen) = match test.split_once('+') {
+            Some((prompt, gen_)) => (number(prompt, "pp")?, number(gen_, "tg")?),
+            None => match number(test, "pp") {
+                Some(n_prompt) => (n_prompt, 0),
+                None => (0, number(test, "tg")?),
+            },
+        };
+        let n_depth = match depth {
+            None => 0,
+            Some(depth) => match number(depth, "d") {
+                Some(n_depth) => n_depth,
+                None => number(depth, "pp").filter(|_| n_prompt == 0)?,
+            },
+        };
+        Some(Test {
+            n_prompt,
+            n_gen,
+            n_depth,
+        })
     }
-    let nothing = Imported {
-        tool: Tool::LlamaBench,
-        version: None,
-        facts: BTreeMap::new(),
-        figures: Vec::new(),
-        remarks: Vec::new(),
-    };
-    problems.or(nothing).map(|_| rows)
-}
 
-/// Whether a line begins an array of rows or a row. Log lines may begin with a bracket as well, but with a word in it.
-fn begins_rows(line: &str) -> bool {
-    let line = line.trim();
-    let in_array = line.strip_prefix('[').map(str::trim_start);
-    line.starts_with('{') || in_array.is_some_and(|it| it.is_empty() || it.starts_with(['{', ']']))
-}
-
-fn take_rows(value: Json, number: usize, rows: &mut Vec<Row>, problems: &mut Problems) {
-    match value {
-        Json::Array(items) => {
-            for item in items {
-                match item {
-                    Json::Object(row) => rows.push((number, row)),
-                    _ => problems.add(
-                        Place::Row(rows.len() + 1),
-                        "a row should be an object with fields",
-                    ),
+    /// What the fields of a row say. A name and numbers that contradict each other are a problem.
+    fn of_row(fields: &Fields, form: Form, problems: &mut Problems) -> Option<Test> {
+        let named = match fields.text("test").filter(|name| !name.is_empty()) {
+            None => None,
+            Some(name) => match Test::of(&name) {
+                Some(test) => Some(test),
+                None => {
+                    let name = line::shown(&name);
+                    let what = format!(
+                        "`test` is `{name}`, not a test like `pp512` or `tg128`; leave the row out"
+                    );
+                    problems.add(fields.place, what);
+                    return None;
                 }
-            }
-        }
-        Json::Object(row) => rows.push((number, row)),
-        _ => problems.add(
-            Place::Line(number),
-            "this is neither a row nor a list of rows",
-        ),
-    }
-}
-
-/// The fields of a row; numbers may be written as texts, as CSV does.
-struct Fields<'a> {
-    place: Place,
-    row: &'a Map<String, Json>,
-}
-
-impl Fields<'_> {
-    fn text(&self, name: &str) -> Option<String> {
-        match self.row.get(name)? {
-            Json::String(text) => Some(line::name(text)),
-            Json::Number(number) => Some(number.to_string()),
-            Json::Bool(value) => Some(value.to_string()),
-            Json::Null | Json::Array(_) | Json::Object(_) => None,
-        }
-    }
-
-    /// A number as it is written: a name is shortened, a number is not.
-    fn digits(&self, name: &str) -> Option<String> {
-        match self.row.get(name)? {
-            Json::String(text) => Some(text.clone()),
-            Json::Number(number) => Some(number.to_string()),
-            other => Some(other.to_string()),
-        }
-    }
-
-    fn missing(&self, name: &str, problems: &mut Problems) {
-        let what = format!("field `{name}` is missing; this is no whole row of llama-bench");
-        problems.add(self.place, what);
-    }
-
-    fn need_text(&self, name: &str, problems: &mut Problems) -> Option<String> {
-        let text = self.text(name).filter(|text| !text.is_empty());
-        if text.is_none() {
-            self.missing(name, problems);
-        }
-        text
-    }
-
-    /// A whole number from 0 on; `None` when the field is not there.
-    fn whole(&self, name: &str, problems: &mut Problems) -> Option<u64> {
-        let digits = self.digits(name)?;
-        let whole = digits.parse().ok();
-        if whole.is_none() {
-            let text = line::shown(&digits);
-            let what = format!("field `{name}` is `{text}`, not a whole number from 0 on");
-            problems.add(self.place, what);
-        }
-        whole
-    }
-
-    fn need_whole(&self, name: &str, problems: &mut Problems) -> Option<u64> {
-        if !self.row.contains_key(name) {
-            self.missing(name, problems);
-        }
-        self.whole(name, problems)
-    }
-
-    fn float(&self, name: &str) -> Option<f64> {
-        let value = self.digits(name)?.parse::<f64>().ok()?;
-        value.is_finite().then_some(value)
-    }
-
-    fn samples_ns(&self, problems: &mut Problems) -> Option<Vec<u64>> {
-        let Json::Array(samples) = self.row.get("samples_ns")? else {
-            problems.add(self.place, "field `samples_ns` is no list");
-            return None;
+            },
         };
-        let whole = |sample: &Json| sample.as_u64().filter(|ns| *ns > 0);
-        let read: Option<Vec<u64>> = samples.iter().map(whole).collect();
-        if read.is_none() {
-            let what =
-                "field `samples_ns` holds something that is no whole number above 0; measure again";
-            problems.add(self.place, what);
+        if form == Form::Table {
+            return named;
         }
-        read
+        let n_prompt = fields.need_whole("n_prompt", problems);
+        let n_gen = fields.need_whole("n_gen", problems);
+        // Rows from before the KV cache could be filled first have no such field.
+        let n_depth = match fields.row.contains_key("n_depth") {
+            true => fields.whole("n_depth", problems),
+            false => Some(0),
+        };
+        let test = Test {
+            n_prompt: n_prompt?,
+            n_gen: n_gen?,
+            n_depth: n_depth?,
+        };
+        let Some(named) = named else {
+            return Some(test);
+        };
+        // The prompt of `tg64@pp4096` stands in `n_prompt`.
+        let is_after_prompt = named.n_prompt == 0 && named.n_depth == test.n_prompt;
+        let is_same =
+            named.n_gen == test.n_gen && (named.n_prompt == test.n_prompt || is_after_prompt);
+        if !is_same {
+            let what = format!(
+                "`test` is `{}`, but `n_prompt` is {} and `n_gen` is {}; the row is damaged, so leave it out",
+                label(named.n_prompt, named.n_gen, named.n_depth),
+                test.n_prompt,
+                test.n_gen
+            );
+            problems.add(fields.place, what);
+            return None;
+        }
+        Some(Test {
+            n_depth: named.n_depth.max(test.n_depth),
+            ..named
+        })
     }
 }
 
 fn figure(
     fields: &Fields,
+    row: &Row,
     problems: &mut Problems,
     remarks: &mut Vec<String>,
 ) -> Option<ImportedFigure> {
     let place = fields.place;
+    let is_table = row.form == Form::Table;
     let model_type = fields.need_text("model_type", problems);
-    let model_bytes = fields.need_whole("model_size", problems);
-    let n_threads = fields.need_whole("n_threads", problems);
-    let n_prompt = fields.need_whole("n_prompt", problems);
-    let n_gen = fields.need_whole("n_gen", problems);
-    // Rows from before the KV cache could be filled first have no such field.
-    let n_depth = match fields.row.contains_key("n_depth") {
-        true => fields.whole("n_depth", problems),
-        false => Some(0),
+    // A table shows the threads where they matter, and people leave out columns.
+    let is_optional = |name: &str| is_table && !fields.row.contains_key(name);
+    let need_whole = |name: &str, problems: &mut Problems| match is_optional(name) {
+        true => Some(None),
+        false => fields.need_whole(name, problems).map(Some),
     };
+    let model_bytes = need_whole("model_size", problems);
+    let n_threads = need_whole("n_threads", problems);
+    let test = Test::of_row(fields, row.form, problems);
     let n_params = fields.whole("model_n_params", problems);
     let has_samples = fields.row.contains_key("samples_ns");
     let samples_ns = fields.samples_ns(problems);
     if !has_samples && !fields.row.contains_key("avg_ts") {
         let what =
-            "fields `samples_ns` and `avg_ts` are missing; this is no whole row of llama-bench";
+            "fields `samples_ns` and `avg_ts` are missing; this is not a whole row of llama-bench";
         problems.add(place, what);
     }
-    let (n_prompt, n_gen) = (n_prompt?, n_gen?);
-    let n_tokens = n_prompt.checked_add(n_gen).filter(|n| *n > 0);
+    let test = test?;
+    let n_tokens = test.n_prompt.checked_add(test.n_gen).filter(|n| *n > 0);
     if n_tokens.is_none() {
         problems.add(
             place,
             "`n_prompt` and `n_gen` are both 0, so nothing was measured",
         );
     }
-    if model_bytes == Some(0) {
+    if model_bytes == Some(Some(0)) {
         problems.add(
             place,
             "field `model_size` is 0; it should be the bytes of the model's tensors",
         );
     }
-    let n_threads = n_threads.map(u32::try_from);
+    let n_threads = n_threads.map(|n| n.map(u32::try_from).transpose());
     if let Some(Err(_)) = n_threads {
-        problems.add(place, "field `n_threads` is no number of threads");
+        problems.add(place, "field `n_threads` is not a number of threads");
     }
     let n_tokens = n_tokens? as f64;
-    let (tokens_per_s, stddev_tokens_per_s) = match &samples_ns {
-        Some(samples) if !samples.is_empty() => from_samples(fields, samples, n_tokens, remarks),
+    let rates = match &samples_ns {
+        Some(samples) if !samples.is_empty() => Some(rates_of(samples, n_tokens)),
         _ if has_samples && samples_ns.is_none() => return None,
+        _ => None,
+    };
+    check_rates(fields, rates.as_deref(), problems)?;
+    let (tokens_per_s, stddev_tokens_per_s) = match (rates, &samples_ns) {
+        (Some(rates), Some(samples)) => {
+            check_deviation(fields, samples, remarks);
+            mean_and_stddev(&rates)
+        }
         _ => stated(fields, problems)?,
     };
-    let gpu_info = fields.text("gpu_info").is_some_and(|it| !it.is_empty());
-    let no_layers = fields.digits("n_gpu_layers").is_some_and(|it| it == "0");
-    let name = label(n_prompt, n_gen, n_depth?);
     Some(ImportedFigure {
-        name,
+        name: label(test.n_prompt, test.n_gen, test.n_depth),
         place,
         core: None,
         value: Value::Tokens(Box::new(TokenRate {
             model_filename: fields.text("model_filename").map(|path| file_name(&path)),
             model_type: model_type?,
-            model_bytes: model_bytes.filter(|bytes| *bytes > 0)?,
+            model_bytes: model_bytes?,
             n_params: n_params.filter(|n| *n > 0),
+            rounding: row.rounding,
             n_threads: n_threads?.ok()?,
-            n_prompt,
-            n_gen,
-            n_depth: n_depth?,
+            n_prompt: test.n_prompt,
+            n_gen: test.n_gen,
+            n_depth: test.n_depth,
             type_k: fields.text("type_k"),
             type_v: fields.text("type_v"),
-            backends: fields.text("backends"),
-            uses_gpu: gpu_info && !no_layers,
+            backends: processor::backends(fields),
+            uses_gpu: processor::uses_gpu(fields, test.n_prompt),
             samples_ns: samples_ns.unwrap_or_default(),
             tokens_per_s,
             stddev_tokens_per_s,
@@ -344,31 +335,56 @@ fn figure(
     })
 }
 
-/// Mean and deviation of the rates, and a word where the row's own say something else.
-fn from_samples(
-    fields: &Fields,
-    samples: &[u64],
-    n_tokens: f64,
-    remarks: &mut Vec<String>,
-) -> (f64, Option<f64>) {
-    let rates: Vec<f64> = samples
-        .iter()
-        .map(|ns| 1e9 * n_tokens / *ns as f64)
-        .collect();
-    let times: Vec<f64> = samples.iter().map(|ns| *ns as f64).collect();
-    let (mean, stddev) = mean_and_stddev(&rates);
-    let differs = |stated: f64, computed: f64, by: f64| (stated - computed).abs() > by * computed;
-    if let Some(stated) = fields
-        .float("avg_ts")
-        .filter(|it| differs(*it, mean, MEAN_DIFFERS))
+fn rates_of(samples_ns: &[u64], n_tokens: f64) -> Vec<f64> {
+    let rate = |ns: &u64| 1e9 * n_tokens / *ns as f64;
+    samples_ns.iter().map(rate).collect()
+}
+
+/// Everything that tells a rate must tell the same one. Otherwise the tokens are not those that were timed, or a number
+/// is wrong, and nothing says which.
+fn check_rates(fields: &Fields, rates: Option<&[f64]>, problems: &mut Problems) -> Option<()> {
+    let differs = |a: f64, b: f64| (a - b).abs() > RATE_DIFFERS * b.abs();
+    let stated = fields.float("avg_ts");
+    let samples_ts = fields.samples_ts().filter(|samples| !samples.is_empty());
+    let mean = |rates: &[f64]| mean_and_stddev(rates).0;
+    let mut contradiction = None;
+    if let (Some(stated), Some(rates)) = (stated, rates)
+        && differs(stated, mean(rates))
     {
-        remarks.push(format!(
-            "{}: `avg_ts` is {stated}, but the samples give {mean:.6}; the samples count",
-            fields.place
+        contradiction = Some(format!(
+            "`avg_ts` is {stated}, but the tokens over `samples_ns` give {:.6}",
+            mean(rates)
+        ));
+    } else if let (Some(samples_ts), Some(rates)) = (&samples_ts, rates)
+        && (samples_ts.len() != rates.len()
+            || samples_ts.iter().zip(rates).any(|(a, b)| differs(*a, *b)))
+    {
+        contradiction = Some("`samples_ts` are not the tokens over `samples_ns`".to_owned());
+    } else if let (Some(stated), Some(samples_ts)) = (stated, &samples_ts)
+        && differs(stated, mean(samples_ts))
+    {
+        contradiction = Some(format!(
+            "`avg_ts` is {stated}, but the mean of `samples_ts` is {:.6}",
+            mean(samples_ts)
         ));
     }
+    let Some(contradiction) = contradiction else {
+        return Some(());
+    };
+    problems.add(
+        fields.place,
+        format!(
+            "{contradiction}; nothing tells which is right, so leave the row out or measure again"
+        ),
+    );
+    None
+}
+
+/// A word where the deviation of the times is not that of the samples.
+fn check_deviation(fields: &Fields, samples_ns: &[u64], remarks: &mut Vec<String>) {
+    let times: Vec<f64> = samples_ns.iter().map(|ns| *ns as f64).collect();
     if let (Some(stated), Some(computed)) = (fields.float("stddev_ns"), mean_and_stddev(&times).1)
-        && differs(stated, computed, DEVIATION_DIFFERS)
+        && (stated - computed).abs() > DEVIATION_DIFFERS * computed
         // The program cuts off what is below a nanosecond.
         && (stated - computed).abs() >= 1.0
     {
@@ -377,7 +393,6 @@ fn from_samples(
             fields.place
         ));
     }
-    (mean, stddev)
 }
 
 /// What the row itself says, where it has no samples.

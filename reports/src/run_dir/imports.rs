@@ -25,6 +25,9 @@ pub const INDEX: &str = "imports/index.jsonl";
 /// Hexadecimal digits of the SHA-256 that name a file.
 const NAME_DIGITS: usize = 16;
 
+/// Stands between the tools of one file.
+const TOOL_SEPARATOR: &str = "+";
+
 /// Endings that a stored file keeps; another one becomes `txt`.
 const ENDINGS: [&str; 5] = ["json", "jsonl", "csv", "txt", "log"];
 
@@ -35,7 +38,7 @@ pub struct ImportRecord {
     pub file: String,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
-    /// [`Tool::id`] of the program that printed it.
+    /// [`Tool::id`] of the program that printed it; of several programs, joined by `+`.
     pub tool: String,
     /// Catalogue id of the board that it ran on, if the importer named one.
     pub board: Option<String>,
@@ -47,10 +50,10 @@ pub struct ImportRecord {
     pub imported_at: String,
 }
 
-/// An imported file and what it holds.
+/// What one program printed into an imported file.
 #[derive(Debug)]
 pub struct ImportData {
-    /// Its line of the index.
+    /// The file's line of the index, with this program as its tool.
     pub record: ImportRecord,
     /// What it holds.
     pub imported: Imported,
@@ -142,7 +145,7 @@ pub fn read(run: &Folder, problems: &mut Vec<String>) -> Vec<ImportData> {
     let mut data = Vec::new();
     for record in records {
         match read_one(run, &record) {
-            Ok(imported) => data.push(ImportData { record, imported }),
+            Ok(parts) => data.extend(parts),
             Err(problem) => problems.push(format!(
                 "imported file `{}` (`{}`) is left out: {problem}",
                 record.file,
@@ -153,18 +156,32 @@ pub fn read(run: &Folder, problems: &mut Vec<String>) -> Vec<ImportData> {
     data
 }
 
-fn read_one(run: &Folder, record: &ImportRecord) -> Result<Imported, String> {
-    let tool = Tool::from_id(&record.tool).ok_or_else(|| {
-        let tool = crate::format::foreign_short(&record.tool, 40);
-        format!("this program knows no tool `{tool}`; update it")
-    })?;
+fn read_one(run: &Folder, record: &ImportRecord) -> Result<Vec<ImportData>, String> {
     let bytes = run.read(&record.file, import::MAX_BYTES as u64);
     let bytes = bytes.map_err(|error| format!("cannot be read: {error}"))?;
     if sha256(&bytes) != record.sha256 {
         return Err("it was changed after it was imported".to_owned());
     }
-    let text = String::from_utf8_lossy(&bytes);
-    import::parse(tool, &text).map_err(|error| error.to_string())
+    let text = import::text(&bytes)?;
+    let parts = record.tool.split(TOOL_SEPARATOR).map(|id| {
+        let tool = Tool::from_id(id).ok_or_else(|| {
+            let tool = crate::format::foreign_short(id, 40);
+            format!("this program knows no tool `{tool}`; update it")
+        })?;
+        let imported = import::parse(tool, &text).map_err(|error| error.to_string())?;
+        let record = ImportRecord {
+            tool: id.to_owned(),
+            ..record.clone()
+        };
+        Ok(ImportData { record, imported })
+    });
+    parts.collect()
+}
+
+/// What the index says of a file that these tools printed.
+pub fn tools(tools: &[Tool]) -> String {
+    let ids: Vec<&str> = tools.iter().map(|tool| tool.id()).collect();
+    ids.join(TOOL_SEPARATOR)
 }
 
 /// What programs printed that this run ran as units: read like imported files, but kept in the streams.

@@ -255,13 +255,16 @@ impl Row {
                 _ => String::new(),
             };
         }
+        if let Some(reason) = comparison.reason {
+            self.theory_note = reason.to_owned();
+        }
         self.set_best_read(comparison);
         self
     }
 
     fn with_tokens(mut self, rate: &TokenRate, comparison: &Comparison) -> Row {
         self.add_detail(Some(foreign_short(&rate.model_type, 40)));
-        self.add_detail(Some(threads(rate.n_threads)));
+        self.add_detail(rate.n_threads.map(threads));
         self.imported = format::tokens_per_s(rate.tokens_per_s);
         if !rate.samples_ns.is_empty() {
             self.counted = format!("mean of {}", rate.samples_ns.len());
@@ -272,10 +275,14 @@ impl Row {
             comparison.share_of_theory,
         ) {
             self.theory = format::tokens_per_s(bound);
-            let bytes = format::decimal_bytes(rate.model_bytes);
-            self.theory_note = format!("{} of it; model of {bytes}", format::percent(share));
+            let bytes = rate.model_bytes.map(format::decimal_bytes);
+            self.theory_note = format!(
+                "{} of it; model of {}",
+                format::percent(share),
+                bytes.unwrap_or_default()
+            );
         }
-        if let Some(reason) = comparison.reason {
+        if let Some(reason) = comparison.reason.or(comparison.hint) {
             self.theory_note = reason.to_owned();
         }
         match comparison.own_decode {

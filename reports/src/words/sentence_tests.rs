@@ -265,6 +265,9 @@ fn sections_of_a_host() {
         "`units.csv` came after the run",
         "a graphics processor took part, and its memory is not compared",
         "a token reads some of the experts only",
+        "a token reads a part of the model only",
+        "likely a mixture of experts, of which a token reads a part: its architecture is not known here",
+        "not compared: so small a block may lie in a cache",
     ]);
 }
 
@@ -272,7 +275,11 @@ fn sections_of_a_host() {
 fn remarks_about_files_of_other_programs() {
     check_all(&[
         "CSV holds no samples: mean and deviation are those that llama-bench computed",
-        "row 3: `avg_ts` is 12.5, but the samples give 12.100000; the samples count",
+        "the table holds no samples and rounds: mean and deviation to 0.01, sizes to 0.01 of their unit",
+        "3 rows of a table left out: the text holds the same results in another form",
+        "line 12: the text ends in the middle of a row; the row is left out, and those before it are whole",
+        "line 12: the line has 4 fields, and the header names 35; the row is left out, and those before it are whole",
+        "sysbench does not print whether it went through the block in order or at random",
         "row 3: `stddev_ns` is 1250, but the samples give 1400; the samples count (llama-bench squares nanoseconds in 64 bits, which overflow)",
         "the text ends without the result of STREAM's own check",
         "`Copy`: rate and shortest time contradict each other by 12 %; a changed STREAM printed them",

@@ -4,7 +4,7 @@ use bench_reports::import::{Tool, Value, detect, parse};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-const REAL: [&str; 8] = [
+const REAL: [&str; 9] = [
     include_str!("data/llama-bench.json"),
     include_str!("data/llama-bench.jsonl"),
     include_str!("data/llama-bench.csv"),
@@ -13,6 +13,7 @@ const REAL: [&str; 8] = [
     include_str!("data/mbw-all-tests.txt"),
     include_str!("data/mbw-quiet.txt"),
     include_str!("data/tinymembench.txt"),
+    include_str!("data/sysbench-read.txt"),
 ];
 
 const PIECES: [&str; 16] = [
@@ -64,6 +65,8 @@ proptest! {
     fn arbitrary_lines_of_known_words_never_panic(
         words in prop::collection::vec(select(&[
             "STREAM version", "Function  MB/s\n", "Copy: ", "Triad:", "1.0 ", "\n", "0\tMethod: ", "MEMCPY ", "Elapsed: 1 MiB: 2 Copy: 3 MiB/s\n",
+            "| test | t/s | model |\n", "|---|---|---|\n", "| tg1 ", "| 1 ± 2 ", "| ", "Number of Threads", " = 3\n", "BabelStream\n",
+            "Function    MBytes/sec\n", "Copy 1 2 3 4\n", "operation: read\n", "1 MiB transferred (2 MiB/sec)\n",
             "tinymembench v0", " C copy : 5 MB/s (1%)\n", "block size :\n", " 1024 : 0.1 ns / 2 ns ", "Executing benchmark on cpu", "Executing ramlat on ",
             ", results in ns:\n", "size: 1x32 2x32\n", "4k: 1 2\n", "n_prompt,n_gen,avg_ts\n", "\"1\",\"2\",\"3\"\n", "[\n{\"n_prompt\": 1", "}", "é",
         ][..]), 0..40),

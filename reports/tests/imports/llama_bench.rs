@@ -8,7 +8,7 @@ pub const JSONL: &str = include_str!("data/llama-bench.jsonl");
 pub const CSV: &str = include_str!("data/llama-bench.csv");
 
 fn parsed(text: &str) -> Imported {
-    assert_eq!(detect(text), Some(Tool::LlamaBench));
+    assert_eq!(detect(text), [Tool::LlamaBench]);
     parse(Tool::LlamaBench, text).unwrap()
 }
 
@@ -49,11 +49,11 @@ fn json_rows_become_rates_of_their_samples() {
     assert_eq!(first.samples_ns, [66_694_206, 76_962_348, 64_560_105]);
     assert!((first.tokens_per_s - 927.501_115).abs() < 1e-6);
     assert!((first.stddev_tokens_per_s.unwrap() - 84.574_517).abs() < 1e-5);
-    assert_eq!(first.model_bytes, 346_206_720);
+    assert_eq!(first.model_bytes, Some(346_206_720));
     assert_eq!(first.n_params, Some(494_032_768));
     assert_eq!(
         (first.n_threads, first.n_prompt, first.n_gen, first.n_depth),
-        (2, 64, 0, 0)
+        (Some(2), 64, 0, 0)
     );
     assert_eq!(first.type_k.as_deref(), Some("f16"));
     assert!(!first.uses_gpu && !first.is_generation());
@@ -132,11 +132,12 @@ fn old_rows_have_fewer_fields() {
 fn deviations_are_computed_from_the_samples() {
     // Five times some 26 s, whose squares overflow 64 bits: what llama-bench prints then is anything.
     let slow = changed(|row| {
+        row.remove("avg_ts");
+        row.remove("samples_ts");
         row.insert(
             "samples_ns".into(),
             json!([25_600_000_000_u64, 26_100_000_000_u64, 25_900_000_000_u64]),
         );
-        row.insert("avg_ts".into(), json!(f64::from(16) / 25.866));
         row.insert("stddev_ns".into(), json!(3_036_999_113_u64));
     });
     let bench = parsed(&slow);
@@ -154,18 +155,61 @@ fn deviations_are_computed_from_the_samples() {
 }
 
 #[test]
-fn a_mean_that_is_not_of_the_samples_is_told() {
-    let other = changed(|row| {
-        row.insert("avg_ts".into(), json!(12.5));
-    });
-    let bench = parsed(&other);
-    assert_eq!(bench.figures, parsed(JSON).figures);
-    assert_eq!(bench.remarks.len(), 4);
+fn numbers_of_a_row_that_contradict_each_other_are_refused() {
+    for (field, value) in [
+        ("avg_ts", json!(12.5)),
+        ("samples_ts", json!([12.5, 12.5, 12.5])),
+        ("samples_ts", json!([12.5])),
+        ("n_gen", json!(4096)),
+    ] {
+        let error = refused(&changed(|row| {
+            row.insert(field.to_owned(), value.clone());
+        }));
+        assert_eq!(error.problems.len(), 4, "{field}: {error}");
+        assert!(error.to_string().contains("`samples_ns`"), "{error}");
+    }
+    let error = refused(&changed(|row| {
+        row.remove("samples_ns");
+        row.insert("samples_ts".into(), json!([1.0, 1.0]));
+    }));
     assert!(
-        bench.remarks[0].contains("`avg_ts` is 12.5"),
-        "{:?}",
-        bench.remarks
+        error.to_string().contains("mean of `samples_ts`"),
+        "{error}"
     );
+}
+
+#[test]
+fn generation_after_a_prompt_counts_the_generation() {
+    let after_prompt = |test: &str| {
+        changed(|row| {
+            row.insert("n_prompt".into(), json!(4096));
+            row.insert("n_gen".into(), json!(64));
+            row.insert("n_depth".into(), json!(0));
+            row.insert("test".into(), json!(test));
+            row.insert(
+                "samples_ns".into(),
+                json!([20_000_000_000_u64, 20_000_000_000_u64]),
+            );
+            row.insert("samples_ts".into(), json!([3.2, 3.2]));
+            row.insert("avg_ts".into(), json!(3.2));
+            row.insert("stddev_ns".into(), json!(0));
+        })
+    };
+    let bench = parsed(&after_prompt("tg64@pp4096"));
+    assert_eq!(bench.figures[0].name, "tg64 @ d4096");
+    let first = rate(&bench, 0);
+    assert_eq!((first.n_prompt, first.n_gen, first.n_depth), (0, 64, 4096));
+    assert_eq!(first.tokens_per_s, 3.2);
+    assert!(first.is_generation());
+    // Without the name, the tokens are those of prompt and generation, and the numbers contradict each other.
+    for (test, expect) in [
+        ("pp4096+tg64", "`avg_ts` is 3.2"),
+        ("tg32@pp4096", "`n_gen` is 64"),
+        ("something", "not a test like"),
+    ] {
+        let error = refused(&after_prompt(test)).to_string();
+        assert!(error.contains(expect), "{test}: {error}");
+    }
 }
 
 #[test]
@@ -231,32 +275,106 @@ fn impossible_numbers_are_refused() {
 
 #[test]
 fn damaged_files_are_refused_with_their_line() {
-    let error = refused(&JSON[..JSON.len() / 2]);
-    assert!(
-        matches!(error.problems[0].place, Some(Place::Line(line)) if line > 40),
-        "{error}"
-    );
     let error = refused(&format!(
         "log\n{}",
         JSONL.replacen("\"n_gen\": 0", "\"n_gen\": ", 1)
     ));
     assert_eq!(error.problems[0].place, Some(Place::Line(2)));
-    let cut = CSV.trim_end();
-    let error = refused(&cut[..cut.len() - 30]);
-    assert_eq!(error.problems[0].place, Some(Place::Line(5)), "{error}");
+    // A bracket lost in the middle is not a run that was ended early.
+    let error = refused(&JSON.replacen("  },\n", "", 1));
+    assert!(
+        matches!(error.problems[0].place, Some(Place::Line(line)) if line > 40),
+        "{error}"
+    );
     assert!(refused("[]").to_string().contains("no result"));
-    assert!(refused("[\n1\n]").to_string().contains("row 1"));
+    assert!(refused("[\n1\n]").to_string().contains("no result"));
 }
 
 #[test]
-fn a_row_of_a_graphics_processor_is_known_as_such() {
-    let with_gpu = |layers: i32| {
-        let text = changed(|row| {
-            row.insert("gpu_info".into(), json!("Some GPU"));
-            row.insert("n_gpu_layers".into(), json!(layers));
-        });
-        rate(&parsed(&text), 0).uses_gpu
+fn the_whole_rows_of_a_run_that_was_ended_early_count() {
+    let check = |whole: &str, text: &str, n_rows: usize, line: &str| {
+        let bench = parsed(text);
+        assert_eq!(bench.figures[..], parsed(whole).figures[..n_rows], "{line}");
+        assert!(bench.remarks[0].starts_with(line), "{:?}", bench.remarks);
     };
-    assert!(with_gpu(99) && with_gpu(-1));
-    assert!(!with_gpu(0));
+    let whole = JSON.match_indices("  },\n").nth(1).unwrap().0 + 5;
+    let n_lines = JSON[..whole].lines().count();
+    check(
+        JSON,
+        &JSON[..whole + 100],
+        2,
+        &format!("line {}", n_lines + 4),
+    );
+    let lines = JSONL.trim_end();
+    check(JSONL, &lines[..lines.len() - 30], 3, "line 4");
+    check(
+        JSONL,
+        &format!("{}\n", &lines[..lines.len() - 30]),
+        3,
+        "line 4",
+    );
+    let cut = CSV.trim_end();
+    check(CSV, &cut[..cut.len() - 30], 3, "line 5");
+    // Nothing is whole.
+    refused(&JSON[..500]);
+}
+
+#[test]
+fn which_processor_computed_is_told_by_backends_or_booleans() {
+    let check = |change: &[(&str, Json)], expect: (Option<&str>, bool, bool)| {
+        let text = changed(|row| {
+            for (field, value) in change {
+                match value {
+                    Json::Null => row.remove(*field),
+                    value => row.insert((*field).to_owned(), value.clone()),
+                };
+            }
+        });
+        let bench = parsed(&text);
+        let (prompt, generation) = (rate(&bench, 0), rate(&bench, 1));
+        let got = (
+            generation.backends.as_deref(),
+            prompt.uses_gpu,
+            generation.uses_gpu,
+        );
+        assert_eq!(got, expect, "{change:?}");
+    };
+    let gpu = ("gpu_info", json!("Some GPU"));
+    let layers = |n: i32| ("n_gpu_layers", json!(n));
+    check(&[gpu.clone(), layers(99)], (Some("CPU"), true, true));
+    check(&[gpu.clone(), layers(-1)], (Some("CPU"), true, true));
+    // Prompts are computed there even when no layer lies there.
+    check(&[gpu.clone(), layers(0)], (Some("CPU"), true, false));
+    check(
+        &[gpu.clone(), layers(99), ("devices", json!("none"))],
+        (Some("CPU"), false, false),
+    );
+    check(
+        &[
+            ("backends", json!("CUDA")),
+            gpu,
+            layers(99),
+            ("devices", json!("none")),
+        ],
+        (Some("CUDA"), false, false),
+    );
+    check(
+        &[("backends", json!("Vulkan")), layers(99)],
+        (Some("Vulkan"), true, true),
+    );
+    check(
+        &[("backends", json!("BLAS,RPC,CPU")), layers(99)],
+        (Some("BLAS,RPC,CPU"), false, false),
+    );
+    for (boolean, name) in [
+        ("vulkan", "Vulkan"),
+        ("metal", "Metal"),
+        ("opencl", "OpenCL"),
+        ("cuda", "CUDA"),
+    ] {
+        let old = |value: Json| [("backends", Json::Null), (boolean, value), layers(99)];
+        check(&old(json!(true)), (Some(name), true, true));
+        check(&old(json!("1")), (Some(name), true, true));
+        check(&old(json!(false)), (Some("CPU"), false, false));
+    }
 }

@@ -8,4 +8,5 @@
 mod hostile;
 mod llama_bench;
 mod memory;
+mod pasted;
 mod suites;

@@ -13,7 +13,7 @@ const RAMLAT: &str = include_str!("data/ramlat.txt");
 const TINYMEMBENCH: &str = include_str!("data/tinymembench.txt");
 
 fn parsed(tool: Tool, text: &str) -> Imported {
-    assert_eq!(detect(text), Some(tool));
+    assert_eq!(detect(text), [tool]);
     parse(tool, text).unwrap()
 }
 
@@ -90,6 +90,65 @@ fn several_runs_of_stream_in_one_text_keep_their_threads() {
         .map(|it| bandwidth(it).n_threads.unwrap())
         .collect();
     assert_eq!(threads, [1, 1, 1, 1, 2, 2, 2, 2]);
+}
+
+/// Threads of each figure of a text of STREAM.
+fn stream_threads(text: &str) -> Vec<Option<u32>> {
+    let stream = parsed(Tool::Stream, text);
+    let threads = stream.figures.iter().map(|it| bandwidth(it).n_threads);
+    threads.collect()
+}
+
+#[test]
+fn threads_of_stream_are_those_of_each_table_or_unknown() {
+    let table = "Function    Best Rate MB/s  Avg time     Min time     Max time\n\
+                 Triad:          10000.0     0.024000     0.024000     0.024000\n";
+    let fortran = format!(
+        " STREAM Version $Revision: 5.6 $\n Array size =   10000000\n Assuming 8 bytes per DOUBLE PRECISION word\n \
+         Number of Threads =            8\n{table}"
+    );
+    assert_eq!(stream_threads(&fortran), [Some(8)]);
+    let stream = parsed(Tool::Stream, &fortran);
+    assert_eq!(stream.version.as_deref(), Some("5.6"));
+    assert_eq!(bandwidth(&stream.figures[0]).block_bytes, Some(80_000_000));
+    let mpi = |threads: &str| {
+        format!(
+            "STREAM version $Revision: 1.8 $\nThis system uses 8 bytes per array element.\n\
+             Total Aggregate Array size = 10000000 (elements)\nData is distributed across 4 MPI ranks\n\
+             Each kernel will be executed 10 times.\n{threads}{table}"
+        )
+    };
+    let two = "Number of Threads requested for each MPI rank = 2\nNumber of Threads counted for rank 0 = 2\n";
+    assert_eq!(stream_threads(&mpi(two)), [Some(8)]);
+    assert_eq!(stream_threads(&mpi("")), [Some(4)]);
+    // A script keeps the whole of the first run and some lines of the others.
+    let first = format!(
+        "STREAM version $Revision: 5.9 $\nEach test is run 10 times\nNumber of Threads requested = 1\n{table}"
+    );
+    let others: String = (2..=4)
+        .map(|n| format!("Number of Threads requested = {n}\n{table}"))
+        .collect();
+    let scaling = format!("{first}{others}");
+    assert_eq!(
+        stream_threads(&scaling),
+        [Some(1), Some(2), Some(3), Some(4)]
+    );
+    let without_tables: String = scaling
+        .lines()
+        .filter(|line| line.starts_with("Number") || line.starts_with("Triad"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let header = "Function    Best Rate MB/s\n";
+    assert_eq!(
+        stream_threads(&format!("{header}{without_tables}")),
+        [Some(1), Some(2), Some(3), Some(4)]
+    );
+    // Tables alone say nothing, after others either.
+    assert_eq!(stream_threads(table), [None]);
+    assert_eq!(stream_threads(&format!("{first}{table}")), [Some(1), None]);
+    // A program built without OpenMP names no threads.
+    let serial = first.replace("Number of Threads requested = 1\n", "");
+    assert_eq!(stream_threads(&serial), [Some(1)]);
 }
 
 #[test]
@@ -258,13 +317,13 @@ fn sbc_bench_keeps_the_core_of_each_block() {
 
 #[test]
 fn text_of_no_tool_is_none_and_says_what_there_is() {
-    assert_eq!(detect("hello\nworld\n"), None);
-    assert_eq!(detect(""), None);
+    assert_eq!(detect("hello\nworld\n"), []);
+    assert_eq!(detect(""), []);
     let error = refused(Tool::Stream, MBW);
     assert!(
         error
             .to_string()
-            .contains("llama-bench, stream, tinymembench, mbw, sbc-bench"),
+            .contains("llama-bench, stream, tinymembench, mbw, sbc-bench, sysbench, babelstream"),
         "{error}"
     );
 }

@@ -247,7 +247,7 @@ fn exported_rows_come_back_as_the_same_figures() {
         let export = llama_bench(&analysis, format);
         assert_eq!(export.n_rows + export.left_out.len(), units.len());
         assert!(export.n_rows > 0);
-        assert_eq!(import::detect(&export.text), Some(Tool::LlamaBench));
+        assert_eq!(import::detect(&export.text), [Tool::LlamaBench]);
         let back = import::parse(Tool::LlamaBench, &export.text).unwrap();
         assert_eq!(back.figures.len(), export.n_rows);
         assert_eq!(back.facts["backends"], "memwall");

@@ -243,8 +243,9 @@ fn write_entry(
     let Transport::Ssh(target) = &new.transport else {
         unreachable!("only machines over SSH are added");
     };
-    let before =
-        fs::read_to_string(fleet).with_context(|| format!("cannot read `{}`", fleet.display()))?;
+    let before = fs::read(fleet)
+        .and_then(|bytes| bench_inventory::text::decode(&bytes).map_err(std::io::Error::other))
+        .with_context(|| format!("cannot read `{}`", fleet.display()))?;
     let mut pairs = Vec::new();
     let mut push = |key, value: Option<&String>| {
         pairs.extend(value.map(|value| (key, quoted(value))));

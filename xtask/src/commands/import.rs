@@ -20,10 +20,11 @@ use crate::{Format, Global, resume, workspace};
 /// Options of `import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// Output of llama-bench (JSON, JSON lines, CSV), STREAM, tinymembench, mbw or sbc-bench
+    /// Output of llama-bench (JSON, JSON lines, CSV, Markdown tables), STREAM, tinymembench, mbw, sbc-bench,
+    /// sysbench memory or BabelStream
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The program that printed them [default: told from each text]
+    /// Read the results of this program alone [default: of all that each text holds]
     #[arg(long, value_parser = tool)]
     tool: Option<Tool>,
     /// Catalogue id of the board that it ran on
@@ -54,7 +55,8 @@ fn tool(id: &str) -> Result<Tool, String> {
 struct Checked {
     record: ImportRecord,
     content: Vec<u8>,
-    imported: Imported,
+    /// What each program printed into it.
+    parts: Vec<Imported>,
 }
 
 /// Checks all files, keeps them, renders the run again and prints what came in.
@@ -81,7 +83,7 @@ pub fn import(global: &Global, args: &ImportArgs) -> anyhow::Result<u8> {
     let report = written.index;
     match global.format {
         Format::Json => {
-            let files: Vec<_> = checked.iter().map(document).collect();
+            let files: Vec<_> = checked.iter().flat_map(documents).collect();
             let document =
                 json!({ "run_dir": dir, "report": report, "n_added": n_added, "files": files });
             println!("{}", serde_json::to_string_pretty(&document)?);
@@ -100,28 +102,33 @@ pub fn import(global: &Global, args: &ImportArgs) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-fn document(file: &Checked) -> serde_json::Value {
-    json!({
-        "file": file.record.file,
-        "original_name": file.record.original_name,
-        "tool": file.record.tool,
-        "n_figures": file.imported.figures.len(),
-        "remarks": file.imported.remarks,
+/// One document for each program that printed into the file.
+fn documents(file: &Checked) -> impl Iterator<Item = serde_json::Value> {
+    file.parts.iter().map(|part| {
+        json!({
+            "file": file.record.file,
+            "original_name": file.record.original_name,
+            "tool": part.tool.id(),
+            "n_figures": part.figures.len(),
+            "remarks": part.remarks,
+        })
     })
 }
 
 fn print_file(file: &Checked) {
-    let figures = match file.imported.figures.len() {
-        1 => "1 figure".to_owned(),
-        n => format!("{n} figures"),
-    };
-    println!(
-        "{}: {figures} of {}",
-        foreign(&file.record.original_name),
-        file.record.tool
-    );
-    for remark in &file.imported.remarks {
-        println!("  {}", foreign(remark));
+    for part in &file.parts {
+        let figures = match part.figures.len() {
+            1 => "1 figure".to_owned(),
+            n => format!("{n} figures"),
+        };
+        println!(
+            "{}: {figures} of {}",
+            foreign(&file.record.original_name),
+            part.tool.id()
+        );
+        for remark in &part.remarks {
+            println!("  {}", foreign(remark));
+        }
     }
 }
 
@@ -167,12 +174,28 @@ fn check_all(args: &ImportArgs) -> anyhow::Result<Vec<Checked>> {
 fn check(path: &Path, args: &ImportArgs, now: &str) -> Result<Checked, String> {
     let content = bench_inventory::foreign::read(path, import::MAX_BYTES as u64);
     let content = content.map_err(|error| format!("cannot be read: {error}"))?;
-    let text = String::from_utf8_lossy(&content);
-    let tool = args.tool.or_else(|| import::detect(&text)).ok_or_else(|| {
-        let tools = Tool::ALL.map(Tool::id).join(", ");
-        format!("looks like the output of none of {tools}; name the program with `--tool`")
-    })?;
-    let imported = import::parse(tool, &text).map_err(|error| error.to_string())?;
+    let text = import::text(&content)?;
+    let tools = match args.tool {
+        Some(tool) => vec![tool],
+        None => import::detect(&text),
+    };
+    if tools.is_empty() {
+        let all = Tool::ALL.map(Tool::id).join(", ");
+        return Err(format!(
+            "looks like the output of none of {all}; name the program with `--tool`"
+        ));
+    }
+    let parse = |tool: &Tool| {
+        import::parse(*tool, &text).map_err(|error| match tools.len() {
+            1 => error.to_string(),
+            _ => format!(
+                "holds results of {}, and those of {} cannot be read: {error}; import one of them with `--tool`",
+                imports::tools(&tools),
+                tool.id()
+            ),
+        })
+    };
+    let parts = tools.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     let name = path
         .file_name()
         .unwrap_or_default()
@@ -183,14 +206,14 @@ fn check(path: &Path, args: &ImportArgs, now: &str) -> Result<Checked, String> {
         record: ImportRecord {
             file: imports::place(&hash, &name),
             sha256: hash,
-            tool: tool.id().to_owned(),
+            tool: imports::tools(&tools),
             board: args.board.clone(),
             host: args.host.clone(),
             original_name: name,
             imported_at: now.to_owned(),
         },
         content,
-        imported,
+        parts,
     })
 }
 

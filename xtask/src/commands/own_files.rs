@@ -38,7 +38,7 @@ pub fn suite(asked: &str, inventory: &Inventory, own: &mut OwnFiles) -> anyhow::
         .into());
     }
     let text = foreign::read(Path::new(asked), MAX_FILE_BYTES)
-        .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
+        .and_then(|bytes| bench_inventory::text::decode(&bytes).map_err(std::io::Error::other))
         .map_err(|error| ExitError::usage(format!("`{asked}` cannot be read: {error}")))?;
     own.insert(format!("suites/{}.yaml", suite.id), text);
     Ok(suite)

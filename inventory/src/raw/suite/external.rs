@@ -62,6 +62,11 @@ enum RawOutput {
     Mbw,
     /// sbc-bench.
     SbcBench,
+    /// `sysbench memory`.
+    Sysbench,
+    /// BabelStream.
+    #[serde(rename = "babelstream")]
+    BabelStream,
     /// Kept and not read.
     Text,
 }
@@ -136,6 +141,8 @@ impl RawOutput {
             RawOutput::Tinymembench => OutputFormat::Tinymembench,
             RawOutput::Mbw => OutputFormat::Mbw,
             RawOutput::SbcBench => OutputFormat::SbcBench,
+            RawOutput::Sysbench => OutputFormat::Sysbench,
+            RawOutput::BabelStream => OutputFormat::BabelStream,
             RawOutput::Text => OutputFormat::Text,
         }
     }

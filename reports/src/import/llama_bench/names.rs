@@ -92,15 +92,143 @@ pub(crate) fn quant_of(model_type: &str) -> Option<Quant> {
     Quant::ALL.into_iter().find(is_end)
 }
 
-/// Whether a description is that of a mixture of experts, of which a token reads a part: `8x7B`, `qwen3moe 30B.A3B`.
-pub(crate) fn is_mixture(model_type: &str) -> bool {
-    let is_digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
-    model_type.split_whitespace().any(|word| {
-        let experts = word.split_once('x').is_some_and(|(n, rest)| {
-            is_digits(n) && rest.starts_with(|c: char| c.is_ascii_digit())
-        });
-        experts || word.contains(".A") || word.to_ascii_lowercase().contains("moe")
-    })
+/// How much of a model file a token reads, as far as its description tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// All of it.
+    All,
+    /// Some of the experts of a mixture.
+    SomeExperts,
+    /// A part for another reason: tables of which a token looks up a row for each layer, blocks that predict further
+    /// tokens, an encoder.
+    Part,
+    /// The architecture is not in the lists here.
+    Unknown,
+}
+
+/// Architectures of llama.cpp whose models are mixtures of experts, with no word of it in the name.
+///
+/// Source: `LLM_ARCH_NAMES` in `src/llama-arch.cpp` of llama.cpp, and the architectures there that load `ffn_gate_inp`.
+const MIXTURES: [&str; 24] = [
+    "afmoe",
+    "arctic",
+    "bailingmoe",
+    "cogvlm2",
+    "dbrx",
+    "deepseek",
+    "deepseek2",
+    "deepseek3",
+    "deepseek32",
+    "deepseek4",
+    "dots1",
+    "glm-dsa",
+    "gpt-oss",
+    "openai-moe",
+    "grok",
+    "jamba",
+    "kimi-linear",
+    "llama4",
+    "mimo2",
+    "minimax-m2",
+    "mistral4",
+    "qwen3next",
+    "smallthinker",
+    "step35",
+];
+
+/// Architectures whose models are read whole. `llama` is one of them unless its class says otherwise.
+const WHOLE: [&str; 41] = [
+    "llama",
+    "qwen",
+    "qwen2",
+    "qwen2vl",
+    "qwen3",
+    "qwen3vl",
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "phi2",
+    "phi3",
+    "mistral3",
+    "falcon",
+    "falcon3",
+    "falcon-h1",
+    "bloom",
+    "gpt2",
+    "gptneox",
+    "mpt",
+    "starcoder",
+    "starcoder2",
+    "stablelm",
+    "baichuan",
+    "internlm2",
+    "minicpm",
+    "minicpm3",
+    "orion",
+    "command-r",
+    "cohere2",
+    "olmo",
+    "olmo2",
+    "openelm",
+    "chatglm",
+    "glm4",
+    "exaone",
+    "exaone4",
+    "smollm3",
+    "granite",
+    "rwkv6",
+    "rwkv7",
+    "mamba",
+];
+
+/// Architectures of which a token reads a part for another reason.
+const PARTS: [&str; 4] = ["gemma3n", "t5", "t5encoder", "whisper"];
+
+/// What a description (`qwen2 1.5B Q4_0`), and the name of the file where it is known, say of it.
+pub(crate) fn read_of(model_type: &str, filename: Option<&str>) -> Read {
+    let words: Vec<String> = model_type
+        .split_whitespace()
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let arch = words.first().map(String::as_str).unwrap_or_default();
+    let arch = arch.trim_end_matches(',');
+    let is_mixture = |word: &String| has_experts(word) || word.contains("moe");
+    if MIXTURES.contains(&arch) || words.iter().any(is_mixture) {
+        return Read::SomeExperts;
+    }
+    // `gemma4 E2B`: two billion effective parameters, of more.
+    let is_effective = |word: &String| {
+        word.strip_prefix('e')
+            .and_then(|rest| rest.strip_suffix('b'))
+            .is_some_and(|rest| rest.parse::<f64>().is_ok())
+    };
+    let name = filename.unwrap_or_default().to_ascii_lowercase();
+    let predicts_more = ["mtp", "nextn"]
+        .iter()
+        .any(|it| name.split(['-', '_', '.']).any(|word| word == *it));
+    if PARTS.contains(&arch) || words.iter().any(is_effective) || predicts_more {
+        return Read::Part;
+    }
+    // A class that llama.cpp does not know is of a model that somebody put together.
+    match WHOLE.contains(&arch) && !words.iter().any(|word| word == "?b") {
+        true => Read::All,
+        false => Read::Unknown,
+    }
+}
+
+/// Whether a word is the size class of a mixture: `8x7b`, `17bx16e`, `10b+128x3.66b`, `30b.a3b`.
+fn has_experts(word: &str) -> bool {
+    let is_times = word.split_once('x').is_some_and(|(left, right)| {
+        let left = left.strip_suffix('b').unwrap_or(left);
+        left.ends_with(|c: char| c.is_ascii_digit())
+            && left.starts_with(|c: char| c.is_ascii_digit())
+            && right.starts_with(|c: char| c.is_ascii_digit())
+    });
+    let is_active = word.split_once(".a").is_some_and(|(total, active)| {
+        total.starts_with(|c: char| c.is_ascii_digit())
+            && active.starts_with(|c: char| c.is_ascii_digit())
+    });
+    is_times || is_active
 }
 
 #[cfg(test)]
@@ -117,16 +245,44 @@ mod tests {
     }
 
     #[test]
-    fn knows_mixtures_of_experts() {
+    fn knows_what_a_token_reads_of_a_model() {
+        let check = |model_type: &str, expect: Read| {
+            assert_eq!(read_of(model_type, None), expect, "{model_type}");
+        };
         for mixture in [
             "llama 8x7B Q4_0",
             "qwen3moe 30B.A3B Q4_K - Medium",
+            "ernie4_5-moe 21B.A3B Q4_0",
+            "lfm2moe 8B.A1B Q4_0",
             "MXFP4 MoE",
+            "deepseek2 16B Q4_K - Medium",
+            "deepseek2 671B Q2_K - Medium",
+            "gpt-oss 20B Q8_0",
+            "gpt-oss 20B F16",
+            "llama4 17Bx16E (Scout) Q4_K - Medium",
+            "grok 314B Q4_0",
+            "arctic 10B+128x3.66B Q4_0",
+            "dots1 142B Q4_0",
+            "dbrx 16x12B Q4_0",
         ] {
-            assert!(is_mixture(mixture), "{mixture}");
+            check(mixture, Read::SomeExperts);
         }
-        for plain in ["qwen2 1.5B Q4_0", "llama 8B IQ4_XS - 4.25 bpw", "mixtrax B"] {
-            assert!(!is_mixture(plain), "{plain}");
+        for part in ["gemma3n E4B Q8_0", "gemma4 E2B Q4_0", "t5 3B Q8_0"] {
+            check(part, Read::Part);
+        }
+        assert_eq!(
+            read_of("glm4 9B Q4_0", Some("GLM-4-9B-MTP-Q4_0.gguf")),
+            Read::Part
+        );
+        for plain in [
+            "qwen2 1.5B Q4_0",
+            "llama 8B IQ4_XS - 4.25 bpw",
+            "gemma3 4B Q4_0",
+        ] {
+            check(plain, Read::All);
+        }
+        for unknown in ["mixtrax B", "llama ?B Q4_0", "brandnew 30B Q4_0"] {
+            check(unknown, Read::Unknown);
         }
     }
 }
