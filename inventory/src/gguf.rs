@@ -14,6 +14,7 @@ mod cursor;
 mod file;
 mod ggml_type;
 mod header;
+mod read;
 mod weights;
 
 pub use arch::{Expressed, GgufArch};

@@ -37,7 +37,8 @@ pub use load::{
     load_foreign_catalogue, load_suite, load_text,
 };
 pub use model::{
-    KvFormat, Model, ModelArch, ModelFile, Quant, Tensor, TensorFormat, UnknownId, WithoutKernel,
+    KvFormat, Model, ModelArch, ModelFile, Quant, SlidingWindow, Tensor, TensorFormat, UnknownId,
+    WithoutKernel,
 };
 pub use program::{OutputFormat, Program};
 pub use reference::{

@@ -3,6 +3,7 @@
 mod file;
 mod format;
 mod tensors;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use crate::saturating_sum;
 
 pub use file::{ModelFile, WithoutKernel};
 pub use format::{KvFormat, Quant, TensorFormat, UnknownId};
+pub use window::SlidingWindow;
 
 /// A model of the catalogue (`models/<id>.yaml`).
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +59,8 @@ pub struct ModelArch {
     pub post_norms: bool,
     /// A tensor of rotary frequency factors (Llama 3), elements of it; 0 for none.
     pub rope_freqs: u32,
+    /// Some layers look back over the last tokens only; `None` where all look back over everything.
+    pub window: Option<SlidingWindow>,
 }
 
 /// One tensor of a model file.
@@ -122,16 +126,6 @@ impl Model {
             }
         });
         bytes
-    }
-
-    /// Bytes of keys and values that one token adds to the cache, and that every later token reads.
-    ///
-    /// `2 x layers x kv_heads x head_dim x bytes per element`.
-    pub fn kv_bytes_per_token(&self, format: KvFormat) -> u64 {
-        let arch = &self.arch;
-        let row = u64::from(arch.n_kv_heads) * u64::from(arch.head_dim);
-        let row_bytes = format.tensor_format().row_bytes(row);
-        row_bytes.saturating_mul(2 * u64::from(arch.n_layers))
     }
 
     /// Parameters: elements of all tensors, frequency factors excepted (they are constants).

@@ -46,7 +46,8 @@ pub struct Bounds {
     pub file_bytes: u64,
     /// Bytes of weights that one token reads.
     pub read_bytes_per_token: u64,
-    /// Bytes of keys and values that one token of context adds to what every later token reads.
+    /// Bytes of keys and values that one token of context adds. Later tokens read them all, less those that lie before
+    /// the sliding window of a layer.
     pub kv_bytes_per_token: u64,
     /// Naive bound: bandwidth over the bytes of the file.
     pub bound_file_tokens_per_s: Option<f64>,
@@ -129,10 +130,21 @@ fn sources(target: &Target, load: &Load) -> BTreeMap<String, String> {
     };
     add("file_bytes", tensors);
     add("read_bytes_per_token", read);
+    let window = match model.arch.window {
+        Some(window) => format!(
+            "; in {} of {} layers a token reads those of the last {} tokens only",
+            window
+                .n_layers
+                .map_or_else(|| "some".to_owned(), |n| n.to_string()),
+            model.arch.n_layers,
+            window.tokens
+        ),
+        None => String::new(),
+    };
     add(
         "kv_bytes_per_token",
         format!(
-            "2 x layers x kv heads x head dimension, {} ({})",
+            "2 x layers x kv heads x head dimension, {}{window} ({})",
             load.kv_format.id(),
             model.source
         ),
@@ -196,9 +208,9 @@ fn differs(memory: &Memory, how: &str, gb_per_s: f64, theory: f64) -> String {
     )
 }
 
-/// Bytes one token moves: its weights and the keys and values of everything before it.
-pub fn token_bytes(read_bytes_per_token: u64, kv_bytes_per_token: u64, depth: u64) -> f64 {
-    read_bytes_per_token as f64 + depth as f64 * kv_bytes_per_token as f64
+/// Bytes one token moves: its weights, and the keys and values that it reads.
+pub fn token_bytes(read_bytes_per_token: u64, kv_read_bytes: u64) -> f64 {
+    read_bytes_per_token as f64 + kv_read_bytes as f64
 }
 
 /// RAM a model needs: weights, KV cache (f16) of [`MIN_CONTEXT`] tokens or of `depth`, and compute buffers.

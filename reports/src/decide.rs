@@ -106,12 +106,11 @@ impl<'a> Load<'a> {
         self.weight_bytes.clear();
     }
 
-    /// Bytes that one token reads: weights, and keys and values of everything before it.
+    /// Bytes that one token reads: weights, and keys and values of what its layers look back over.
     pub fn token_bytes(&self) -> f64 {
         token_bytes(
             self.read_bytes_per_token,
-            self.model.kv_bytes_per_token(self.kv_format),
-            self.depth,
+            self.model.kv_read_bytes(self.kv_format, self.depth),
         )
     }
 }

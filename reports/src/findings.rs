@@ -346,11 +346,7 @@ fn at_most(mut names: Vec<String>) -> String {
 /// The bound of the reference model by a bandwidth, tokens per second.
 pub fn reference_bound(analysis: &Analysis, gb_per_s: f64) -> Option<(String, f64)> {
     let model = reference_model(&analysis.run.inventory)?;
-    let gb = bounds::token_bytes(
-        model.read_bytes_per_token(REFERENCE_QUANT),
-        model.kv_bytes_per_token(bench_inventory::KvFormat::F16),
-        0,
-    ) / 1e9;
+    let gb = bounds::token_bytes(model.read_bytes_per_token(REFERENCE_QUANT), 0) / 1e9;
     let what = format!(
         "{} in {}",
         words::name(&format::foreign(&model.name)),

@@ -69,11 +69,16 @@ pub fn need(model: &Model, file_bytes: u64, context: u64, kv: KvFormat) -> Need 
     let cells = context.div_ceil(KV_CELLS).saturating_mul(KV_CELLS);
     Need {
         weight_bytes: file_bytes,
-        kv_bytes: cells.saturating_mul(model.kv_bytes_per_token(kv)),
+        kv_bytes: kv_bytes(model, context, kv),
         compute_bytes: compute_bytes(model),
         compute_without_flash_bytes: compute_without_flash_bytes(model, cells),
         context,
     }
+}
+
+/// Keys and values of so many tokens of context, as they are allocated.
+pub fn kv_bytes(model: &Model, context: u64, kv: KvFormat) -> u64 {
+    model.kv_cache_bytes(kv, context, MICRO_BATCH_TOKENS, KV_CELLS)
 }
 
 /// Bytes of `values` for each token of a micro batch.
@@ -229,6 +234,20 @@ mod tests {
         }
         let none = max_context(&model, file, KvFormat::F16, file, Need::total_bytes);
         assert_eq!(none, None);
+    }
+
+    #[test]
+    fn layers_with_a_window_allocate_it_and_a_batch() {
+        // 13 of 26 layers keep 4096 tokens and a micro batch of 512, 4 KiB a token and layer.
+        let gemma = model("gemma-2-2b");
+        let need = |context| need(&gemma, 0, context, KvFormat::F16).kv_bytes;
+        assert_eq!(need(4096), 26 * 4096 * 4096);
+        assert_eq!(need(8192), 13 * (8192 + 4608) * 4096);
+        let room = compute_bytes(&gemma) + need(8192);
+        let context = |room| max_context(&gemma, 0, KvFormat::F16, room, Need::total_bytes);
+        assert_eq!(context(room), Some(8192));
+        assert_eq!(context(room - 1), Some(7936));
+        assert_eq!(context(u64::MAX), Some(8192));
     }
 
     #[test]

@@ -164,6 +164,14 @@ fn of_model(inventory: &Inventory, target: &Target, model: &Model, wish: Wish) -
         })
 }
 
+/// Why nothing can be said of some models with the context that is asked for.
+pub fn of_unknown_cache(inventory: &Inventory, wish: Wish) -> Vec<String> {
+    let models = inventory.models.values();
+    models
+        .filter_map(|it| it.kv_unknown(wish.context))
+        .collect()
+}
+
 /// Models that cannot hold the context that is asked for, with the tokens they were made for.
 pub fn too_short(inventory: &Inventory, wish: Wish) -> Vec<(&str, u64)> {
     (inventory.models.values())
@@ -181,6 +189,9 @@ fn answer(
     quant: Quant,
     wish: Wish,
 ) -> Option<Answer> {
+    if model.kv_unknown(wish.context).is_some() {
+        return None;
+    }
     let quality = quality(inventory);
     let loss = quality.and_then(|quality| quality.loss(quant));
     let decision = decide(target, &load(model, quant, wish));

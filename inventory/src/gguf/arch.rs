@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{GgufError, GgufHeader, GgufModel, TensorInfo, Value};
-use crate::model::{Model, ModelArch, Quant, Tensor};
+use crate::model::{Model, ModelArch, Quant, SlidingWindow, Tensor};
 use crate::saturating_sum;
 
 /// Vectors that the catalogue does not model may have this share of a file's tensors, as a divisor: they move no figure.
@@ -36,6 +36,8 @@ pub struct GgufArch {
     pub n_experts: Option<u64>,
     /// Experts that a token uses.
     pub n_experts_used: Option<u64>,
+    /// Layers whose attention looks back over the last tokens only.
+    pub window: Option<SlidingWindow>,
     /// Keys whose value differs between layers; what they tell is absent above.
     pub varying: Vec<String>,
 }
@@ -84,8 +86,10 @@ impl GgufArch {
             context: number("context_length")?,
             n_experts: number("expert_count")?,
             n_experts_used: number("expert_used_count")?,
+            window: None,
             varying: Vec::new(),
         };
+        arch.window = window(header, architecture, arch.n_layers)?;
         let kv_key = format!("{architecture}.attention.head_count_kv");
         if arch.n_kv_heads.is_none() && !varying.contains(&kv_key) {
             arch.n_kv_heads = n_heads;
@@ -98,6 +102,63 @@ impl GgufArch {
         }
         Ok(arch)
     }
+}
+
+/// Architectures whose window is not in the header, or not in old ones, with every how many layers one looks back over
+/// everything, and the window where the header tells none.
+///
+/// Source: `load_arch_hparams` of these architectures in `src/models/` of llama.cpp.
+const PERIODS: [(&str, u32, Option<u32>); 9] = [
+    ("cohere2", 4, None),
+    ("exaone4", 4, None),
+    ("gemma2", 2, Some(4096)),
+    ("gemma3", 6, None),
+    ("gemma3n", 5, None),
+    ("gpt-oss", 2, None),
+    ("olmo2", 4, None),
+    ("plamo3", 8, None),
+    ("smallthinker", 4, None),
+];
+
+/// Architectures that llama.cpp computes without a window, whatever the header says: it reads no such key of theirs, or
+/// has switched it off (Phi 3).
+const WITHOUT_WINDOW: [&str; 6] = ["llama", "phi3", "qwen2", "qwen3", "starcoder2", "mistral3"];
+
+/// The sliding window of a file.
+fn window(
+    header: &GgufHeader,
+    architecture: &str,
+    n_layers: Option<u64>,
+) -> Result<Option<SlidingWindow>, GgufError> {
+    if WITHOUT_WINDOW.contains(&architecture) {
+        return Ok(None);
+    }
+    let known = PERIODS.iter().find(|(name, ..)| *name == architecture);
+    let key = format!("{architecture}.attention.sliding_window");
+    let told = header.unsigned(&key)?.and_then(|it| u32::try_from(it).ok());
+    let tokens = told.or(known.and_then(|(_, _, tokens)| *tokens));
+    let Some(tokens) = tokens.filter(|tokens| *tokens > 0) else {
+        return Ok(None);
+    };
+    let n_layers = n_layers
+        .and_then(|it| u32::try_from(it).ok())
+        .unwrap_or_default();
+    let of_period = |period| SlidingWindow::layers_of_period(n_layers, period);
+    let pattern = header.metadata.get(&format!("{key}_pattern"));
+    let n_windowed = match pattern {
+        Some(Value::Integer(period)) => u32::try_from(*period).ok().map(of_period),
+        // One truth value for each layer.
+        Some(Value::Array { integers, .. }) if integers.len() == n_layers as usize => {
+            let windowed = integers.iter().filter(|layer| **layer != 0);
+            u32::try_from(windowed.count()).ok()
+        }
+        _ => known.map(|(_, period, _)| of_period(*period)),
+    };
+    Ok(Some(SlidingWindow {
+        tokens,
+        n_layers: n_windowed,
+    })
+    .filter(|window| window.n_layers != Some(0)))
 }
 
 /// How well the catalogue's schema describes a file.
@@ -117,6 +178,9 @@ impl GgufModel {
     /// # Errors
     /// Every reason why the catalogue's schema cannot express the file.
     pub fn express(&self) -> Result<Expressed, Vec<String>> {
+        if let Some(reason) = &self.not_generating {
+            return Err(vec![reason.clone()]);
+        }
         let arch = self.model_arch()?;
         let expected = model(arch.clone()).tensors(Quant::F16);
         let expected: BTreeMap<&str, &Tensor> = expected
@@ -207,6 +271,7 @@ impl GgufModel {
                 0 => 0,
                 n => number("rotary frequency factors", Some(n), 1024),
             },
+            window: arch.window,
         };
         if arch.value_dim.is_some() && arch.value_dim != arch.head_dim {
             reasons.push("keys and values have heads of different dimensions".to_owned());

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{foreign, saturating_sum};
 
+use super::read::{self, Rules};
 use super::{GgmlType, GgufArch, GgufError, GgufHeader, MAX_PARTS, MAX_TENSORS, TensorInfo};
 
 /// A model as its GGUF file describes it.
@@ -24,6 +25,8 @@ pub struct GgufModel {
     pub architecture: String,
     /// The numbers of the architecture.
     pub arch: GgufArch,
+    /// Why it is not a language model that generates one token after another; `None` where it is one.
+    pub not_generating: Option<String>,
     /// Every tensor, in the order of the files.
     pub tensors: Vec<GgufTensor>,
 }
@@ -46,8 +49,8 @@ pub struct GgufTensor {
     pub info: TensorInfo,
     /// The part that holds it.
     pub part_idx: usize,
-    /// Bytes of it that a decoded token reads: all; none of a table that is looked up one row at a time; of a tensor that
-    /// holds all experts, those of the experts in use.
+    /// Bytes of it that a decoded token reads. Of an expert's own tensor this is its share, as it is not in use by every
+    /// token.
     pub read_bytes: u64,
 }
 
@@ -95,17 +98,20 @@ impl GgufModel {
         };
         let infos = || parts.iter().flat_map(|(_, header)| &header.tensors);
         let arch = GgufArch::new(first, architecture, infos()).map_err(whole)?;
-        let is_tied = !infos().any(|info| info.name == "output.weight");
+        let rules = Rules::new(first, architecture, &arch, infos()).map_err(whole)?;
+        let read_bytes: Vec<u64> = infos().map(|info| rules.read_bytes(info)).collect();
+        let not_generating = read::not_generating(first, architecture, infos());
         let (version, architecture) = (first.version, architecture.to_owned());
         let name = first.text("general.name").map(str::to_owned);
         // Only a label follows from it: a value that is no number is as good as none.
         let file_type = first.unsigned("general.file_type").ok().flatten();
         let mut tensors = Vec::new();
+        let mut read_bytes = read_bytes.into_iter();
         let mut files = Vec::new();
         for (part_idx, (part, header)) in parts.into_iter().enumerate() {
             files.push(part);
             tensors.extend(header.tensors.into_iter().map(|info| GgufTensor {
-                read_bytes: read_bytes(&info, &arch, is_tied),
+                read_bytes: read_bytes.next().unwrap_or(info.n_bytes),
                 info,
                 part_idx,
             }));
@@ -117,6 +123,7 @@ impl GgufModel {
             file_type,
             architecture,
             arch,
+            not_generating,
             tensors,
         })
     }
@@ -131,7 +138,8 @@ impl GgufModel {
         saturating_sum(self.tensors.iter().map(|tensor| tensor.info.n_bytes))
     }
 
-    /// Bytes of weights a decoded token reads, by the rules of [`crate::Model::read_bytes_per_token`].
+    /// Bytes of weights a decoded token reads, by the rules of [`crate::Model::read_bytes_per_token`]; they mean nothing
+    /// where the file is [`GgufModel::not_generating`].
     pub fn read_bytes_per_token(&self) -> u64 {
         saturating_sum(self.tensors.iter().map(|tensor| tensor.read_bytes))
     }
@@ -256,19 +264,6 @@ fn check_split(parts: &[(GgufPart, GgufHeader)]) -> Result<(), GgufError> {
             Err(here(GgufError::whole("`split.tensors.count`", problem)))
         }
         _ => Ok(()),
-    }
-}
-
-fn read_bytes(info: &TensorInfo, arch: &GgufArch, is_tied: bool) -> u64 {
-    match info.name.as_str() {
-        "token_embd.weight" if !is_tied => 0,
-        "per_layer_token_embd.weight" => 0,
-        // The last dimension of these is the expert.
-        name if name.ends_with("_exps.weight") && info.dims.len() == 3 => {
-            let used = arch.n_experts_used.unwrap_or(info.dims[2]);
-            info.n_bytes / info.dims[2] * used.min(info.dims[2])
-        }
-        _ => info.n_bytes,
     }
 }
 

@@ -54,7 +54,100 @@ const TYPES: [(u32, &str, u64, u64); 35] = [
     (42, "q2_0", 64, 18),
 ];
 
+/// Numbers of types that ggml had and removed, and the type of today's files with the same weights.
+///
+/// Source: the comments of `enum ggml_type` in `include/ggml.h`.
+const REMOVED: [(u32, &str, &str); 8] = [
+    (4, "Q4_2", "Q4_0"),
+    (5, "Q4_3", "Q4_1"),
+    (31, "Q4_0_4_4", "Q4_0"),
+    (32, "Q4_0_4_8", "Q4_0"),
+    (33, "Q4_0_8_8", "Q4_0"),
+    (36, "IQ4_NL_4_4", "IQ4_NL"),
+    (37, "IQ4_NL_4_8", "IQ4_NL"),
+    (38, "IQ4_NL_8_8", "IQ4_NL"),
+];
+
+/// Types of BitNet.cpp, whose numbers are others in ggml.
+///
+/// Source: `3rdparty/llama.cpp/ggml/include/ggml.h` of microsoft/BitNet.
+const OF_BITNET: [(u32, &str); 4] = [(36, "I2_S"), (37, "I8_S"), (38, "TL1"), (39, "TL2")];
+
+/// Numbers of the types that ik_llama.cpp adds.
+const OF_IK_LLAMA: std::ops::RangeInclusive<u32> = 97..=399;
+
+/// Names of some of them.
+///
+/// Source: `ggml/include/ggml.h` of ikawrakow/ik_llama.cpp.
+const IK_LLAMA_NAMES: [(u32, &str); 26] = [
+    (133, "Q6_0"),
+    (134, "IQ1_BN"),
+    (135, "IQ2_BN"),
+    (137, "IQ2_K"),
+    (138, "IQ3_K"),
+    (139, "IQ4_K"),
+    (140, "IQ5_K"),
+    (141, "IQ6_K"),
+    (144, "IQ4_KS"),
+    (145, "IQ2_KS"),
+    (146, "IQ4_KSS"),
+    (152, "IQ5_KS"),
+    (153, "IQ2_KT"),
+    (154, "IQ3_KT"),
+    (155, "IQ4_KT"),
+    (156, "IQ3_KS"),
+    (157, "IQ2_KL"),
+    (158, "IQ1_KT"),
+    (202, "Q4_0_R8"),
+    (206, "Q5_0_R4"),
+    (208, "Q8_0_R8"),
+    (212, "Q4_K_R4"),
+    (214, "Q6_K_R4"),
+    (335, "IQ2_BN_R4"),
+    (339, "IQ4_K_R4"),
+    (399, "Q8_K_R8"),
+];
+
 impl GgmlType {
+    /// The type of a number in a file.
+    ///
+    /// # Errors
+    /// With what the number is and what to do, where ggml has no such type: it was removed, it is of another program, or
+    /// the number is not known. `is_of_bitnet` tells that the architecture is that of BitNet.
+    pub(super) fn in_file(number: u32, is_of_bitnet: bool) -> Result<GgmlType, String> {
+        let of_bitnet = OF_BITNET.iter().find(|(known, _)| *known == number);
+        if let Some((_, name)) = of_bitnet.filter(|_| is_of_bitnet) {
+            return Err(format!(
+                "number {number} is {name}, a type of BitNet.cpp, which llama.cpp cannot read; take a file in TQ2_0 or TQ1_0"
+            ));
+        }
+        if let Some(known) = GgmlType::from_number(number) {
+            return Ok(known);
+        }
+        if let Some((_, name, now)) = REMOVED.iter().find(|(known, ..)| *known == number) {
+            let or = of_bitnet.map_or_else(String::new, |(_, name)| {
+                format!(" (in files of BitNet.cpp {name})")
+            });
+            let repacked = match number {
+                ..31 => "",
+                _ => ", which llama.cpp repacks for the processor when it loads it",
+            };
+            return Err(format!(
+                "number {number} is {name}{or}, a type that llama.cpp has removed; take the {now} file of the model{repacked}"
+            ));
+        }
+        if OF_IK_LLAMA.contains(&number) {
+            let name = IK_LLAMA_NAMES.iter().find(|(known, _)| *known == number);
+            let name = name.map_or_else(String::new, |(_, name)| format!("{name}, "));
+            return Err(format!(
+                "number {number} is {name}a type of ik_llama.cpp, which llama.cpp does not have; take a file of the model in a type of llama.cpp"
+            ));
+        }
+        Err(format!(
+            "number {number} is unknown: the file is damaged, or its type is newer than this program"
+        ))
+    }
+
     /// The type of a number; `None` where ggml has none, or has it no more.
     pub fn from_number(number: u32) -> Option<GgmlType> {
         let mut types = TYPES.iter();

@@ -48,7 +48,8 @@ pub enum Value {
     Array {
         /// Its elements.
         n_elements: u64,
-        /// The elements of an array of integers that has at most [`MAX_STORED_INTEGERS`]; otherwise empty.
+        /// The elements of an array of integers, or of truth values as 0 and 1, that has at most
+        /// [`MAX_STORED_INTEGERS`]; otherwise empty.
         integers: Vec<i128>,
     },
 }
@@ -96,11 +97,15 @@ impl GgufHeader {
                 return Err(GgufError::at(offset, field, "this key is there twice"));
             }
         }
+        let is_of_bitnet = matches!(
+            metadata.get("general.architecture"),
+            Some(Value::Text(architecture)) if architecture.starts_with("bitnet")
+        );
         let mut tensors: Vec<TensorInfo> = Vec::new();
         let mut names = BTreeSet::new();
         for tensor_idx in 0..n_tensors {
             let offset = cursor.offset();
-            let tensor = read_tensor(&mut cursor, tensor_idx, alignment)?;
+            let tensor = read_tensor(&mut cursor, tensor_idx, alignment, is_of_bitnet)?;
             if !names.insert(tensor.name.clone()) {
                 let field = format!("tensor `{}`", tensor.name);
                 return Err(GgufError::at(offset, field, "this name is there twice"));
@@ -313,6 +318,11 @@ fn read_array<R: Read>(
                 integers.push(read_integer(cursor, field, n_bytes, is_signed)?);
             }
         }
+        ValueType::Bool if n_elements <= MAX_STORED_INTEGERS => {
+            for _ in 0..n_elements {
+                integers.push(read_integer(cursor, field, 1, false)?);
+            }
+        }
         ValueType::String => {
             for _ in 0..n_elements {
                 let n_bytes = cursor.count(field, MAX_STRING_BYTES)?;
@@ -376,6 +386,7 @@ fn read_tensor<R: Read>(
     cursor: &mut Cursor<R>,
     tensor_idx: u64,
     alignment: u64,
+    is_of_bitnet: bool,
 ) -> Result<TensorInfo, GgufError> {
     let field = format!("name of tensor {tensor_idx}");
     let name = cursor.name(&field, MAX_TENSOR_NAME_BYTES)?;
@@ -393,12 +404,8 @@ fn read_tensor<R: Read>(
     let type_at = cursor.offset();
     let type_field = format!("type of tensor `{name}`");
     let number = cursor.u32(&type_field)?;
-    let Some(ggml_type) = GgmlType::from_number(number) else {
-        let problem = format!(
-            "number {number} is unknown: the file is damaged, or its type is newer than this program"
-        );
-        return Err(GgufError::at(type_at, type_field, problem));
-    };
+    let ggml_type = GgmlType::in_file(number, is_of_bitnet)
+        .map_err(|problem| GgufError::at(type_at, type_field, problem))?;
     let offset_at = cursor.offset();
     let offset_field = format!("offset of tensor `{name}`");
     let offset = cursor.u64(&offset_field)?;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::Place;
 use crate::diagnostic::{Problem, listed, quoted};
-use crate::model::{Model, ModelArch, ModelFile, Tensor, TensorFormat};
+use crate::model::{Model, ModelArch, ModelFile, SlidingWindow, Tensor, TensorFormat};
 
 /// The architecture of a decoder-only transformer.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -56,11 +56,26 @@ pub(crate) struct RawModel {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1024))]
     rope_freqs: u32,
+    /// Layers that look back over the last tokens only, where there are such (Gemma 2: every second one).
+    sliding_window: Option<RawWindow>,
     /// Tokens of context that it was made for (`max_position_embeddings`, or less where its model card says so).
     #[schemars(range(min = 1, max = 1_073_741_824))]
     context_length: Option<u64>,
     /// The weights of one real file, where the model is that of a file.
     file: Option<RawModelFile>,
+}
+
+/// A sliding window.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "SlidingWindow")]
+struct RawWindow {
+    /// Tokens that a layer looks back over (`sliding_window`).
+    #[schemars(range(min = 1, max = 1_073_741_824))]
+    tokens: u32,
+    /// Layers that have the window; left out where it is not known.
+    #[schemars(range(min = 1, max = 1024))]
+    layers: Option<u32>,
 }
 
 /// The weights of one real file: how each tensor of the architecture is stored there.
@@ -103,6 +118,16 @@ impl RawModel {
                     .related(place.key("heads").value_span(), "query heads"),
             );
         }
+        let window_place = place.key("sliding-window");
+        if let Some(n_layers) = self.sliding_window.and_then(|window| window.layers)
+            && place.are_usable(&["layers"])
+            && n_layers > self.layers
+        {
+            problems.push(window_place.key("layers").problem(
+                format!("{n_layers} of {} layers have the window", self.layers),
+                "give the number of layers that look back over the last tokens only",
+            ));
+        }
         let arch = ModelArch {
             n_layers: self.layers,
             hidden: self.hidden,
@@ -116,6 +141,10 @@ impl RawModel {
             fused_projections: self.fused_projections,
             post_norms: self.post_norms,
             rope_freqs: self.rope_freqs,
+            window: self.sliding_window.map(|window| SlidingWindow {
+                tokens: window.tokens,
+                n_layers: window.layers,
+            }),
         };
         // The tensors that there should be follow from these.
         let is_arch_known = place.are_usable(&[

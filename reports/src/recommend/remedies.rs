@@ -87,7 +87,7 @@ fn next_quant(inventory: &Inventory, model: &Model, quant: Quant, wish: Wish) ->
 /// Keys and values in fewer bits, or fewer of them.
 fn smaller_cache(model: &Model, quant: Quant, wish: Wish) -> Vec<Remedy> {
     let now = token_bytes(model, quant, wish);
-    let kv_bytes = |kv: KvFormat, tokens: u64| tokens.saturating_mul(model.kv_bytes_per_token(kv));
+    let kv_bytes = |kv: KvFormat, tokens: u64| crate::fit::kv_bytes(model, tokens, kv);
     let remedy = |what: String, changed: Wish| {
         let bytes = token_bytes(model, quant, changed);
         let freed = kv_bytes(wish.kv_format, wish.context)

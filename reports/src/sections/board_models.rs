@@ -83,7 +83,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
 fn row(memory: &Memory, model: &Model, quant: Quant) -> Row {
     let gb_per_s = memory.theoretical_gb_per_s();
     let (file, read) = (model.file_bytes(quant), model.read_bytes_per_token(quant));
-    let kv = model.kv_bytes_per_token(KvFormat::F16);
+    let kv = |depth| model.kv_read_bytes(KvFormat::F16, depth);
     let bound = |bytes: f64| format::number(bounds::tokens_per_s(gb_per_s, bytes / 1e9));
     let needed = bounds::needed_bytes(model, file, 0);
     let fits = bounds::fits(&fit::rooms(memory), needed);
@@ -94,8 +94,8 @@ fn row(memory: &Memory, model: &Model, quant: Quant) -> Row {
         file: format::decimal_bytes(file),
         read: format::decimal_bytes(read),
         bound_file: bound(file as f64),
-        bound_read: bound(bounds::token_bytes(read, kv, 0)),
-        bound_deep: bound(bounds::token_bytes(read, kv, DEEP)),
+        bound_read: bound(bounds::token_bytes(read, kv(0))),
+        bound_deep: bound(bounds::token_bytes(read, kv(DEEP))),
         needed: format::decimal_bytes(needed),
         fits: fits.iter().map(|fit| fit.fits).collect(),
     }

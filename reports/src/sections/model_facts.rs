@@ -83,7 +83,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     };
     let kv_row = |kv: KvFormat| {
         let per_token = model.kv_bytes_per_token(kv);
-        let of_context = |tokens: u64| format::decimal_bytes(per_token.saturating_mul(tokens));
+        let of_context = |tokens: u64| format::decimal_bytes(model.kv_read_bytes(kv, tokens));
         KvRow {
             format: kv.id(),
             per_token: format::decimal_bytes(per_token),

@@ -87,6 +87,13 @@ pub fn bounds(global: &Global, args: &BoundsArgs) -> anyhow::Result<u8> {
         false => of_files.iter().map(String::as_str).collect(),
     };
     let quants = quants(args)?;
+    let asked = (models.iter()).flat_map(|model| args.depth.iter().map(move |depth| (model, depth)));
+    let unknown: Vec<String> = asked
+        .filter_map(|(model, depth)| inventory.models[*model].kv_unknown(*depth))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(ExitError::usage(unknown.join("; ")).into());
+    }
     let mut rows = Vec::new();
     for model in models.iter().map(|model| &inventory.models[*model]) {
         for depth in &args.depth {

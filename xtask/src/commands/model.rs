@@ -234,6 +234,12 @@ pub fn yaml(gguf: &GgufModel, arch: &ModelArch, id: &str, sha256: &str) -> Strin
     if arch.rope_freqs > 0 {
         text += &format!("rope-freqs: {}\n", arch.rope_freqs);
     }
+    if let Some(window) = arch.window {
+        text += &format!("sliding-window:\n  tokens: {}\n", window.tokens);
+        if let Some(n_layers) = window.n_layers {
+            text += &format!("  layers: {n_layers}\n");
+        }
+    }
     if let Some(context) = gguf
         .arch
         .context

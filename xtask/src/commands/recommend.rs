@@ -97,6 +97,7 @@ pub fn recommend(global: &Global, args: &RecommendArgs) -> anyhow::Result<u8> {
                 "too_short": (recommend::too_short(&inventory, wish).into_iter())
                     .map(|(model, tokens)| json!({ "model": model, "context_length": tokens }))
                     .collect::<Vec<_>>(),
+                "unknown_cache": recommend::of_unknown_cache(&inventory, wish),
                 "calibration": calibration,
                 "quality": quality(&inventory).map(|table| json!({
                     "model": table.model, "metric": table.metric, "source": table.source, "note": table.note,
@@ -117,6 +118,9 @@ pub fn recommend(global: &Global, args: &RecommendArgs) -> anyhow::Result<u8> {
             print_notes(&inventory, &answers, calibration.as_ref());
             for (model, tokens) in recommend::too_short(&inventory, wish) {
                 println!("  - left out: {model} was made for {tokens} tokens of context");
+            }
+            for reason in recommend::of_unknown_cache(&inventory, wish) {
+                println!("  - left out: {reason}");
             }
         }
     }

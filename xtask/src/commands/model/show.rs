@@ -62,6 +62,12 @@ fn kv_bytes(expressed: &Expressed) -> u64 {
     model.kv_bytes_per_token(KvFormat::F16)
 }
 
+/// `None` of a file that generates nothing.
+fn read_bytes_per_token(gguf: &GgufModel) -> Option<u64> {
+    let is_generating = gguf.not_generating.is_none();
+    is_generating.then(|| gguf.read_bytes_per_token())
+}
+
 fn document(gguf: &GgufModel, catalogue: &Result<Catalogue<'_>, Vec<String>>) -> serde_json::Value {
     let parts = gguf.parts.iter().map(|part| {
         json!({
@@ -79,7 +85,7 @@ fn document(gguf: &GgufModel, catalogue: &Result<Catalogue<'_>, Vec<String>>) ->
             "dims": tensor.info.dims,
             "format": tensor.info.ggml_type.id(),
             "bytes": tensor.info.n_bytes,
-            "read_bytes_per_token": tensor.read_bytes,
+            "read_bytes_per_token": gguf.not_generating.is_none().then_some(tensor.read_bytes),
             "part": tensor.part_idx + 1,
         })
     });
@@ -103,7 +109,8 @@ fn document(gguf: &GgufModel, catalogue: &Result<Catalogue<'_>, Vec<String>>) ->
         "parameters": gguf.n_params(),
         "file_bytes": gguf.file_bytes(),
         "tensor_bytes": gguf.tensor_bytes(),
-        "read_bytes_per_token": gguf.read_bytes_per_token(),
+        "read_bytes_per_token": read_bytes_per_token(gguf),
+        "not_generating_because": gguf.not_generating,
         "mix": mix.collect::<Vec<_>>(),
         "tensors": tensors.collect::<Vec<_>>(),
         "catalogue": catalogue.as_ref().ok().map(catalogue_document),
@@ -203,10 +210,28 @@ fn summary(gguf: &GgufModel, catalogue: Option<&Catalogue<'_>>) -> Table {
         ("file bytes", bytes(gguf.file_bytes())),
         ("tensors", gguf.tensors.len().to_string()),
         ("tensor bytes", bytes(gguf.tensor_bytes())),
-        ("read per token", bytes(gguf.read_bytes_per_token())),
+        (
+            "read per token",
+            match (read_bytes_per_token(gguf), &gguf.not_generating) {
+                (Some(read), _) => bytes(read),
+                (None, reason) => format!("- ({})", reason.as_deref().unwrap_or_default()),
+            },
+        ),
     ]);
     if let Some(catalogue) = catalogue {
         rows.push(("KV per token, f16", format!("{} bytes", catalogue.kv_bytes)));
+        if let Some(window) = catalogue.expressed.arch.window {
+            let n_layers = window
+                .n_layers
+                .map_or_else(|| "some".to_owned(), |n| n.to_string());
+            rows.push((
+                "sliding window",
+                format!(
+                    "{n_layers} layers look back over the last {} tokens only",
+                    window.tokens
+                ),
+            ));
+        }
     }
     let mut summary = table(["quantity", "value"]);
     summary.add_rows(rows.into_iter().map(|(key, value)| [key.to_owned(), value]));
