@@ -2,7 +2,10 @@
 //!
 //! A value that cannot be read is left out, never guessed.
 
+mod limits;
+mod processor;
 mod smbios;
+mod throttle;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,9 +18,13 @@ use bench_protocol::{
 use crate::run::state::StateFiles;
 use crate::{affinity, environment, simd};
 
+pub use limits::Limits;
+
 /// Everything at once.
 pub fn collect() -> Facts {
     let cpus = affinity::allowed_cpus();
+    let root = Path::new("/");
+    let limits = Limits::find(root);
     let (smbios_memory, smbios_note) = match smbios::memory_devices() {
         Ok(devices) => (devices, None),
         Err(note) => (Vec::new(), Some(note)),
@@ -27,9 +34,9 @@ pub fn collect() -> Facts {
         arch: std::env::consts::ARCH.to_string(),
         kernel_release: read_text("/proc/sys/kernel/osrelease"),
         os: os_name(),
-        cpu_model: cpu_model(),
+        cpu_model: processor::model(root),
         device_tree_model: read_text("/proc/device-tree/model"),
-        hypervisor: hypervisor(),
+        hypervisor: processor::hypervisor(root),
         caches: caches(&cpus),
         cpus: cpus.iter().map(|&cpu| cpu_facts(cpu)).collect(),
         cpu_features: cpu_features(),
@@ -41,17 +48,19 @@ pub fn collect() -> Facts {
                 reason: isa.err().map(|missing| missing.reason),
             })
             .collect(),
-        memory: memory(),
+        memory: memory(root),
+        cpu_quota_millis: limits.cpu_quota_millis(),
+        memory_limit_bytes: limits.memory_bytes(),
         smbios_memory,
         smbios_note,
         dram_clock: dram_clock(),
         transparent_huge_pages: bracketed("/sys/kernel/mm/transparent_hugepage/enabled"),
         page_bytes: page_bytes(),
         load_1min: read_text("/proc/loadavg").and_then(|text| text.split(' ').next()?.parse().ok()),
-        temperature_millicelsius: StateFiles::find(Path::new("/"), &cpus)
+        temperature_millicelsius: StateFiles::find(root, &cpus)
             .read()
             .temperature_millicelsius,
-        firmware_throttle_flags: firmware_throttle_flags(),
+        firmware_throttle_flags: firmware_throttle_flags(root),
         power_mode: environment::power_mode(),
         firmware: read_text("/sys/class/dmi/id/bios_version")
             .or_else(|| read_text("/proc/device-tree/chosen/u-boot,version")),
@@ -59,10 +68,9 @@ pub fn collect() -> Facts {
     }
 }
 
-/// Throttle flags of a Raspberry Pi's firmware.
-pub fn firmware_throttle_flags() -> Option<u32> {
-    let text = read_text("/sys/devices/platform/soc/soc:firmware/get_throttled")?;
-    u32::from_str_radix(text.trim_start_matches("0x"), 16).ok()
+/// Throttle flags of a Raspberry Pi's firmware; `None` where nothing tells.
+pub fn firmware_throttle_flags(root: &Path) -> Option<u32> {
+    throttle::flags(root)
 }
 
 /// Mounted file systems on a device, each device once: bind mounts repeat it.
@@ -83,9 +91,9 @@ fn mounts() -> Vec<MountFacts> {
     text.lines().filter_map(mount).collect()
 }
 
-/// `MemAvailable`, bytes.
+/// Memory that this process may still use, bytes.
 pub fn available_memory_bytes() -> Option<u64> {
-    memory().available_bytes
+    memory(Path::new("/")).available_bytes
 }
 
 /// Bytes of all caches of the highest level together; 0 where the kernel does not tell.
@@ -134,50 +142,6 @@ fn os_name() -> Option<String> {
         .lines()
         .find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
     Some(line.trim_matches('"').to_string())
-}
-
-/// x86 names the model per CPU; on Arm only the implementer and part numbers are there.
-fn cpu_model() -> Option<String> {
-    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
-    let values = |key: &str| -> BTreeSet<String> {
-        let pairs = text.lines().filter_map(|line| line.split_once(':'));
-        pairs
-            .filter(|(name, _)| name.trim() == key)
-            .map(|(_, value)| value.trim().to_string())
-            .collect()
-    };
-    let join = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>().join(", ");
-    let models = values("model name");
-    if !models.is_empty() {
-        return Some(join(models));
-    }
-    let parts = values("CPU part");
-    (!parts.is_empty()).then(|| join(parts.iter().map(|part| arm_part_name(part)).collect()))
-}
-
-/// Names of the parts that boards of the catalogue carry (Arm's main ID register values).
-fn arm_part_name(part: &str) -> String {
-    let name = match part {
-        "0xd03" => "Cortex-A53",
-        "0xd05" => "Cortex-A55",
-        "0xd08" => "Cortex-A72",
-        "0xd0b" => "Cortex-A76",
-        "0xd42" => "Cortex-A78AE",
-        "0xd4d" => "Cortex-A715",
-        "0xd0c" => "Neoverse-N1",
-        other => return format!("Arm part {other}"),
-    };
-    name.to_string()
-}
-
-fn hypervisor() -> Option<String> {
-    let flagged = fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| {
-        text.lines()
-            .any(|line| line.starts_with("flags") && line.contains(" hypervisor"))
-    });
-    let named =
-        read_text("/sys/hypervisor/type").or_else(|| read_text("/sys/class/dmi/id/sys_vendor"));
-    flagged.then(|| named.unwrap_or_else(|| "unnamed".to_string()))
 }
 
 fn cpu_facts(cpu: u32) -> CpuFacts {
@@ -247,8 +211,9 @@ fn parse_size(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-fn memory() -> MemoryFacts {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+/// The machine's memory; what is available is the least of what the kernel can give and what the control groups allow.
+fn memory(root: &Path) -> MemoryFacts {
+    let text = fs::read_to_string(root.join("proc/meminfo")).unwrap_or_default();
     let bytes = |key: &str| {
         let line = text
             .lines()
@@ -260,9 +225,14 @@ fn memory() -> MemoryFacts {
             .ok()
             .map(|kib| kib * 1024)
     };
+    let allowed_bytes = Limits::find(root).available_memory_bytes();
+    let available_bytes = bytes("MemAvailable");
     MemoryFacts {
         total_bytes: bytes("MemTotal"),
-        available_bytes: bytes("MemAvailable"),
+        available_bytes: match (available_bytes, allowed_bytes) {
+            (Some(available), Some(allowed)) => Some(available.min(allowed)),
+            (available, allowed) => available.or(allowed),
+        },
         swap_total_bytes: bytes("SwapTotal"),
         swap_free_bytes: bytes("SwapFree"),
     }
@@ -345,6 +315,35 @@ fn cpu_features() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A folder with these files, to be read as the root.
+    pub(super) fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn available_memory_is_what_the_container_leaves() {
+        let meminfo = ("proc/meminfo", "MemTotal: 8000 kB\nMemAvailable: 4000 kB\n");
+        assert_eq!(
+            memory(root(&[meminfo]).path()).available_bytes,
+            Some(4_096_000)
+        );
+        let limited = root(&[
+            meminfo,
+            ("proc/self/cgroup", "0::/\n"),
+            ("sys/fs/cgroup/memory.max", "3000000\n"),
+            ("sys/fs/cgroup/memory.current", "1000000\n"),
+        ]);
+        let memory = memory(limited.path());
+        assert_eq!(memory.available_bytes, Some(2_000_000));
+        assert_eq!(memory.total_bytes, Some(8_192_000));
+    }
 
     #[test]
     fn reads_cpu_lists_and_sizes() {

@@ -24,6 +24,15 @@ pub const MIN_CLOCK_SHARE: f64 = 0.95;
 /// Source: Raspberry Pi documentation, `vcgencmd get_throttled`.
 const FIRMWARE_THROTTLED_NOW: u32 = 0b1110;
 
+/// How far up the flags of what happened since boot lie.
+const FIRMWARE_PAST_SHIFT: u32 = 16;
+
+/// Periods of a CPU quota are this long unless somebody changes them. Milliseconds.
+const QUOTA_PERIOD_MS: u64 = 100;
+
+/// Share of the time with a stop by a quota from which the figure is that of the quota.
+const MAX_QUOTA_SHARE: f64 = 0.05;
+
 /// One thing that speaks against a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disturbance {
@@ -44,6 +53,7 @@ pub fn disturbances(unit: &UnitData, host: &HostData) -> Vec<Disturbance> {
             found.extend(throttled(state));
         }
         found.extend(swapped(state));
+        found.extend(stopped_by_quota(state));
         found.extend(other_load(state, facts));
     }
     if !is_sustained {
@@ -75,6 +85,12 @@ fn suspect(reason: String) -> Disturbance {
 fn throttled(state: &UnitState) -> Option<Disturbance> {
     let firmware =
         (state.firmware_throttle_flags).is_some_and(|flags| flags & FIRMWARE_THROTTLED_NOW != 0);
+    // Flags of the past stay until the next boot: only new ones are of this unit.
+    let new_flags = (state
+        .firmware_throttle_flags
+        .zip(state.firmware_throttle_flags_before))
+    .map_or(0, |(after, before)| after & !before);
+    let firmware_meanwhile = new_flags >> FIRMWARE_PAST_SHIFT & FIRMWARE_THROTTLED_NOW != 0;
     let events = state.throttle_events.unwrap_or(0);
     let cooling = state.cooling_state.unwrap_or(0);
     let how = if events > 0 {
@@ -84,6 +100,8 @@ fn throttled(state: &UnitState) -> Option<Disturbance> {
         )
     } else if firmware {
         "its firmware held the clock back when the unit ended".to_string()
+    } else if firmware_meanwhile {
+        "its firmware held the clock back for a part of the time".to_string()
     } else if cooling > 0 {
         "its kernel held clocks back for heat when the unit ended".to_string()
     } else {
@@ -101,6 +119,23 @@ fn swapped(state: &UnitState) -> Option<Disturbance> {
         invalid(format!(
             "the board swapped meanwhile ({pages} pages): part of this is the speed of its disk; free memory or take a smaller model"
         ))
+    })
+}
+
+fn stopped_by_quota(state: &UnitState) -> Option<Disturbance> {
+    let n_stops = state.quota_throttled.filter(|n| *n > 0)?;
+    let stopped_ms = n_stops.saturating_mul(QUOTA_PERIOD_MS) as f64;
+    let is_much = stopped_ms > state.elapsed_ms as f64 * MAX_QUOTA_SHARE;
+    let stops = format::count(
+        usize::try_from(n_stops).unwrap_or(usize::MAX),
+        "time",
+        "times",
+    );
+    Some(Disturbance {
+        invalidates: is_much,
+        reason: format!(
+            "the CPU quota of its container or service stopped it {stops} meanwhile; measure without a quota, or with fewer threads"
+        ),
     })
 }
 
@@ -249,6 +284,23 @@ mod tests {
             throttled(&now),
             Some((true, "firmware held the clock back")),
         );
+        let before = |flags| UnitState {
+            firmware_throttle_flags_before: Some(flags),
+            ..past.clone()
+        };
+        check(throttled(&before(0x4_0000)), None);
+        check(
+            throttled(&before(0x1_0000)),
+            Some((true, "for a part of the time")),
+        );
+        let quota = |n| UnitState {
+            quota_throttled: Some(n),
+            elapsed_ms: 7100,
+            ..state()
+        };
+        check(stopped_by_quota(&quota(0)), None);
+        check(stopped_by_quota(&quota(2)), Some((false, "2 times")));
+        check(stopped_by_quota(&quota(69)), Some((true, "69 times")));
         check(
             swapped(&UnitState {
                 swapped_out_pages: Some(256),

@@ -54,6 +54,8 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     findings.extend(dram_clock(facts));
     findings.extend(heat(facts));
     findings.extend(firmware_throttling(facts));
+    findings.extend(throttling_unknown(facts));
+    findings.extend(quota(facts));
     findings.extend(load(facts));
     findings.extend(memory(facts));
     findings.extend(huge_pages(facts));
@@ -163,6 +165,31 @@ fn firmware_throttling(facts: &Facts) -> Option<Finding> {
     ))
 }
 
+/// A Raspberry Pi whose kernel does not show the firmware's flags: its clocks look the same when it throttles.
+fn throttling_unknown(facts: &Facts) -> Option<Finding> {
+    let model = facts.device_tree_model.as_deref().unwrap_or_default();
+    let is_unknown = model.starts_with("Raspberry Pi") && facts.firmware_throttle_flags.is_none();
+    is_unknown.then(|| Finding {
+        weight: Weight::Note,
+        what: "whether the firmware throttles is not known: neither `get_throttled` nor the mailbox `/dev/vcio` can be read".to_owned(),
+        remedy: "use the kernel of Raspberry Pi OS, or let the user read `/dev/vcio` (group `video`)".to_owned(),
+    })
+}
+
+fn quota(facts: &Facts) -> Option<Finding> {
+    let millis = facts.cpu_quota_millis?;
+    let n_cpus = facts.cpus.len();
+    (millis < n_cpus as u64 * 1000).then(|| {
+        problem(
+            format!(
+                "a quota lets a container or service use {} of {n_cpus} CPUs at a time: threads beyond it are stopped",
+                format::number(millis as f64 / 1000.0)
+            ),
+            "measure outside the container, or without `--cpus`, `CPUQuota=` or a limit of CPUs",
+        )
+    })
+}
+
 fn load(facts: &Facts) -> Option<Finding> {
     let load = facts.load_1min.filter(|load| *load > MAX_LOAD)?;
     Some(problem(
@@ -188,7 +215,24 @@ fn memory(facts: &Facts) -> Vec<Finding> {
             "free memory, then `sudo swapoff -a && sudo swapon -a`",
         ));
     }
-    if let (Some(total), Some(available)) = (memory.total_bytes, memory.available_bytes)
+    // Beside a limit, what the machine has is not what matters.
+    let total = match (memory.total_bytes, facts.memory_limit_bytes) {
+        (Some(total), Some(limit)) => Some(total.min(limit)),
+        (total, limit) => total.or(limit),
+    };
+    if let (Some(total), Some(limit)) = (memory.total_bytes, facts.memory_limit_bytes)
+        && limit < total
+    {
+        findings.push(problem(
+            format!(
+                "a container or service may use {} of {} of RAM",
+                format::binary_bytes(limit),
+                format::binary_bytes(total)
+            ),
+            "measure outside the container, or without its limit of memory",
+        ));
+    }
+    if let (Some(total), Some(available)) = (total, memory.available_bytes)
         && (available as f64) < total as f64 * (1.0 - MAX_USED_SHARE)
     {
         findings.push(problem(
@@ -242,6 +286,32 @@ mod tests {
     }
 
     #[test]
+    fn a_raspberry_pi_that_tells_no_flags_may_throttle() {
+        let pi = |flags| Facts {
+            device_tree_model: Some("Raspberry Pi 5 Model B Rev 1.0".into()),
+            firmware_throttle_flags: flags,
+            ..Facts::default()
+        };
+        check(pi(None), &["whether the firmware throttles is not known"]);
+        check(pi(Some(0)), &[]);
+    }
+
+    #[test]
+    fn limits_of_a_container_are_named() {
+        let facts = |limit: u64, available: u64| Facts {
+            memory: MemoryFacts {
+                total_bytes: Some(8 << 30),
+                available_bytes: Some(available),
+                ..MemoryFacts::default()
+            },
+            memory_limit_bytes: Some(limit),
+            ..Facts::default()
+        };
+        check(facts(2 << 30, 2 << 30), &["may use 2 GiB of 8 GiB"]);
+        check(facts(16 << 30, 7 << 30), &[]);
+    }
+
+    #[test]
     fn every_disturbance_is_named_and_problems_come_first() {
         let cpu = |cpu: u32, governor: &str| CpuFacts {
             cpu,
@@ -271,6 +341,7 @@ mod tests {
             },
             transparent_huge_pages: Some("never".into()),
             hypervisor: Some("KVM".into()),
+            cpu_quota_millis: Some(1500),
             ..Facts::default()
         };
         check(
@@ -280,6 +351,7 @@ mod tests {
                 "the DRAM is held at 528 MHz, its highest clock is 2.11 GHz",
                 "81.5 °C",
                 "too low now, the supply voltage was too low since boot and the firmware throttled since boot",
+                "1.50 of 3 CPUs",
                 "load 1.75",
                 "512 MiB of swap",
                 "only 3 GiB of 8 GiB",

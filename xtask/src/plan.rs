@@ -29,7 +29,7 @@ pub fn request(
             true => suite.emulated.sampling,
             false => suite_unit.sampling,
         };
-        for placement in cpus::placements(suite_unit, &facts.cpus) {
+        for placement in cpus::placements(suite_unit, &facts.cpus, facts.cpu_quota_millis) {
             for (suffix, job) in jobs::jobs(
                 suite_unit,
                 suite,

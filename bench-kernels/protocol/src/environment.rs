@@ -136,6 +136,12 @@ pub struct UnitState {
     pub throttle_events: Option<u64>,
     /// Throttle flags of a Raspberry Pi's firmware at the end; the low half is the present, the high half the past.
     pub firmware_throttle_flags: Option<u32>,
+    /// The same when it began: what is new in the high half happened meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware_throttle_flags_before: Option<u32>,
+    /// How often a CPU quota of a control group stopped its processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_throttled: Option<u64>,
     /// Sum of the states of the processors' cooling devices at the end; above 0 the kernel holds clocks back for heat.
     pub cooling_state: Option<u64>,
     /// Energy by sensor, microjoules.

@@ -13,7 +13,7 @@ pub struct Facts {
     pub kernel_release: Option<String>,
     /// `PRETTY_NAME` of os-release.
     pub os: Option<String>,
-    /// Processor name from `/proc/cpuinfo`.
+    /// Names of the processor's cores: on Arm by implementer and part, elsewhere as `/proc/cpuinfo` tells.
     pub cpu_model: Option<String>,
     /// `/proc/device-tree/model`.
     pub device_tree_model: Option<String>,
@@ -29,6 +29,12 @@ pub struct Facts {
     pub variants: Vec<VariantFacts>,
     /// Capacity and use of RAM.
     pub memory: MemoryFacts,
+    /// CPUs that the control groups of this process let it use at a time, in thousandths; `None` without a quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_quota_millis: Option<u64>,
+    /// Memory that they let it use, bytes; `None` without a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit_bytes: Option<u64>,
     /// Populated memory devices from SMBIOS (type 17).
     pub smbios_memory: Vec<SmbiosMemoryDevice>,
     /// Why `smbios_memory` is empty, when it is.

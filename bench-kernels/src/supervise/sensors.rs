@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bench_protocol::{Environment, Reading, UnitState};
 
-use crate::facts;
+use crate::facts::{self, Limits};
 use crate::run::state::{StateFiles, directories};
 
 /// The files of all sensors, found once.
@@ -18,6 +18,7 @@ pub struct Sensors {
     temperature: StateFiles,
     power: Vec<PowerSensor>,
     energy: Vec<EnergyCounter>,
+    limits: Limits,
 }
 
 /// A sensor of power: one file in microwatts, or a voltage in millivolts and a current in milliamperes.
@@ -41,6 +42,8 @@ pub struct Counters {
     own_ms: u64,
     vmstat: BTreeMap<String, u64>,
     throttle_events: Option<u64>,
+    firmware_throttle_flags: Option<u32>,
+    quota_throttled: Option<u64>,
     energy: Vec<Option<u64>>,
 }
 
@@ -60,6 +63,7 @@ impl Sensors {
             temperature: StateFiles::find(root, &[]),
             power: power_sensors(&root.join("sys/class/hwmon")),
             energy: energy_counters(&root.join("sys/class/powercap")),
+            limits: Limits::find(root),
         }
     }
 
@@ -85,6 +89,8 @@ impl Sensors {
             own_ms: own_cpu_ms(),
             vmstat: vmstat(&self.root.join("proc/vmstat")),
             throttle_events: throttle_events(&self.root.join("sys/devices/system/cpu")),
+            firmware_throttle_flags: facts::firmware_throttle_flags(&self.root),
+            quota_throttled: self.limits.n_throttled(),
             energy: self
                 .energy
                 .iter()
@@ -122,7 +128,10 @@ impl Sensors {
             swapped_out_pages: gained("pswpout"),
             throttle_events: (now.throttle_events.zip(before.throttle_events))
                 .map(|(after, before)| after.saturating_sub(before)),
-            firmware_throttle_flags: facts::firmware_throttle_flags(),
+            firmware_throttle_flags: now.firmware_throttle_flags,
+            firmware_throttle_flags_before: before.firmware_throttle_flags,
+            quota_throttled: (now.quota_throttled.zip(before.quota_throttled))
+                .map(|(after, before)| after.saturating_sub(before)),
             cooling_state: cooling_state(&self.root.join("sys/class/thermal")),
             energy_microjoules: energy.collect(),
         }
@@ -291,6 +300,9 @@ fn number(path: &Path) -> Option<u64> {
 mod tests {
     use super::*;
 
+    const THROTTLED: &str =
+        "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled";
+
     fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in files {
@@ -344,6 +356,9 @@ mod tests {
             ("sys/class/thermal/cooling_device0/cur_state", "2\n"),
             ("sys/class/thermal/cooling_device1/type", "pwm-fan\n"),
             ("sys/class/thermal/cooling_device1/cur_state", "3\n"),
+            (THROTTLED, "10000\n"),
+            ("proc/self/cgroup", "0::/\n"),
+            ("sys/fs/cgroup/cpu.stat", "nr_throttled 5\n"),
         ]);
         let sensors = Sensors::find(root.path(), &[]);
         let before = sensors.counters();
@@ -355,7 +370,12 @@ mod tests {
             "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count",
             "5\n",
         );
+        write(THROTTLED, "50000\n");
+        write("sys/fs/cgroup/cpu.stat", "nr_throttled 74\n");
         let state = sensors.since(&before, "unit", Environment::AsFound);
+        assert_eq!(state.firmware_throttle_flags_before, Some(0x1_0000));
+        assert_eq!(state.firmware_throttle_flags, Some(0x5_0000));
+        assert_eq!(state.quota_throttled, Some(69));
         assert_eq!(
             (state.swapped_in_pages, state.swapped_out_pages),
             (Some(0), Some(6))

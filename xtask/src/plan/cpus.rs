@@ -20,8 +20,16 @@ pub struct Placement {
     pub candidates: Vec<Vec<u32>>,
 }
 
-/// The placements that a suite unit asks for, equal ones once.
-pub fn placements(unit: &SuiteUnit, cpus: &[CpuFacts]) -> Vec<Placement> {
+/// The placements that a suite unit asks for, equal ones once. A CPU quota leaves no more threads than it lets run at a
+/// time, unless a number is asked for.
+pub fn placements(
+    unit: &SuiteUnit,
+    cpus: &[CpuFacts],
+    quota_millis: Option<u64>,
+) -> Vec<Placement> {
+    let max_threads = quota_millis.map_or(usize::MAX, |millis| {
+        usize::try_from(millis / 1000).map_or(usize::MAX, |n| n.max(1))
+    });
     let groups: Vec<(String, Vec<&CpuFacts>)> = match unit.clusters {
         ClusterChoice::All => vec![(String::new(), cpus.iter().collect())],
         ClusterChoice::Each => match clusters(cpus) {
@@ -34,7 +42,7 @@ pub fn placements(unit: &SuiteUnit, cpus: &[CpuFacts]) -> Vec<Placement> {
     let mut placements: Vec<Placement> = Vec::new();
     for (prefix, group) in &groups {
         for count in &unit.threads {
-            for placement in of_count(*count, prefix, group) {
+            for placement in of_count(*count, prefix, group, max_threads) {
                 if !placements.iter().any(|other| other.name == placement.name) {
                     placements.push(placement);
                 }
@@ -44,15 +52,20 @@ pub fn placements(unit: &SuiteUnit, cpus: &[CpuFacts]) -> Vec<Placement> {
     placements
 }
 
-fn of_count(count: ThreadCount, prefix: &str, group: &[&CpuFacts]) -> Vec<Placement> {
-    let n_cpus = group.len();
+fn of_count(
+    count: ThreadCount,
+    prefix: &str,
+    group: &[&CpuFacts],
+    max_threads: usize,
+) -> Vec<Placement> {
+    let n_cpus = group.len().min(max_threads);
     let fixed = |n_threads: usize| Placement {
         name: format!("{prefix}t{n_threads}"),
         cpus: pick_cpus(group, n_threads),
         candidates: Vec::new(),
     };
     match count {
-        ThreadCount::Count(n) if n.get() as usize > n_cpus => Vec::new(),
+        ThreadCount::Count(n) if n.get() as usize > group.len() => Vec::new(),
         ThreadCount::Count(n) => vec![fixed(n.get() as usize)],
         ThreadCount::Half => vec![fixed((n_cpus / 2).max(1))],
         ThreadCount::All => vec![fixed(n_cpus)],
@@ -60,7 +73,7 @@ fn of_count(count: ThreadCount, prefix: &str, group: &[&CpuFacts]) -> Vec<Placem
         ThreadCount::Best => vec![Placement {
             name: format!("{prefix}best"),
             cpus: pick_cpus(group, n_cpus),
-            candidates: candidates(group),
+            candidates: candidates(group, max_threads),
         }],
     }
 }
@@ -83,14 +96,14 @@ fn each_count(n_cpus: usize) -> Vec<usize> {
 }
 
 /// One, half and all CPUs of every cluster and of the whole board.
-fn candidates(group: &[&CpuFacts]) -> Vec<Vec<u32>> {
+fn candidates(group: &[&CpuFacts], max_threads: usize) -> Vec<Vec<u32>> {
     let owned: Vec<CpuFacts> = group.iter().map(|cpu| (*cpu).clone()).collect();
     let mut groups = clusters(&owned);
     groups.push(owned.iter().collect());
     let mut candidates: Vec<Vec<u32>> = Vec::new();
     for group in groups {
         for n_threads in [1, group.len().div_ceil(2), group.len()] {
-            let cpus = pick_cpus(&group, n_threads);
+            let cpus = pick_cpus(&group, n_threads.min(max_threads));
             if !candidates.contains(&cpus) {
                 candidates.push(cpus);
             }
@@ -217,9 +230,28 @@ mod tests {
     }
 
     #[test]
+    fn a_quota_leaves_no_more_threads_than_it_lets_run() {
+        let cpus = rk3588();
+        let group: Vec<&CpuFacts> = cpus.iter().collect();
+        let threads = |count, max_threads| -> Vec<usize> {
+            let placements = of_count(count, "", &group, max_threads);
+            placements.iter().map(|it| it.cpus.len()).collect()
+        };
+        assert_eq!(threads(ThreadCount::All, usize::MAX), [8]);
+        assert_eq!(threads(ThreadCount::All, 2), [2]);
+        assert_eq!(threads(ThreadCount::Half, 2), [1]);
+        assert_eq!(threads(ThreadCount::Each, 2), [1, 2]);
+        let best = of_count(ThreadCount::Best, "", &group, 1);
+        assert!(best[0].candidates.iter().all(|cpus| cpus.len() == 1));
+        // A number that was asked for is measured, and the quota shows in its verdict.
+        let four = std::num::NonZeroU32::new(4).unwrap();
+        assert_eq!(threads(ThreadCount::Count(four), 2), [4]);
+    }
+
+    #[test]
     fn searches_within_clusters_and_across() {
         let cpus = rk3588();
-        let sets = candidates(&cpus.iter().collect::<Vec<_>>());
+        let sets = candidates(&cpus.iter().collect::<Vec<_>>(), usize::MAX);
         let lengths: Vec<usize> = sets.iter().map(Vec::len).collect();
         // The strong cluster, the weak one, and all; half of all is the strong cluster again.
         assert_eq!(lengths, [1, 2, 4, 1, 2, 4, 8]);

@@ -32,12 +32,18 @@ pub fn propose(facts: &Facts, inventory: &Inventory) -> Proposal {
     }
     let told = names.join(", ");
     let words = words(&told);
+    let model = facts.device_tree_model.as_deref().unwrap_or_default();
+    // The revision of a board is a number, and does not make it another one.
+    let model = model.split(" Rev ").next().unwrap_or_default();
+    let numbers: BTreeSet<String> = (self::words(model).into_iter())
+        .filter(|word| word.contains(|c: char| c.is_ascii_digit()))
+        .collect();
     let same_arch = inventory
         .boards
         .values()
         .filter(|board| board.arch == facts.arch);
     let mut matches: Vec<(usize, &Board)> = same_arch
-        .filter_map(|board| Some((score(board, &words)?, board)))
+        .filter_map(|board| Some((score(board, &words, &numbers)?, board)))
         .collect();
     matches.sort_by_key(|(score, board)| (std::cmp::Reverse(*score), &board.id));
     let Some((_, board)) = matches.first() else {
@@ -76,13 +82,19 @@ fn none(reason: String) -> Proposal {
     }
 }
 
-/// Number of words of the board's id or name, if the machine has all of them and no word of another variant.
-fn score(board: &Board, told: &BTreeSet<String>) -> Option<usize> {
+/// Number of words of the board's id or name, if the machine has all of them and no word of another variant. `numbers` are
+/// the words of its model that have a digit, of which the board must know all.
+fn score(board: &Board, told: &BTreeSet<String>, numbers: &BTreeSet<String>) -> Option<usize> {
     // What stands in brackets is a setting or a size, which no device tree tells.
     let name = board.name.split('(').next().unwrap_or_default();
     let known: BTreeSet<String> = words(&board.id).union(&words(name)).cloned().collect();
     let is_another = |word: &str| told.contains(word) && !known.contains(word);
-    if VARIANT_WORDS.into_iter().any(is_another) {
+    // Some models name their chip, too.
+    let chip = words(&board.soc);
+    let mut unknown = numbers
+        .iter()
+        .filter(|it| !known.contains(*it) && !chip.contains(*it));
+    if VARIANT_WORDS.into_iter().any(is_another) || unknown.next().is_some() {
         return None;
     }
     let fits = |own: BTreeSet<String>| own.is_subset(told).then_some(own.len());
@@ -113,8 +125,10 @@ fn ram(board: &Board, facts: &Facts) -> Result<Option<String>, String> {
     }
 }
 
+/// The words of a name; a `+` is a word of its own, as a `5B+` is no `5B`.
 fn words(text: &str) -> BTreeSet<String> {
     text.to_lowercase()
+        .replace('+', " plus ")
         .split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())
         .map(str::to_owned)
@@ -184,6 +198,11 @@ mod tests {
     #[test]
     fn proposes_nothing_that_does_not_fit() {
         check("Orange Pi 5 Plus", 8, 15.5, None);
+        check("Radxa ROCK 5B+", 8, 15.6, None);
+        check("Radxa ROCK 5 ITX+", 8, 15.6, None);
+        check("Radxa ROCK 5B Plus", 8, 15.6, None);
+        check("Raspberry Pi 4 Model B 2 Rev 1.4", 4, 3.7, None);
+        check("Raspberry Pi 500 Rev 1.0", 4, 7.9, None);
         check("Raspberry Pi Compute Module 4 Rev 1.0", 4, 3.7, None);
         check("linux,dummy-virt", 2, 1.0, None);
         check("Raspberry Pi 4 Model B Rev 1.4", 4, 15.6, None);
