@@ -70,7 +70,7 @@ impl Limits {
 
     /// Memory that may be used, bytes; `None` where there is no limit.
     pub fn memory_bytes(&self) -> Option<u64> {
-        self.memory.iter().filter_map(memory_limit).min()
+        self.memory.iter().filter_map(|it| memory_limit(it)).min()
     }
 
     /// Memory that may still be used, bytes; `None` where there is no limit. What holds files is given back on demand.
@@ -92,7 +92,7 @@ impl Limits {
     }
 }
 
-fn memory_limit(group: &PathBuf) -> Option<u64> {
+fn memory_limit(group: &Path) -> Option<u64> {
     let limit = read_number(group.join("memory.max"))
         .or_else(|| read_number(group.join("memory.limit_in_bytes")))?;
     (limit < NO_LIMIT_BYTES).then_some(limit)

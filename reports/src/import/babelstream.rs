@@ -151,5 +151,5 @@ fn bytes(text: &str) -> Option<u64> {
         _ => return None,
     };
     let bytes = (number * factor).round();
-    (bytes >= 1.0 && bytes < 1e18).then_some(bytes as u64)
+    (1.0..1e18).contains(&bytes).then_some(bytes as u64)
 }
