@@ -104,13 +104,10 @@ fn reason(host: &HostAnalysis) -> String {
     // The controller mentions them where nothing worse happened.
     let are_mentioned = parts.iter().any(|reason| reason.contains("of the stream"));
     if host.data.n_garbage_lines > 0 && !are_mentioned {
-        parts.push(format!(
-            "{}",
-            format::count(
-                host.data.n_garbage_lines,
-                "line of the stream is not a message",
-                "lines of the stream are not messages"
-            )
+        parts.push(format::count(
+            host.data.n_garbage_lines,
+            "line of the stream is not a message",
+            "lines of the stream are not messages",
         ));
     }
     parts.extend(

@@ -87,7 +87,8 @@ pub fn bounds(global: &Global, args: &BoundsArgs) -> anyhow::Result<u8> {
         false => of_files.iter().map(String::as_str).collect(),
     };
     let quants = quants(args)?;
-    let asked = (models.iter()).flat_map(|model| args.depth.iter().map(move |depth| (model, depth)));
+    let asked =
+        (models.iter()).flat_map(|model| args.depth.iter().map(move |depth| (model, depth)));
     let unknown: Vec<String> = asked
         .filter_map(|(model, depth)| inventory.models[*model].kv_unknown(*depth))
         .collect();
