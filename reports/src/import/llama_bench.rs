@@ -197,6 +197,18 @@ impl Test {
         })
     }
 
+    /// The same where only so many tokens were timed: all that is generated after a prompt, or a part of anything.
+    fn of_timed(self, n_timed: u64) -> Test {
+        match n_timed == self.n_gen && self.n_prompt > 0 {
+            true => Test {
+                n_prompt: 0,
+                n_gen: self.n_gen,
+                n_depth: self.n_depth.max(self.n_prompt),
+            },
+            false => self,
+        }
+    }
+
     /// What the fields of a row say. A name and numbers that contradict each other are a problem.
     fn of_row(fields: &Fields, form: Form, problems: &mut Problems) -> Option<Test> {
         let named = match fields.text("test").filter(|name| !name.is_empty()) {
@@ -296,7 +308,16 @@ fn figure(
     if let Some(Err(_)) = n_threads {
         problems.add(place, "field `n_threads` is not a number of threads");
     }
-    let n_tokens = n_tokens? as f64;
+    let n_tokens = n_tokens?;
+    let (test, n_tokens) = match timed_tokens(fields, samples_ns.as_deref()) {
+        Some(n_timed) if n_timed != n_tokens => {
+            remarks.push(format!(
+                "{place}: rates and times are of {n_timed} tokens, not of the {n_tokens} of `n_prompt` and `n_gen`; the rates count"
+            ));
+            (test.of_timed(n_timed), n_timed as f64)
+        }
+        _ => (test, n_tokens as f64),
+    };
     let rates = match &samples_ns {
         Some(samples) if !samples.is_empty() => Some(rates_of(samples, n_tokens)),
         _ if has_samples && samples_ns.is_none() => return None,
@@ -333,6 +354,25 @@ fn figure(
             stddev_tokens_per_s,
         })),
     })
+}
+
+/// The tokens that were timed, where every sample's rate and time and the mean rate agree on one number of them: forks
+/// time a part of what they name.
+fn timed_tokens(fields: &Fields, samples_ns: Option<&[u64]>) -> Option<u64> {
+    let (samples_ns, samples_ts) = (samples_ns?, fields.samples_ts()?);
+    let tokens: Vec<f64> = (samples_ts.iter().zip(samples_ns))
+        .map(|(rate, ns)| rate * *ns as f64 / 1e9)
+        .collect();
+    let n_timed = tokens.first()?.round();
+    let agrees = |a: f64, b: f64| (a - b).abs() <= RATE_DIFFERS * b;
+    let is_one = n_timed >= 1.0
+        && samples_ts.len() == samples_ns.len()
+        && tokens.iter().all(|tokens| agrees(*tokens, n_timed));
+    let mean = mean_and_stddev(&samples_ts).0;
+    let is_mean = fields
+        .float("avg_ts")
+        .is_none_or(|stated| agrees(stated, mean));
+    (is_one && is_mean).then_some(n_timed as u64)
 }
 
 fn rates_of(samples_ns: &[u64], n_tokens: f64) -> Vec<f64> {

@@ -160,7 +160,6 @@ fn numbers_of_a_row_that_contradict_each_other_are_refused() {
         ("avg_ts", json!(12.5)),
         ("samples_ts", json!([12.5, 12.5, 12.5])),
         ("samples_ts", json!([12.5])),
-        ("n_gen", json!(4096)),
     ] {
         let error = refused(&changed(|row| {
             row.insert(field.to_owned(), value.clone());
@@ -175,6 +174,24 @@ fn numbers_of_a_row_that_contradict_each_other_are_refused() {
     assert!(
         error.to_string().contains("mean of `samples_ts`"),
         "{error}"
+    );
+}
+
+/// Every sample and the mean agree on the tokens that were timed, if not on those that the row names.
+#[test]
+fn tokens_that_were_timed_count_before_those_that_are_named() {
+    let text = changed(|row| {
+        row.insert("n_gen".into(), json!(4096));
+    });
+    let (before, after) = (parsed(JSON), parsed(&text));
+    for idx in 0..before.figures.len() {
+        let (before, after) = (rate(&before, idx), rate(&after, idx));
+        assert!((after.tokens_per_s / before.tokens_per_s - 1.0).abs() < 0.01);
+    }
+    assert!(
+        after.remarks[0].contains("of 64 tokens, not of the 4160"),
+        "{:?}",
+        after.remarks
     );
 }
 
@@ -201,9 +218,11 @@ fn generation_after_a_prompt_counts_the_generation() {
     assert_eq!((first.n_prompt, first.n_gen, first.n_depth), (0, 64, 4096));
     assert_eq!(first.tokens_per_s, 3.2);
     assert!(first.is_generation());
-    // Without the name, the tokens are those of prompt and generation, and the numbers contradict each other.
+    // Without the name, rates and times tell that only the generation was timed.
+    let unnamed = parsed(&after_prompt("pp4096+tg64"));
+    assert_eq!(unnamed.figures[0].name, "tg64 @ d4096");
+    assert_eq!(rate(&unnamed, 0).tokens_per_s, 3.2);
     for (test, expect) in [
-        ("pp4096+tg64", "`avg_ts` is 3.2"),
         ("tg32@pp4096", "`n_gen` is 64"),
         ("something", "not a test like"),
     ] {
