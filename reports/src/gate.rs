@@ -3,10 +3,10 @@
 //! Nothing is dropped for it: a figure is shown with its verdict. A value that the board does not tell speaks for
 //! nothing.
 
-use bench_protocol::{Environment, EnvironmentAction, Facts, Reading, UnitState};
+use bench_protocol::{Environment, EnvironmentAction, Facts, Reading, UnitSpec, UnitState};
 
 use crate::format;
-use crate::run_dir::{HostData, UnitData};
+use crate::run_dir::{HostData, RoundData};
 
 /// Pages that go to or come from the disk without meaning anything: 1 MiB of 4 KiB pages.
 pub const MAX_SWAPPED_PAGES: u64 = 256;
@@ -33,13 +33,17 @@ pub struct Disturbance {
     pub reason: String,
 }
 
-/// Everything that speaks against a unit.
-pub fn disturbances(unit: &UnitData, host: &HostData) -> Vec<Disturbance> {
+/// Everything that speaks against a round of a unit.
+pub fn disturbances(
+    round: &RoundData,
+    spec: Option<&UnitSpec>,
+    host: &HostData,
+) -> Vec<Disturbance> {
     let mut found = Vec::new();
     let facts = host.facts.as_ref();
     // A sustained measurement asks what heat does: throttling is its result.
-    let is_sustained = (unit.spec.as_ref()).is_some_and(|spec| spec.sampling.with_state);
-    if let Some(state) = &unit.state {
+    let is_sustained = spec.is_some_and(|spec| spec.sampling.with_state);
+    if let Some(state) = &round.state {
         if !is_sustained {
             found.extend(throttled(state));
         }
@@ -48,13 +52,13 @@ pub fn disturbances(unit: &UnitData, host: &HostData) -> Vec<Disturbance> {
     }
     if !is_sustained {
         // A program of others never says that it is ready: it has the CPUs that were asked for.
-        let ready = unit.ready.as_ref().map(|ready| ready.cpus.as_slice());
-        let asked = unit.spec.as_ref().map(|spec| spec.cpus.as_slice());
+        let ready = round.ready.as_ref().map(|ready| ready.cpus.as_slice());
+        let asked = spec.map(|spec| spec.cpus.as_slice());
         let cpus = ready.or(asked).unwrap_or_default();
-        found.extend(slow_cpus(&unit.readings, cpus, facts));
+        found.extend(slow_cpus(&round.readings, cpus, facts));
     }
-    found.extend(slow_memory(&unit.readings, facts));
-    found.extend(unprepared(unit, host));
+    found.extend(slow_memory(&round.readings, facts));
+    found.extend(unprepared(spec, host));
     found
 }
 
@@ -163,9 +167,8 @@ fn slow_memory(readings: &[Reading], facts: Option<&Facts>) -> Option<Disturbanc
     })
 }
 
-fn unprepared(unit: &UnitData, host: &HostData) -> Option<Disturbance> {
-    let is_prepared =
-        (unit.spec.as_ref()).is_some_and(|spec| spec.environment == Environment::Prepared);
+fn unprepared(spec: Option<&UnitSpec>, host: &HostData) -> Option<Disturbance> {
+    let is_prepared = spec.is_some_and(|spec| spec.environment == Environment::Prepared);
     let mut failed = (host.steps.iter())
         .filter(|step| step.action == EnvironmentAction::Prepare && step.problem.is_some());
     let first = failed.next().filter(|_| is_prepared)?;

@@ -32,7 +32,8 @@ use crate::{epoch, stats, theory};
 ///
 /// Changelog:
 /// - 1: first version.
-pub const HISTORY_VERSION: u32 = 1;
+/// - 2: the round of each sample. Version 1 is read as before, as one round.
+pub const HISTORY_VERSION: u32 = 2;
 
 /// Columns of a run's frame of samples that the store keeps. What a sample did follows from its unit's work of one
 /// iteration.
