@@ -117,7 +117,8 @@ pub fn summarise_rounds(rounds: &[Vec<f64>], seed: u64) -> Option<Summary> {
         .flat_map(|(_, all)| all.iter().copied())
         .collect();
     let medians = finite(&each.iter().map(|(it, _)| it.median).collect::<Vec<f64>>());
-    let (Some(mean), true) = (ratio::mean_of_logs(&medians), medians[0] > 0.0) else {
+    let is_positive = medians.first().is_some_and(|median| *median > 0.0);
+    let (Some(mean), true) = (ratio::mean_of_logs(&medians), is_positive) else {
         return summarise(&all, seed);
     };
     let spreads = finite(&each.iter().map(|(it, _)| it.spread()).collect::<Vec<f64>>());

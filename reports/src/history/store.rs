@@ -37,11 +37,13 @@ pub const HISTORY_VERSION: u32 = 2;
 
 /// Columns of a run's frame of samples that the store keeps. What a sample did follows from its unit's work of one
 /// iteration.
-const SAMPLE_COLUMNS: [&str; 11] = [
+const SAMPLE_COLUMNS: [&str; 13] = [
     "run_id",
     "host",
     "unit",
     "environment",
+    "round",
+    "round_is_used",
     "sample_idx",
     "iterations",
     "elapsed_ns",
