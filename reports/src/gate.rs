@@ -24,9 +24,26 @@ pub const MIN_CLOCK_SHARE: f64 = 0.95;
 /// Source: Raspberry Pi documentation, `vcgencmd get_throttled`.
 const FIRMWARE_THROTTLED_NOW: u32 = 0b1110;
 
+/// What kind of thing speaks against a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The board held clocks back for heat or want of power.
+    Throttled,
+    /// It swapped.
+    Swapped,
+    /// Other programs took its CPUs.
+    OtherLoad,
+    /// A CPU or the memory ran below its highest clock: often what the board is set to.
+    SlowClock,
+    /// It was not prepared as asked.
+    Unprepared,
+}
+
 /// One thing that speaks against a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disturbance {
+    /// What kind of thing.
+    pub cause: Cause,
     /// Whether the figure may not be used at all.
     pub invalidates: bool,
     /// What happened, in plain words.
@@ -62,15 +79,17 @@ pub fn disturbances(
     found
 }
 
-fn invalid(reason: String) -> Disturbance {
+fn invalid(cause: Cause, reason: String) -> Disturbance {
     Disturbance {
+        cause,
         invalidates: true,
         reason,
     }
 }
 
-fn suspect(reason: String) -> Disturbance {
+fn suspect(cause: Cause, reason: String) -> Disturbance {
     Disturbance {
+        cause,
         invalidates: false,
         reason,
     }
@@ -93,16 +112,17 @@ fn throttled(state: &UnitState) -> Option<Disturbance> {
     } else {
         return None;
     };
-    Some(invalid(format!(
-        "the board was throttled: {how}; cool it, or use the supply its maker names"
-    )))
+    Some(invalid(
+        Cause::Throttled,
+        format!("the board was throttled: {how}; cool it, or use the supply its maker names"),
+    ))
 }
 
 fn swapped(state: &UnitState) -> Option<Disturbance> {
     let read_pages = state.swapped_in_pages.unwrap_or(0);
     let pages = read_pages.saturating_add(state.swapped_out_pages.unwrap_or(0));
     (pages > MAX_SWAPPED_PAGES).then(|| {
-        invalid(format!(
+        invalid(Cause::Swapped, format!(
             "the board swapped meanwhile ({pages} pages): part of this is the speed of its disk; free memory or take a smaller model"
         ))
     })
@@ -113,7 +133,7 @@ fn other_load(state: &UnitState, facts: Option<&Facts>) -> Option<Disturbance> {
     let other_ms = state.other_cpu_ms.filter(|ms| *ms >= MIN_OTHER_CPU_MS)?;
     let share = other_ms as f64 / (state.elapsed_ms as f64 * n_cpus as f64);
     (share > MAX_OTHER_CPU).then(|| {
-        suspect(format!(
+        suspect(Cause::OtherLoad, format!(
             "other programs took {} of the CPUs meanwhile; stop them, or see `prepare` in the fleet file",
             format::percent(share.min(1.0))
         ))
@@ -145,11 +165,14 @@ fn slow_cpus(readings: &[Reading], cpus: &[u32], facts: Option<&Facts>) -> Optio
         .filter_map(slow)
         .min_by_key(|(_, lowest, _)| *lowest)?;
     let clock = |khz: u64| format::clock_hz(khz.saturating_mul(1000));
-    Some(suspect(format!(
-        "CPU {cpu} fell to {}, its highest clock is {}: set its governor to `performance`, and look at its temperature",
-        clock(lowest),
-        clock(highest)
-    )))
+    Some(suspect(
+        Cause::SlowClock,
+        format!(
+            "CPU {cpu} fell to {}, its highest clock is {}: set its governor to `performance`, and look at its temperature",
+            clock(lowest),
+            clock(highest)
+        ),
+    ))
 }
 
 fn slow_memory(readings: &[Reading], facts: Option<&Facts>) -> Option<Disturbance> {
@@ -159,7 +182,7 @@ fn slow_memory(readings: &[Reading], facts: Option<&Facts>) -> Option<Disturbanc
         .min()?;
     let highest = facts?.dram_clock.as_ref()?.max_hz?;
     ((lowest as f64) < highest as f64 * MIN_CLOCK_SHARE).then(|| {
-        suspect(format!(
+        suspect(Cause::SlowClock, format!(
             "the memory ran at {}, its highest clock is {}: set `dram-governor: performance` under `prepare` in the fleet file",
             format::clock_hz(lowest),
             format::clock_hz(highest)
@@ -172,11 +195,14 @@ fn unprepared(spec: Option<&UnitSpec>, host: &HostData) -> Option<Disturbance> {
     let mut failed = (host.steps.iter())
         .filter(|step| step.action == EnvironmentAction::Prepare && step.problem.is_some());
     let first = failed.next().filter(|_| is_prepared)?;
-    Some(suspect(format!(
-        "the board was not prepared as the fleet file asks: {} {}",
-        format::foreign_short(&first.setting, 80),
-        format::foreign_short(first.problem.as_deref().unwrap_or_default(), 200)
-    )))
+    Some(suspect(
+        Cause::Unprepared,
+        format!(
+            "the board was not prepared as the fleet file asks: {} {}",
+            format::foreign_short(&first.setting, 80),
+            format::foreign_short(first.problem.as_deref().unwrap_or_default(), 200)
+        ),
+    ))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use bench_protocol::{Check, UnitReady, UnitState};
 
 use super::power::{self, Power};
 use super::unit::{SampleRow, UnitStatusKind, elapsed_ns, impossible, status_of};
-use crate::gate::{self, Disturbance};
+use crate::gate::{self, Cause, Disturbance};
 use crate::run_dir::{HostData, RoundData, UnitData};
 use crate::stats;
 use crate::verdict::{self, Evidence, Verdict};
@@ -25,6 +25,8 @@ pub struct RoundRow {
     pub reason: Option<String>,
     /// Whether it makes the unit's figures.
     pub is_used: bool,
+    /// What kinds of disturbances there were.
+    pub causes: Vec<Cause>,
 }
 
 /// What the rounds of a unit say together.
@@ -149,6 +151,7 @@ fn judged<'a>(round: u32, data: &'a RoundData, unit: &UnitData, host: &HostData)
             verdict,
             reason,
             is_used: false,
+            causes: disturbances.iter().map(|found| found.cause).collect(),
         },
         data,
         samples,
