@@ -438,6 +438,7 @@ impl<'a> UnitColumns<'a> {
                 chart,
                 points: Vec::new(),
                 found: Vec::new(),
+                visible_step: None,
             });
         if line.points.last().is_some_and(|point| point.run == run_idx) {
             return;
@@ -477,6 +478,7 @@ impl HostBuilder {
             join(line, visits, runs);
             let values: Vec<f64> = line.usable().map(|(_, value)| value).collect();
             line.found = change::find(&values);
+            line.visible_step = change::visible_step(&values, &line.found);
             line.name = match has_suites {
                 true => format!(
                     "{} ({})",
