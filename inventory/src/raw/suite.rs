@@ -334,7 +334,7 @@ fn check_rounds(rounds: Option<NonZeroU32>, place: &Place, problems: &mut Vec<Pr
     if let Some(rounds) = rounds.filter(|rounds| rounds.get() > MAX_ROUNDS) {
         problems.push(place.problem(
             format!("{rounds} rounds are more than a run has"),
-            &format!("give a number from 1 to {MAX_ROUNDS}"),
+            format!("give a number from 1 to {MAX_ROUNDS}"),
         ));
     }
 }
