@@ -245,8 +245,8 @@ mod tests {
                 "{earlier}, {later}: {names:?}"
             );
         }
-        let first_round = request.units.iter().filter(|unit| unit.round == 0);
-        let last = first_round.last().unwrap();
+        let mut first_round = request.units.iter().filter(|unit| unit.round == 0);
+        let last = first_round.next_back().unwrap();
         assert_eq!(line_of(last), EXPERIMENTS, "{}", last.unit);
     }
 

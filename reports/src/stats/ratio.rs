@@ -391,6 +391,28 @@ mod tests {
         }
     }
 
+    /// What METHODOLOGY.md states: how often equal sides are called different, and which step is seen.
+    #[test]
+    fn rounds_call_few_equal_sides_different_and_see_steps_of_some_deviations() {
+        let mut rng = fastrand::Rng::with_seed(9);
+        let deviation = 0.02;
+        let mut share_called = |n: usize, step: f64| {
+            let called = (0..1_000).filter(|_| {
+                let a = clean(&mut rng, n, 100.0, deviation);
+                let b = clean(&mut rng, n, 100.0 * (step * deviation).exp(), deviation);
+                let ratio = ratio_of_runs(&b, &a).unwrap();
+                ratio.p_value <= ALPHA && !(ratio.low <= 1.0 && 1.0 <= ratio.high)
+            });
+            called.count() as f64 / 1_000.0
+        };
+        for (n, step) in [(3, 3.5), (5, 2.3), (10, 1.5)] {
+            let (equal, seen) = (share_called(n, 0.0), share_called(n, step));
+            println!("{n} rounds: {equal} of equal sides, {seen} of steps of {step} deviations");
+            assert!(equal <= 0.06, "{n}: {equal}");
+            assert!(seen >= 0.8, "{n}: {seen}");
+        }
+    }
+
     #[test]
     fn samples_that_resemble_their_predecessors_say_less() {
         let mixed: Vec<f64> = (0..20).map(|i| 100.0 + f64::from(i * 7 % 20)).collect();
