@@ -36,18 +36,18 @@ pub(super) fn changes(a: &[Subject], b: &[Subject]) -> Vec<Change> {
         }
     }
     let of_side = |values: BTreeSet<String>| -> Vec<String> { values.into_iter().collect() };
-    let mut changes: Vec<Change> = (values.into_iter())
+    let told = (values.into_iter())
         .filter(|(_, [a, b])| a != b || a.len() > 1)
         .map(|(what, [a, b])| Change {
             what: what.to_owned(),
             a: of_side(a),
             b: of_side(b),
-        })
-        .collect();
-    if let ([a], [b]) = (a, b) {
-        changes.extend(preparations(a, b));
-    }
-    changes
+        });
+    let settings = match (a, b) {
+        ([a], [b]) => preparations(a, b),
+        _ => Vec::new(),
+    };
+    settings.into_iter().chain(told).collect()
 }
 
 /// What a measurement depends on, by name.

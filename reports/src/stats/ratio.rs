@@ -405,7 +405,7 @@ mod tests {
             });
             called.count() as f64 / 1_000.0
         };
-        for (n, step) in [(3, 3.5), (5, 2.3), (10, 1.5)] {
+        for (n, step) in [(3, 4.0), (5, 2.3), (10, 1.5)] {
             let (equal, seen) = (share_called(n, 0.0), share_called(n, step));
             println!("{n} rounds: {equal} of equal sides, {seen} of steps of {step} deviations");
             assert!(equal <= 0.06, "{n}: {equal}");
