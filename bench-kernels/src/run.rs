@@ -114,6 +114,7 @@ pub fn one(unit: &UnitSpec, sink: &mut Sink, n_samples: &mut u32) {
     };
     sink.send(&Message::UnitEnd(UnitEnd {
         unit: unit.unit.clone(),
+        round: unit.round,
         status,
         reason,
     }));
@@ -144,6 +145,7 @@ fn measure(unit: &UnitSpec, sink: &mut Sink, n_samples: &mut u32) -> Result<(), 
     let shape = kernel.shape();
     sink.send(&Message::UnitReady(UnitReady {
         unit: unit.unit.clone(),
+        round: unit.round,
         kernel: unit.kernel.clone(),
         variant: isa.name().to_string(),
         cpus: unit.cpus.clone(),

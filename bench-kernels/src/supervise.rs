@@ -341,7 +341,7 @@ impl Supervisor<'_> {
         };
         let elapsed_ms = started.elapsed().as_millis() as u64;
         self.read_sensors(&sensors, unit, elapsed_ms);
-        let state = sensors.since(&before, &unit.unit, unit.environment);
+        let state = sensors.since(&before, unit);
         self.spool.say(&Message::UnitState(state));
         match ending {
             Ending::Closed(Some(end)) => self.spool.say(&Message::UnitEnd(end)),
@@ -358,9 +358,10 @@ impl Supervisor<'_> {
 
     /// A board without sensors says nothing.
     fn read_sensors(&self, sensors: &Sensors, unit: &UnitSpec, since_start_ms: u64) {
-        let reading = sensors.read(&unit.unit, since_start_ms);
+        let reading = sensors.read(unit, since_start_ms);
         let nothing = Reading {
             unit: unit.unit.clone(),
+            round: unit.round,
             since_start_ms,
             ..Reading::default()
         };
@@ -372,6 +373,7 @@ impl Supervisor<'_> {
     fn end_unit(&self, unit: &UnitSpec, status: UnitStatus, reason: String) {
         self.spool.say(&Message::UnitEnd(UnitEnd {
             unit: unit.unit.clone(),
+            round: unit.round,
             status,
             reason: Some(reason),
         }));

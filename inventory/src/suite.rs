@@ -14,6 +14,8 @@ pub struct Suite {
     pub id: String,
     /// One sentence for people.
     pub description: String,
+    /// Times that each unit is measured in a run, in processes of their own.
+    pub rounds: NonZeroU32,
     /// Units in the order they are measured.
     pub units: Vec<SuiteUnit>,
     /// What replaces the amounts of work on emulated hosts, where timings mean nothing.
@@ -36,8 +38,22 @@ pub struct SuiteUnit {
     pub work: SuiteWork,
     /// When to stop sampling.
     pub sampling: Sampling,
-    /// A unit is given up after this time, seconds.
+    /// Rounds of this unit at most; `None` for those of the suite.
+    pub max_rounds: Option<NonZeroU32>,
+    /// A round of a unit is given up after this time, seconds.
     pub deadline_s: u32,
+}
+
+impl SuiteUnit {
+    /// Rounds of this unit in a run of so many. A program of others repeats its work itself, and heat builds up in one
+    /// long measurement.
+    pub fn n_rounds(&self, of_run: NonZeroU32) -> u32 {
+        match self.work {
+            SuiteWork::External(_) => 1,
+            _ if self.sampling.with_state => 1,
+            _ => self.max_rounds.map_or(of_run, |max| max.min(of_run)).get(),
+        }
+    }
 }
 
 /// A thread count, resolved when the board's CPUs are known.

@@ -8,6 +8,7 @@ mod experiments;
 pub mod imported;
 mod peak;
 mod power;
+mod rounds;
 mod unit;
 
 use std::borrow::Cow;
@@ -20,6 +21,7 @@ pub use chain::{Chain, Limit, kernel_rates, mixed_rate};
 pub use disturbed::Disturbed;
 pub use experiments::{Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline};
 pub use power::{Power, PowerSource};
+pub use rounds::RoundRow;
 pub use unit::{
     BackgroundRow, BoundKind, ComputeBound, SampleRow, UnitBound, UnitKind, UnitRow, UnitStatusKind,
 };
@@ -278,7 +280,7 @@ fn judge(unit: &mut UnitRow, data: &HostData) {
     let (verdict, reason) = verdict::judge(&Evidence {
         status: unit.status,
         end_reason: unit.end_reason.as_deref(),
-        n_samples: unit.samples.len().max(usize::from(is_done)),
+        n_samples: unit.used_samples().count().max(usize::from(is_done)),
         impossible: unit.impossible,
         check: unit.check.or(is_done.then_some(LEFT_TO_THE_PROGRAM)),
         emulated: unit.emulated,
@@ -288,6 +290,7 @@ fn judge(unit: &mut UnitRow, data: &HostData) {
             None => unit.bound.as_ref().map(|bound| bound.kind),
         },
         spread: unit.summary.as_ref().map(stats::Summary::spread),
+        rounds_apart: unit.summary.as_ref().map(|summary| summary.rounds_apart),
         n_threads: unit.cpus.len(),
         working_set_bytes: unit.working_set_bytes,
         residency: unit.residency,

@@ -69,7 +69,7 @@ pub struct Comparison {
     pub pairs: Vec<Pair>,
     /// Units that are not compared.
     pub left_out: Vec<LeftOut>,
-    /// Pairs with a p-value: what the false discovery rate is about.
+    /// Pairs with a p-value that may confirm something: what the false discovery rate is about.
     pub n_tested: usize,
     /// [`MAX_FALSE_DISCOVERY_RATE`].
     pub max_false_discovery_rate: f64,
@@ -96,11 +96,13 @@ pub struct SubjectName {
 }
 
 /// What an interval is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// The samples of one run on each side: how runs differ among themselves is not in it.
+    /// The samples of one run on each side: how runs differ among themselves is not in it, and nothing is confirmed.
     Samples,
+    /// One value of each round of one run on each side: how the machine differs from start to start is in it.
+    Rounds,
     /// One value of each run, several runs on each side: how runs differ is in it.
     Runs,
 }
@@ -164,6 +166,8 @@ pub struct Pair {
     pub unit_b: String,
     /// What the figures count.
     pub metric: Metric,
+    /// What its interval is made of.
+    pub basis: Basis,
     /// Figure of A.
     pub a: Figure,
     /// Figure of B.
@@ -198,6 +202,8 @@ pub struct Figure {
     pub value: f64,
     /// Samples, of all runs together.
     pub n_samples: usize,
+    /// Rounds that make it, of all runs together.
+    pub n_rounds: usize,
     /// Runs.
     pub n_runs: usize,
 }
@@ -214,6 +220,12 @@ pub enum Outcome {
     /// The samples show no difference; there may be one.
     #[serde(rename = "no difference shown")]
     NotShown,
+    /// The samples of two single runs differ; so do those of equal runs.
+    #[serde(rename = "not confirmed")]
+    Unconfirmed,
+    /// Something disturbed one of the sides.
+    #[serde(rename = "not judged")]
+    NotJudged,
 }
 
 impl Outcome {
@@ -223,6 +235,8 @@ impl Outcome {
             Outcome::Faster => "faster",
             Outcome::Slower => "slower",
             Outcome::NotShown => "no difference shown",
+            Outcome::Unconfirmed => "not confirmed",
+            Outcome::NotJudged => "not judged",
         }
     }
 }
@@ -236,9 +250,12 @@ pub struct LeftOut {
     pub side: &'static str,
     /// Why.
     pub reason: String,
+    /// Whether it was measured and its figure is invalid: then nothing is known of it, for better or worse.
+    pub is_invalid: bool,
 }
 
-/// Compares B with A. One subject on each side compares samples, several on each side compare runs.
+/// Compares B with A. One subject on each side compares rounds, or samples where there was one round; several on each side
+/// compare runs.
 ///
 /// # Errors
 /// When a side is empty, or one has one run and the other several: then the spread of one side is not known.
@@ -263,6 +280,7 @@ pub fn compare(a: &[Subject], b: &[Subject]) -> Result<Comparison, String> {
                 unit: group.name().to_owned(),
                 side: "both",
                 reason,
+                is_invalid: false,
             }),
         }
     }
@@ -272,7 +290,7 @@ pub fn compare(a: &[Subject], b: &[Subject]) -> Result<Comparison, String> {
     Ok(Comparison {
         a: side(a),
         b: side(b),
-        basis,
+        basis: pairs.iter().map(|pair| pair.basis).max().unwrap_or(basis),
         changes: change::changes(a, b),
         pairs,
         left_out,
@@ -307,6 +325,24 @@ impl Comparison {
         let is_slower = |pair: &&Pair| pair.outcome == Outcome::Slower && 1.0 - pair.ratio > share;
         self.pairs.iter().filter(is_slower).collect()
     }
+
+    /// Names of units that may be slower by more than `share`, which nothing here can tell: disturbed or invalid ones, and
+    /// differences that one run on each side cannot confirm.
+    pub fn not_judged(&self, share: f64) -> Vec<String> {
+        let may_be_slower = |pair: &&Pair| match pair.outcome {
+            Outcome::NotJudged => true,
+            Outcome::Unconfirmed => 1.0 - pair.ratio > share,
+            Outcome::Faster | Outcome::Slower | Outcome::NotShown => false,
+        };
+        let pairs = self.pairs.iter().filter(may_be_slower).map(Pair::name);
+        let invalid = self.left_out.iter().filter(|it| it.is_invalid);
+        let invalid = invalid.map(|it| crate::format::foreign_short(&it.unit, 100));
+        let mut names: Vec<String> = pairs.chain(invalid).collect();
+        // What is invalid on both sides stands there twice.
+        names.sort();
+        names.dedup();
+        names
+    }
 }
 
 fn side(subjects: &[Subject]) -> Side {
@@ -326,6 +362,12 @@ fn side(subjects: &[Subject]) -> Side {
 
 /// A pair whose outcome is not named yet.
 fn compare_units(group: &pairing::Group, basis: Basis) -> Result<Pair, String> {
+    let (calm, disturbed_note) = pairing::undisturbed(group, basis);
+    let group = &calm;
+    let basis = match basis {
+        Basis::Samples if group.n_rounds() >= stats::MIN_RUNS => Basis::Rounds,
+        basis => basis,
+    };
     let (metric, a) = figure(&group.a)?;
     let (metric_b, b) = figure(&group.b)?;
     if metric != metric_b {
@@ -341,16 +383,22 @@ fn compare_units(group: &pairing::Group, basis: Basis) -> Result<Pair, String> {
     };
     let known = match basis {
         Basis::Samples => of_samples(group, speed_ratio),
+        Basis::Rounds => of_rounds(group, speed_ratio),
         Basis::Runs => of_runs(group, metric),
     };
     let mut notes = pairing::notes(group);
     if known.is_none() {
         notes.insert(0, too_few(basis, a, b));
     }
+    let is_judged = !matches!(disturbed_note, Some(pairing::Disturbed::All(_)));
+    if let Some(pairing::Disturbed::All(note) | pairing::Disturbed::Some(note)) = disturbed_note {
+        notes.insert(0, note);
+    }
     Ok(Pair {
         unit_a: group.name().to_owned(),
         unit_b: group.name_b().to_owned(),
         metric,
+        basis,
         a,
         b,
         ratio: speed_ratio,
@@ -358,7 +406,10 @@ fn compare_units(group: &pairing::Group, basis: Basis) -> Result<Pair, String> {
         high: known.map(|known| known.high),
         p_value: known.map(|known| known.p_value),
         false_discovery_rate: None,
-        outcome: Outcome::NotShown,
+        outcome: match is_judged {
+            true => Outcome::NotShown,
+            false => Outcome::NotJudged,
+        },
         notes,
     })
 }
@@ -371,7 +422,7 @@ fn too_few(basis: Basis, a: Figure, b: Figure) -> String {
             b.n_samples,
             stats::MIN_SAMPLES
         ),
-        Basis::Runs => format!(
+        Basis::Rounds | Basis::Runs => format!(
             "too few runs for an interval: {} and {} measured it, at least {} are needed on each side",
             a.n_runs,
             b.n_runs,
@@ -400,7 +451,8 @@ fn figure(units: &[&UnitRow]) -> Result<(Metric, Figure), String> {
         metric,
         Figure {
             value,
-            n_samples: units.iter().map(|unit| unit.samples.len()).sum(),
+            n_samples: units.iter().map(|unit| unit.used_samples().count()).sum(),
+            n_rounds: units.iter().map(|unit| unit.round_medians_ns().len()).sum(),
             n_runs: units.len(),
         },
     ))
@@ -411,6 +463,13 @@ fn of_samples(group: &pairing::Group, speed_ratio: f64) -> Option<Ratio> {
     let seed = stats::seed_of(&[&a.unit, &b.unit]);
     let of_times = stats::ratio_of_medians(&a.ns_per_iteration(), &b.ns_per_iteration(), seed)?;
     // An iteration may be another amount of work on the other side.
+    Some(of_times.scaled(speed_ratio / of_times.ratio))
+}
+
+/// The medians of rounds; an iteration may be another amount of work on the other side.
+fn of_rounds(group: &pairing::Group, speed_ratio: f64) -> Option<Ratio> {
+    let (a, b) = (group.a.first()?, group.b.first()?);
+    let of_times = stats::ratio_of_runs(&a.round_medians_ns(), &b.round_medians_ns())?;
     Some(of_times.scaled(speed_ratio / of_times.ratio))
 }
 
@@ -426,33 +485,47 @@ fn of_runs(group: &pairing::Group, metric: Metric) -> Option<Ratio> {
     }
 }
 
-/// Names the outcomes of all pairs at once; returns how many were tested.
+/// Names the outcomes of all pairs; returns how many were tested for what may be confirmed.
 ///
 /// Both must speak for a difference: the test that knows how many pairs there are, and the interval that knows how samples
-/// resemble each other.
+/// resemble each other. Pairs of different bases are tested apart: single runs show too much, and what they show would
+/// make the others' test too easy.
 fn name_outcomes(pairs: &mut [Pair]) -> usize {
-    let tested: Vec<f64> = pairs.iter().filter_map(|pair| pair.p_value).collect();
-    let mut rates = stats::false_discovery_rates(&tested).into_iter();
-    for pair in pairs {
-        pair.false_discovery_rate = pair.p_value.and_then(|_| rates.next());
-        let (Some(rate), Some(low), Some(high)) = (pair.false_discovery_rate, pair.low, pair.high)
-        else {
-            continue;
+    let mut n_tested = 0;
+    for basis in [Basis::Samples, Basis::Rounds, Basis::Runs] {
+        let is_tested = |pair: &Pair| {
+            pair.basis == basis && pair.outcome != Outcome::NotJudged && pair.p_value.is_some()
         };
-        pair.outcome = match rate <= MAX_FALSE_DISCOVERY_RATE {
-            true if low > 1.0 => Outcome::Faster,
-            true if high < 1.0 => Outcome::Slower,
-            _ => Outcome::NotShown,
-        };
-        let excludes_one = low > 1.0 || high < 1.0;
-        if excludes_one && pair.outcome == Outcome::NotShown {
-            pair.notes.push(format!(
-                "its interval alone would show a difference, but {} pairs were looked at",
-                tested.len()
-            ));
+        let mut tested: Vec<&mut Pair> = pairs.iter_mut().filter(|pair| is_tested(pair)).collect();
+        let p_values: Vec<f64> = tested.iter().filter_map(|pair| pair.p_value).collect();
+        let rates = stats::false_discovery_rates(&p_values);
+        for (pair, rate) in tested.iter_mut().zip(&rates) {
+            name_outcome(pair, *rate, p_values.len());
+        }
+        if basis != Basis::Samples {
+            n_tested += p_values.len();
         }
     }
-    tested.len()
+    n_tested
+}
+
+fn name_outcome(pair: &mut Pair, rate: f64, n_tested: usize) {
+    pair.false_discovery_rate = Some(rate);
+    let (Some(low), Some(high)) = (pair.low, pair.high) else {
+        return;
+    };
+    let excludes_one = low > 1.0 || high < 1.0;
+    pair.outcome = match (rate <= MAX_FALSE_DISCOVERY_RATE, pair.basis) {
+        (true, Basis::Samples) if excludes_one => Outcome::Unconfirmed,
+        (true, _) if low > 1.0 => Outcome::Faster,
+        (true, _) if high < 1.0 => Outcome::Slower,
+        _ => Outcome::NotShown,
+    };
+    if excludes_one && pair.outcome == Outcome::NotShown {
+        pair.notes.push(format!(
+            "its interval alone would show a difference, but {n_tested} pairs were looked at"
+        ));
+    }
 }
 
 #[cfg(test)]

@@ -104,8 +104,9 @@ fn row(analysis: &Analysis, host: &HostAnalysis, unit: &UnitRow) -> Result<Row, 
         // One token a step in streams of protocol 1, which say 0.
         _ => (0, asked.n_generate.max(1)),
     };
-    let samples_ns: Vec<u64> = (unit.samples.iter())
-        .map(|sample| (sample.elapsed_ns as f64 / sample.iterations as f64).round() as u64)
+    let samples_ns: Vec<u64> = unit
+        .used_samples()
+        .map(|sample| sample.ns_per_iteration().round() as u64)
         .filter(|ns| *ns > 0)
         .collect();
     if samples_ns.is_empty() {

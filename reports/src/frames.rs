@@ -77,7 +77,7 @@ pub fn csv(frame: &DataFrame) -> anyhow::Result<Vec<u8>> {
 }
 
 /// One row per sample. `read_bytes`, `written_bytes`, `ops` and `tokens` are of the whole sample: work of one iteration
-/// times iterations; they are null where the work is unknown. `lowest_khz` is the lowest clock of the unit's CPUs and
+/// times iterations, and `round_is_used` says whether the sample's round makes the unit's figures; they are null where the work is unknown. `lowest_khz` is the lowest clock of the unit's CPUs and
 /// `celsius` the highest temperature when the sample ended; null means not measured.
 ///
 /// # Errors
@@ -103,6 +103,16 @@ pub fn samples(analysis: &Analysis) -> anyhow::Result<DataFrame> {
             .collect::<Vec<Option<u64>>>()
     };
     columns.extend([
+        column(
+            "round",
+            rows.iter().map(|(_, s)| s.round).collect::<Vec<u32>>(),
+        ),
+        column(
+            "round_is_used",
+            rows.iter()
+                .map(|(row, s)| row.unit.is_round_used(s.round))
+                .collect::<Vec<bool>>(),
+        ),
         column(
             "sample_idx",
             rows.iter().map(|(_, s)| s.sample_idx).collect::<Vec<u32>>(),
@@ -138,7 +148,8 @@ pub fn samples(analysis: &Analysis) -> anyhow::Result<DataFrame> {
 
 /// One row per unit. `other_cpu_ms` is the CPU time of everything else on the board while the unit ran, `celsius` the highest
 /// temperature meanwhile, `watts` those of `power_sensor`, the sensor that shows most; null means that the board did not tell. `median_ns`, `best_ns` and the 95 % interval `ci_low_ns` to `ci_high_ns` of the median are
-/// nanoseconds per iteration; `n` counts samples; `spread` is the interquartile range over the median; `gb_per_s` is
+/// nanoseconds per iteration; `n` counts samples of all `rounds`, of which `rounds_used` make the figures and lie
+/// `rounds_apart` from the smallest to the largest; `spread` is the interquartile range over the median within a round; `gb_per_s` is
 /// the rate of the median, `best_gb_per_s` of the fastest sample, `gop_per_s` 10^9 operations per second; `bound` is
 /// GB/s, `bound_tokens_per_s` the same for units of a model, `efficiency` is measured over bound and never clipped.
 ///
@@ -173,6 +184,19 @@ pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
                 .map(|row| row.unit.samples.len() as u32)
                 .collect::<Vec<u32>>(),
         ),
+        column(
+            "rounds",
+            rows.iter()
+                .map(|row| row.unit.rounds.len() as u32)
+                .collect::<Vec<u32>>(),
+        ),
+        column(
+            "rounds_used",
+            rows.iter()
+                .map(|row| row.unit.round_medians_ns().len() as u32)
+                .collect::<Vec<u32>>(),
+        ),
+        column("rounds_apart", of_summary(|s| s.rounds_apart)),
         column("median_ns", of_summary(|s| s.median)),
         column("best_ns", of_summary(|s| s.min)),
         column("spread", of_summary(crate::stats::Summary::spread)),

@@ -3,10 +3,10 @@
 //! Nothing is dropped for it: a figure is shown with its verdict. A value that the board does not tell speaks for
 //! nothing.
 
-use bench_protocol::{Environment, EnvironmentAction, Facts, Reading, UnitState};
+use bench_protocol::{Environment, EnvironmentAction, Facts, Reading, UnitSpec, UnitState};
 
 use crate::format;
-use crate::run_dir::{HostData, UnitData};
+use crate::run_dir::{HostData, RoundData};
 
 /// Pages that go to or come from the disk without meaning anything: 1 MiB of 4 KiB pages.
 pub const MAX_SWAPPED_PAGES: u64 = 256;
@@ -33,22 +33,45 @@ const QUOTA_PERIOD_MS: u64 = 100;
 /// Share of the time with a stop by a quota from which the figure is that of the quota.
 const MAX_QUOTA_SHARE: f64 = 0.05;
 
+/// What kind of thing speaks against a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The board held clocks back for heat or want of power.
+    Throttled,
+    /// It swapped.
+    Swapped,
+    /// The quota of its container or service stopped it.
+    Quota,
+    /// Other programs took its CPUs.
+    OtherLoad,
+    /// A CPU or the memory ran below its highest clock: often what the board is set to.
+    SlowClock,
+    /// It was not prepared as asked.
+    Unprepared,
+}
+
 /// One thing that speaks against a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disturbance {
+    /// What kind of thing.
+    pub cause: Cause,
     /// Whether the figure may not be used at all.
     pub invalidates: bool,
     /// What happened, in plain words.
     pub reason: String,
 }
 
-/// Everything that speaks against a unit.
-pub fn disturbances(unit: &UnitData, host: &HostData) -> Vec<Disturbance> {
+/// Everything that speaks against a round of a unit.
+pub fn disturbances(
+    round: &RoundData,
+    spec: Option<&UnitSpec>,
+    host: &HostData,
+) -> Vec<Disturbance> {
     let mut found = Vec::new();
     let facts = host.facts.as_ref();
     // A sustained measurement asks what heat does: throttling is its result.
-    let is_sustained = (unit.spec.as_ref()).is_some_and(|spec| spec.sampling.with_state);
-    if let Some(state) = &unit.state {
+    let is_sustained = spec.is_some_and(|spec| spec.sampling.with_state);
+    if let Some(state) = &round.state {
         if !is_sustained {
             found.extend(throttled(state));
         }
@@ -58,25 +81,27 @@ pub fn disturbances(unit: &UnitData, host: &HostData) -> Vec<Disturbance> {
     }
     if !is_sustained {
         // A program of others never says that it is ready: it has the CPUs that were asked for.
-        let ready = unit.ready.as_ref().map(|ready| ready.cpus.as_slice());
-        let asked = unit.spec.as_ref().map(|spec| spec.cpus.as_slice());
+        let ready = round.ready.as_ref().map(|ready| ready.cpus.as_slice());
+        let asked = spec.map(|spec| spec.cpus.as_slice());
         let cpus = ready.or(asked).unwrap_or_default();
-        found.extend(slow_cpus(&unit.readings, cpus, facts));
+        found.extend(slow_cpus(&round.readings, cpus, facts));
     }
-    found.extend(slow_memory(&unit.readings, facts));
-    found.extend(unprepared(unit, host));
+    found.extend(slow_memory(&round.readings, facts));
+    found.extend(unprepared(spec, host));
     found
 }
 
-fn invalid(reason: String) -> Disturbance {
+fn invalid(cause: Cause, reason: String) -> Disturbance {
     Disturbance {
+        cause,
         invalidates: true,
         reason,
     }
 }
 
-fn suspect(reason: String) -> Disturbance {
+fn suspect(cause: Cause, reason: String) -> Disturbance {
     Disturbance {
+        cause,
         invalidates: false,
         reason,
     }
@@ -107,16 +132,17 @@ fn throttled(state: &UnitState) -> Option<Disturbance> {
     } else {
         return None;
     };
-    Some(invalid(format!(
-        "the board was throttled: {how}; cool it, or use the supply its maker names"
-    )))
+    Some(invalid(
+        Cause::Throttled,
+        format!("the board was throttled: {how}; cool it, or use the supply its maker names"),
+    ))
 }
 
 fn swapped(state: &UnitState) -> Option<Disturbance> {
     let read_pages = state.swapped_in_pages.unwrap_or(0);
     let pages = read_pages.saturating_add(state.swapped_out_pages.unwrap_or(0));
     (pages > MAX_SWAPPED_PAGES).then(|| {
-        invalid(format!(
+        invalid(Cause::Swapped, format!(
             "the board swapped meanwhile ({pages} pages): part of this is the speed of its disk; free memory or take a smaller model"
         ))
     })
@@ -132,6 +158,7 @@ fn stopped_by_quota(state: &UnitState) -> Option<Disturbance> {
         "times",
     );
     Some(Disturbance {
+        cause: Cause::Quota,
         invalidates: is_much,
         reason: format!(
             "the CPU quota of its container or service stopped it {stops} meanwhile; measure without a quota, or with fewer threads"
@@ -144,7 +171,7 @@ fn other_load(state: &UnitState, facts: Option<&Facts>) -> Option<Disturbance> {
     let other_ms = state.other_cpu_ms.filter(|ms| *ms >= MIN_OTHER_CPU_MS)?;
     let share = other_ms as f64 / (state.elapsed_ms as f64 * n_cpus as f64);
     (share > MAX_OTHER_CPU).then(|| {
-        suspect(format!(
+        suspect(Cause::OtherLoad, format!(
             "other programs took {} of the CPUs meanwhile; stop them, or see `prepare` in the fleet file",
             format::percent(share.min(1.0))
         ))
@@ -176,11 +203,14 @@ fn slow_cpus(readings: &[Reading], cpus: &[u32], facts: Option<&Facts>) -> Optio
         .filter_map(slow)
         .min_by_key(|(_, lowest, _)| *lowest)?;
     let clock = |khz: u64| format::clock_hz(khz.saturating_mul(1000));
-    Some(suspect(format!(
-        "CPU {cpu} fell to {}, its highest clock is {}: set its governor to `performance`, and look at its temperature",
-        clock(lowest),
-        clock(highest)
-    )))
+    Some(suspect(
+        Cause::SlowClock,
+        format!(
+            "CPU {cpu} fell to {}, its highest clock is {}: set its governor to `performance`, and look at its temperature",
+            clock(lowest),
+            clock(highest)
+        ),
+    ))
 }
 
 fn slow_memory(readings: &[Reading], facts: Option<&Facts>) -> Option<Disturbance> {
@@ -190,7 +220,7 @@ fn slow_memory(readings: &[Reading], facts: Option<&Facts>) -> Option<Disturbanc
         .min()?;
     let highest = facts?.dram_clock.as_ref()?.max_hz?;
     ((lowest as f64) < highest as f64 * MIN_CLOCK_SHARE).then(|| {
-        suspect(format!(
+        suspect(Cause::SlowClock, format!(
             "the memory ran at {}, its highest clock is {}: set `dram-governor: performance` under `prepare` in the fleet file",
             format::clock_hz(lowest),
             format::clock_hz(highest)
@@ -198,17 +228,19 @@ fn slow_memory(readings: &[Reading], facts: Option<&Facts>) -> Option<Disturbanc
     })
 }
 
-fn unprepared(unit: &UnitData, host: &HostData) -> Option<Disturbance> {
-    let is_prepared =
-        (unit.spec.as_ref()).is_some_and(|spec| spec.environment == Environment::Prepared);
+fn unprepared(spec: Option<&UnitSpec>, host: &HostData) -> Option<Disturbance> {
+    let is_prepared = spec.is_some_and(|spec| spec.environment == Environment::Prepared);
     let mut failed = (host.steps.iter())
         .filter(|step| step.action == EnvironmentAction::Prepare && step.problem.is_some());
     let first = failed.next().filter(|_| is_prepared)?;
-    Some(suspect(format!(
-        "the board was not prepared as the fleet file asks: {} {}",
-        format::foreign_short(&first.setting, 80),
-        format::foreign_short(first.problem.as_deref().unwrap_or_default(), 200)
-    )))
+    Some(suspect(
+        Cause::Unprepared,
+        format!(
+            "the board was not prepared as the fleet file asks: {} {}",
+            format::foreign_short(&first.setting, 80),
+            format::foreign_short(first.problem.as_deref().unwrap_or_default(), 200)
+        ),
+    ))
 }
 
 #[cfg(test)]

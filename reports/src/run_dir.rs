@@ -31,11 +31,12 @@ mod read;
 
 use std::collections::BTreeMap;
 
-use bench_protocol::Facts;
+use bench_protocol::{Facts, UnitStatus};
 use serde::{Deserialize, Serialize};
 
 pub use read::{
-    ExternalOutput, HostData, HostFiles, RunData, UnitData, last_facts, read, read_host_files,
+    ExternalOutput, HostData, HostFiles, RoundData, RunData, UnitData, last_facts, read,
+    read_host_files,
 };
 
 /// Version of the layout above and of the types in this module.
@@ -47,7 +48,8 @@ pub use read::{
 /// - 3: weights of real files in `models/*.yaml` (`file:`), outputs of external programs in streams (protocol 4). Nothing of
 ///   version 2 changed.
 /// - 4: results of other programs: `imports/`. Nothing of version 3 changed.
-pub const RUN_DIR_VERSION: u32 = 4;
+/// - 5: rounds: a unit may stand in a request and in a stream several times (protocol 5). Nothing of version 4 changed.
+pub const RUN_DIR_VERSION: u32 = 5;
 
 /// A record of a run directory (every `*.json` in it) with more bytes is not read. The plan of a thousand hosts has a
 /// third of it; read, it takes some ten times as much memory.
@@ -98,6 +100,9 @@ pub struct RunManifest {
     /// Whether every unit was measured before and after its host was prepared.
     #[serde(default)]
     pub compare_environment: bool,
+    /// Rounds that were asked for instead of the suite's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<u32>,
     /// When it was gone on with, RFC 3339, UTC.
     #[serde(default)]
     pub resumed_at: Vec<String>,
@@ -154,8 +159,46 @@ pub struct LeftOutUnit {
     pub unit: String,
     /// Name of its kernel.
     pub kernel: String,
-    /// Time it would have taken by estimate, milliseconds.
+    /// Rounds of it that were measured all the same.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_measured: u32,
+    /// Rounds that were left out.
+    #[serde(default = "plan::once", skip_serializing_if = "plan::is_once")]
+    pub n_rounds: u32,
+    /// Time they would have taken by estimate, milliseconds.
     pub estimated_ms: u64,
+}
+
+impl LeftOutUnit {
+    /// Its name, and which part of it was left out where that is not all.
+    pub fn name(&self) -> String {
+        let unit = crate::format::foreign_short(&self.unit, 80);
+        match self.n_measured {
+            0 => unit,
+            n => format!(
+                "{unit} ({} of {} rounds)",
+                self.n_rounds,
+                n.saturating_add(self.n_rounds)
+            ),
+        }
+    }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// How a unit ended, from the ends of its rounds: well where at least half of those that its board could begin did.
+/// `None` of no round.
+pub fn status_of_rounds(ends: &[UnitStatus]) -> Option<UnitStatus> {
+    let count = |status: UnitStatus| ends.iter().filter(|end| **end == status).count();
+    let (n_ok, n_failed) = (count(UnitStatus::Ok), count(UnitStatus::Failed));
+    match (ends.len(), n_ok, n_failed) {
+        (0, ..) => None,
+        (_, 0, 0) => Some(UnitStatus::Skipped),
+        _ if n_ok >= n_failed => Some(UnitStatus::Ok),
+        _ => Some(UnitStatus::Failed),
+    }
 }
 
 /// A board program.

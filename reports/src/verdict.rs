@@ -19,6 +19,9 @@ pub const SUSPECT_EFFICIENCY: f64 = 0.35;
 /// A relative interquartile range above this means that something else ran on the board.
 pub const SUSPECT_SPREAD: f64 = 0.10;
 
+/// Rounds whose medians lie further apart than this, from the smallest to the largest, are of a machine that changes.
+pub const SUSPECT_ROUNDS_APART: f64 = 0.20;
+
 /// Whether a measurement may be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
@@ -73,6 +76,8 @@ pub struct Evidence<'a> {
     pub bound: Option<BoundKind>,
     /// Relative interquartile range.
     pub spread: Option<f64>,
+    /// By how much the largest median of a round exceeds the smallest.
+    pub rounds_apart: Option<f64>,
     /// Threads of the unit.
     pub n_threads: usize,
     /// Bytes walked through.
@@ -200,6 +205,13 @@ fn suspicions(evidence: &Evidence) -> Vec<String> {
             format::percent(spread)
         ));
     }
+    let apart = evidence.rounds_apart;
+    if let Some(apart) = apart.filter(|apart| *apart > SUSPECT_ROUNDS_APART) {
+        reasons.push(format!(
+            "its rounds lie {} apart: the machine itself changes from one to the next",
+            format::percent(apart)
+        ));
+    }
     let disturbing = evidence
         .disturbances
         .iter()
@@ -311,6 +323,7 @@ mod tests {
             efficiency: Some(0.7),
             bound: Some(BoundKind::Theory),
             spread: Some(0.01),
+            rounds_apart: None,
             n_threads: 8,
             working_set_bytes: 1 << 30,
             residency: Some(Residency::Dram),
@@ -380,6 +393,19 @@ mod tests {
             },
             Verdict::Suspect,
             "spread by 11 %",
+        );
+    }
+
+    #[test]
+    fn suspects_rounds_that_lie_far_apart() {
+        // Three rounds of 32.2, 41.7 and 25.6 GB/s.
+        check(
+            Evidence {
+                rounds_apart: Some(41.7 / 25.6 - 1.0),
+                ..clean()
+            },
+            Verdict::Suspect,
+            "its rounds lie 63 % apart",
         );
     }
 

@@ -4,17 +4,21 @@ use bench_protocol::{Environment, Prepare, RunRequest, UnitSpec};
 use bench_reports::run_dir::LeftOut;
 
 use crate::budget::{self, Budget};
+use crate::plan;
+use crate::plan::rounds;
 
 /// Suffix of the name of a unit that is measured before the board is prepared, where it is measured in both states.
 const AS_FOUND: &str = "/as-found";
 
-/// Cuts the units down to the budget and asks for every one in the prepared state, and with `compare` also as the board is found, before it. A host without
-/// anything to prepare is measured as it is found.
+/// Cuts the units down to the budget, draws the order of later rounds with `seed`, and asks for every unit in the prepared
+/// state, and with `compare` also as the board is found, before it and in each round. A host without anything to prepare
+/// is measured as it is found.
 pub fn apply(
     request: &mut RunRequest,
     prepare: &Prepare,
     compare: bool,
     budget: Option<Budget>,
+    seed: u64,
 ) -> Option<LeftOut> {
     let compare = compare && !prepare.is_empty();
     // Each of the two states gets half of the time.
@@ -26,6 +30,9 @@ pub fn apply(
         },
     });
     let left_out = budget::apply(request, share);
+    rounds::shuffle(&mut request.units, seed);
+    let has_rounds = request.units.iter().any(|unit| unit.round > 0);
+    request.order_seed = if has_rounds { seed } else { 0 };
     if prepare.is_empty() {
         return left_out;
     }
@@ -36,17 +43,18 @@ pub fn apply(
             ..unit
         })
         .collect();
-    if compare {
-        let as_found = prepared.iter().map(|unit| UnitSpec {
-            unit: format!("{}{AS_FOUND}", unit.unit),
-            environment: Environment::AsFound,
-            ..unit.clone()
-        });
-        request.units.extend(as_found);
-        let again: u64 = prepared.iter().map(|unit| unit.deadline_ms).sum();
-        request.deadline_ms += again;
+    // Both states in each round: a drift of the machine meets both.
+    for of_round in prepared.chunk_by(|a, b| a.round == b.round) {
+        if compare {
+            request.units.extend(of_round.iter().map(|unit| UnitSpec {
+                unit: format!("{}{AS_FOUND}", unit.unit),
+                environment: Environment::AsFound,
+                ..unit.clone()
+            }));
+        }
+        request.units.extend_from_slice(of_round);
     }
-    request.units.extend(prepared);
+    request.deadline_ms = plan::deadline_ms(&request.units);
     left_out
 }
 
@@ -58,7 +66,8 @@ mod tests {
     fn a_comparison_measures_every_unit_before_and_after() {
         let unit = r#"{"unit":"read/dram/t1","kernel":"read","variant":null,"cpus":[0],"job":{"peak":{}},
             "sampling":{"min_samples":1,"max_samples":1,"budget_ms":1},"deadline_ms":10}"#;
-        let request = format!(r#"{{"protocol":4,"run_id":"r","units":[{unit}],"deadline_ms":40}}"#);
+        let request =
+            format!(r#"{{"protocol":5,"run_id":"r","units":[{unit}],"deadline_ms":30010}}"#);
         let request: RunRequest = serde_json::from_str(&request).unwrap();
         let prepare = Prepare {
             drop_caches: true,
@@ -66,7 +75,7 @@ mod tests {
         };
         let units = |prepare: &Prepare, compare| {
             let mut request = request.clone();
-            apply(&mut request, prepare, compare, None);
+            apply(&mut request, prepare, compare, None, 1);
             let units = request.units.into_iter();
             let units: Vec<_> = units.map(|unit| (unit.unit, unit.environment)).collect();
             (units, request.deadline_ms)
@@ -76,10 +85,10 @@ mod tests {
         let prepared = (name(), Environment::Prepared);
         assert_eq!(
             units(&prepare, true),
-            (vec![as_found, prepared.clone()], 50)
+            (vec![as_found, prepared.clone()], 30_020)
         );
-        assert_eq!(units(&prepare, false), (vec![prepared], 40));
+        assert_eq!(units(&prepare, false), (vec![prepared], 30_010));
         let plain = (name(), Environment::AsFound);
-        assert_eq!(units(&Prepare::default(), true), (vec![plain], 40));
+        assert_eq!(units(&Prepare::default(), true), (vec![plain], 30_010));
     }
 }

@@ -18,6 +18,8 @@ pub const INVALID: u8 = 6;
 pub const REGRESSION: u8 = 7;
 /// A board is not known to be as it was before.
 pub const NOT_RESTORED: u8 = 8;
+/// A comparison that was to find regressions confirmed none, and could not judge every unit.
+pub const NOT_JUDGED: u8 = 9;
 /// Interrupted; what was measured is in the run directory and its report.
 pub const INTERRUPTED: u8 = 130;
 

@@ -2,6 +2,7 @@
 
 mod cpus;
 mod jobs;
+pub mod rounds;
 mod sizes;
 
 use bench_inventory::{Inventory, Suite, SuiteUnit, SuiteWork};
@@ -22,9 +23,14 @@ pub fn request(
     facts: &Facts,
     emulated: bool,
 ) -> RunRequest {
-    let mut units: Vec<UnitSpec> = Vec::new();
+    let mut units: Vec<(UnitSpec, u32)> = Vec::new();
     for suite_unit in &suite.units {
         let is_external = matches!(suite_unit.work, SuiteWork::External(_));
+        // Times of an emulator say nothing, however often they are taken.
+        let n_rounds = match emulated {
+            true => 1,
+            false => suite_unit.n_rounds(suite.rounds),
+        };
         let sampling = match emulated && !is_external {
             true => suite.emulated.sampling,
             false => suite_unit.sampling,
@@ -42,6 +48,7 @@ pub fn request(
                     let name = &placement.name;
                     let unit = UnitSpec {
                         unit: format!("{}/{suffix}/{name}{background_suffix}", suite_unit.kernel),
+                        round: 0,
                         kernel: suite_unit.kernel.clone(),
                         variant: None,
                         cpus: placement.cpus.clone(),
@@ -52,13 +59,14 @@ pub fn request(
                         sampling,
                         deadline_ms: u64::from(suite_unit.deadline_s) * 1000,
                     };
-                    if !units.iter().any(|other| other.unit == unit.unit) {
-                        units.push(unit);
+                    if !units.iter().any(|(other, _)| other.unit == unit.unit) {
+                        units.push((unit, n_rounds));
                     }
                 }
             }
         }
     }
+    let units = rounds::repeat(units);
     RunRequest {
         protocol: PROTOCOL_VERSION,
         run_id: run_id.to_string(),
@@ -158,7 +166,7 @@ mod tests {
     #[test]
     fn suites_keep_their_time() {
         let inventory = catalogue();
-        for (suite, at_most_s) in [("smoke", 15.0), ("quick", 40.0), ("standard", 600.0)] {
+        for (suite, at_most_s) in [("smoke", 15.0), ("quick", 40.0), ("standard", 1000.0)] {
             let request = request(
                 "run",
                 &inventory.suites[suite],
@@ -177,7 +185,9 @@ mod tests {
         let inventory = catalogue();
         for suite in inventory.suites.values() {
             let request = request("run", suite, &inventory, &rk3588(), false);
-            let names: BTreeSet<&str> = request.units.iter().map(|u| u.unit.as_str()).collect();
+            let names: BTreeSet<(&str, u32)> = (request.units.iter())
+                .map(|u| (u.unit.as_str(), u.round))
+                .collect();
             assert_eq!(names.len(), request.units.len(), "{}", suite.id);
             for unit in &request.units {
                 let background = unit.background.iter().flat_map(|bg| &bg.cpus);

@@ -40,6 +40,8 @@ pub struct Ingredients {
     pub variant: Option<String>,
     /// Time that each host is given.
     pub budget: Option<Budget>,
+    /// Rounds that were asked for instead of the suite's own.
+    pub rounds: Option<NonZeroU32>,
     /// Whether every unit is measured as the host is found, and again after it was prepared.
     pub compare_environment: bool,
     /// Hosts that are measured at once at most.
@@ -67,6 +69,7 @@ pub fn make(
         own_files: from.own_files.clone(),
         variant: from.variant.clone(),
         budget_s: from.budget.map(|budget| budget.seconds),
+        rounds: from.rounds.map(NonZeroU32::get),
         compare_environment: from.compare_environment,
         max_parallel: from.max_parallel.map(NonZeroU32::get),
         inventory_sha256: inventory_sha256(&from.suite.id, fleet)?,
@@ -223,8 +226,16 @@ fn planned(from: &Ingredients, host: &Host) -> PlannedHost {
         &host.prepare,
         from.compare_environment,
         from.budget,
+        0,
     );
-    let units: Vec<PlannedUnit> = request.units.iter().map(planned_unit).collect();
+    let first_round = request.units.iter().filter(|unit| unit.round == 0);
+    let units: Vec<PlannedUnit> = first_round
+        .map(|unit| PlannedUnit {
+            rounds: request.n_rounds(&unit.unit),
+            ..planned_unit(unit)
+        })
+        .collect();
+    let sum = |ms: fn(&UnitSpec) -> u64| request.units.iter().map(ms).sum::<u64>();
     PlannedHost {
         host: host.name.clone(),
         board: host.board.clone(),
@@ -232,8 +243,8 @@ fn planned(from: &Ingredients, host: &Host) -> PlannedHost {
         emulated: is_emulated(host),
         assumed_cpus,
         left_out: left_out.map_or(Vec::new(), |left_out| left_out.units),
-        sampling_ms: units.iter().map(|unit| unit.sampling_ms).sum(),
-        estimated_ms: budget::HOST_MS + units.iter().map(|unit| unit.estimated_ms).sum::<u64>(),
+        sampling_ms: sum(budget::sampling_ms),
+        estimated_ms: budget::HOST_MS + sum(budget::unit_ms),
         units,
         environment_writes: environment_writes(host),
     }
@@ -243,7 +254,9 @@ fn check_budget(hosts: &[PlannedHost], budget: Option<Budget>) -> anyhow::Result
     let is_empty = |host: &&PlannedHost| host.units.is_empty() && !host.left_out.is_empty();
     let empty: Vec<&PlannedHost> = hosts.iter().filter(is_empty).collect();
     let left_out = empty.iter().flat_map(|host| &host.left_out);
-    let least_ms = left_out.map(|unit| unit.estimated_ms).min();
+    let least_ms = left_out
+        .map(|unit| unit.estimated_ms / u64::from(unit.n_rounds.max(1)))
+        .min();
     let (Some(budget), Some(least_ms)) = (budget, least_ms) else {
         return Ok(());
     };
@@ -262,6 +275,7 @@ fn check_budget(hosts: &[PlannedHost], budget: Option<Budget>) -> anyhow::Result
 fn planned_unit(unit: &UnitSpec) -> PlannedUnit {
     PlannedUnit {
         unit: unit.unit.clone(),
+        rounds: 1,
         kernel: unit.kernel.clone(),
         cpus: unit.cpus.clone(),
         candidates: unit.candidates.clone(),

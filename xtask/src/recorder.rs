@@ -69,6 +69,7 @@ impl Recorder {
             planned_hosts,
             shard,
             budget_s: plan.budget_s,
+            rounds: plan.rounds,
             compare_environment: plan.compare_environment,
             ..RunManifest::default()
         };

@@ -82,6 +82,8 @@ pub fn open(dir: PathBuf) -> anyhow::Result<Resumed> {
         .ok_or_else(|| ExitError::usage(format!("the run's suite `{}` is lost", manifest.suite)))?;
     super::commands::run::keep_kernels(&mut suite, &manifest.kernels);
     super::commands::own_files::use_models(&manifest.file_models, &mut suite)?;
+    let rounds = manifest.rounds.and_then(std::num::NonZeroU32::new);
+    suite.rounds = rounds.unwrap_or(suite.rounds);
     let (mut finished, mut open) = (Vec::new(), Vec::new());
     for data in run.hosts {
         if data.record.status == HostStatus::Ok && data.done.is_some() {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::request::is_first;
+
 /// What is changed on a board while it measures. Everything is put back afterwards but the page cache.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,6 +102,9 @@ pub struct Note {
 pub struct Reading {
     /// The unit that ran.
     pub unit: String,
+    /// Round of the unit, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub round: u32,
     /// Time since the unit began. Milliseconds.
     pub since_start_ms: u64,
     /// Clock of every CPU that tells it, kHz.
@@ -121,6 +126,9 @@ pub struct Reading {
 pub struct UnitState {
     /// The unit.
     pub unit: String,
+    /// Round of the unit, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub round: u32,
     /// State it was measured in.
     #[serde(default)]
     pub environment: Environment,

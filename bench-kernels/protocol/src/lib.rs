@@ -46,7 +46,8 @@ pub const EXIT_BUSY: i32 = 6;
 /// - 3: a supervisor on the board runs each unit as a process: attempts, prepared environments, notes, sensors and counters
 ///   beside units. Streams of versions 1 and 2 are read as before.
 /// - 4: programs of others as units, with their output. Streams of versions 1 to 3 are read as before.
-pub const PROTOCOL_VERSION: u32 = 4;
+/// - 5: rounds: a unit may be measured several times in one run. Streams of versions 1 to 4 are read as before, as one round.
+pub const PROTOCOL_VERSION: u32 = 5;
 
 /// Line on the supervisor's standard input that says the controller is there.
 pub const CONTROL_BEAT: &str = "beat";

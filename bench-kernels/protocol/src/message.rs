@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::environment::{EnvironmentStep, Note, Reading, UnitState};
 use crate::external::{Output, OutputPart};
 use crate::facts::Facts;
-use crate::request::{KvFormat, Residency};
+use crate::request::{KvFormat, Residency, is_first};
 use crate::text;
 
 /// One line of the board program's standard output.
@@ -59,6 +59,18 @@ impl Message {
             | Message::Done(_) => None,
         }
     }
+
+    /// The round of that unit. Programs of others have one.
+    pub fn round(&self) -> u32 {
+        match self {
+            Message::UnitReady(it) => it.round,
+            Message::Sample(it) => it.round,
+            Message::UnitEnd(it) => it.round,
+            Message::Reading(it) => it.round,
+            Message::UnitState(it) => it.round,
+            _ => 0,
+        }
+    }
 }
 
 /// First line of every stream.
@@ -82,6 +94,9 @@ pub struct Hello {
 pub struct UnitReady {
     /// The unit's identifier from the request.
     pub unit: String,
+    /// Round of the unit, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub round: u32,
     /// The kernel's name.
     pub kernel: String,
     /// The variant that really runs.
@@ -190,7 +205,10 @@ pub struct Check {
 pub struct Sample {
     /// The unit's identifier.
     pub unit: String,
-    /// Number of the sample in its unit, from 0.
+    /// Round of the unit, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub round: u32,
+    /// Number of the sample in its unit and round, from 0.
     pub sample_idx: u32,
     /// Wall time of all iterations. Nanoseconds.
     pub elapsed_ns: u64,
@@ -220,6 +238,9 @@ pub struct SampleState {
 pub struct UnitEnd {
     /// The unit's identifier.
     pub unit: String,
+    /// Round of the unit, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub round: u32,
     /// How it ended.
     pub status: UnitStatus,
     /// Why, unless it is ok.
@@ -299,6 +320,7 @@ mod tests {
     fn reads_back_what_it_writes() {
         let message = Message::Sample(Sample {
             unit: "read".into(),
+            round: 0,
             sample_idx: 3,
             elapsed_ns: 12_345,
             iterations: 1,
@@ -311,6 +333,10 @@ mod tests {
             r#"{"type":"sample","unit":"read","sample_idx":3,"elapsed_ns":12345,"iterations":1}"#
         );
         assert_eq!(parse_line(&line).unwrap(), message);
+        let again = line.replace(r#""read","#, r#""read","round":2,"#);
+        let later = parse_line(&again).unwrap();
+        assert_eq!((message.round(), later.round()), (0, 2));
+        assert_eq!(serde_json::to_string(&later).unwrap(), again);
     }
 
     #[test]

@@ -28,19 +28,33 @@ pub struct RunRequest {
     /// What is changed on the board for the units that ask for it.
     #[serde(default)]
     pub prepare: Prepare,
-    /// Units in the order they are measured, never in parallel.
+    /// Units in the order they are measured, never in parallel; one entry for each of a unit's rounds.
     pub units: Vec<UnitSpec>,
+    /// What the order of the later rounds was drawn with: for the record, since `units` has the order itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub order_seed: u64,
     /// The board program ends itself after this time, whatever happens to the connection: its lease of the board.
     /// Milliseconds.
     pub deadline_ms: u64,
+}
+
+impl RunRequest {
+    /// Rounds of a unit.
+    pub fn n_rounds(&self, unit: &str) -> u32 {
+        let rounds = self.units.iter().filter(|asked| asked.unit == unit);
+        rounds.count() as u32
+    }
 }
 
 /// One kernel in one configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnitSpec {
-    /// Identifier, unique within the request; stable from run to run.
+    /// Identifier, with the round unique within the request; stable from run to run.
     pub unit: String,
+    /// Number of the round in which it is measured, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub round: u32,
     /// Name of the kernel, as in the board program's table; `external` for a program that lies on the board.
     pub kernel: String,
     /// Forces an instruction-set variant; `None` takes the best the CPU has.
@@ -152,6 +166,15 @@ pub enum Job {
 
 fn one() -> u64 {
     1
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Whether a round is the first, which messages leave out: a stream without rounds is that of one.
+pub(crate) fn is_first(round: &u32) -> bool {
+    *round == 0
 }
 
 /// Pages that back a working set.

@@ -80,6 +80,7 @@ mod tests {
     fn unit(candidates: Vec<Vec<u32>>, deadline_ms: u64) -> UnitSpec {
         UnitSpec {
             unit: "read".into(),
+            round: 0,
             kernel: "read".into(),
             variant: None,
             cpus: vec![7],

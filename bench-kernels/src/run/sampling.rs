@@ -71,6 +71,7 @@ pub(super) fn sample(
         *n_samples += 1;
         sink.hold(&Message::Sample(Sample {
             unit: unit.unit.clone(),
+            round: unit.round,
             sample_idx,
             elapsed_ns: elapsed.as_nanos() as u64,
             iterations,

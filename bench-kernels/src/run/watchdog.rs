@@ -17,7 +17,7 @@ pub(super) struct Watchdog {
     started: Instant,
     /// Milliseconds after `started` at which the current unit is given up; `u64::MAX` for none.
     unit_deadline_ms: Arc<AtomicU64>,
-    current: Arc<Mutex<Option<(String, u64)>>>,
+    current: Arc<Mutex<Option<UnitSpec>>>,
 }
 
 impl Watchdog {
@@ -45,10 +45,11 @@ impl Watchdog {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .take();
-                let end = unit.map(|(unit, deadline_ms)| {
+                let end = unit.map(|unit| {
                     let reason = match unit_over {
                         true => {
-                            format!("took longer than its deadline of {} s", deadline_ms / 1000)
+                            let seconds = unit.deadline_ms / 1000;
+                            format!("took longer than its deadline of {seconds} s")
                         }
                         false => format!(
                             "was running when the request's deadline of {} s passed",
@@ -57,7 +58,8 @@ impl Watchdog {
                     };
                     let status = UnitStatus::Failed;
                     Message::UnitEnd(UnitEnd {
-                        unit,
+                        unit: unit.unit,
+                        round: unit.round,
                         status,
                         reason: Some(reason),
                     })
@@ -72,8 +74,7 @@ impl Watchdog {
 
     /// Watches over a unit from now on.
     pub(super) fn guard(&self, unit: &UnitSpec) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((unit.unit.clone(), unit.deadline_ms));
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(unit.clone());
         let now_ms = self.started.elapsed().as_millis() as u64;
         self.unit_deadline_ms
             .store(now_ms.saturating_add(unit.deadline_ms), Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use bench_protocol::{Environment, Reading, UnitState};
+use bench_protocol::{Reading, UnitSpec, UnitState};
 
 use crate::facts::{self, Limits};
 use crate::run::state::{StateFiles, directories};
@@ -68,11 +68,12 @@ impl Sensors {
     }
 
     /// All sensors now.
-    pub fn read(&self, unit: &str, since_start_ms: u64) -> Reading {
+    pub fn read(&self, unit: &UnitSpec, since_start_ms: u64) -> Reading {
         let clock = |(cpu, path): &(u32, PathBuf)| Some((*cpu, number(path)?));
         let power = |sensor: &PowerSensor| Some((sensor.name.clone(), sensor.microwatts()?));
         Reading {
-            unit: unit.to_string(),
+            unit: unit.unit.clone(),
+            round: unit.round,
             since_start_ms,
             cpu_khz: self.clocks.iter().filter_map(clock).collect(),
             dram_hz: self.dram_clock.as_ref().and_then(|path| number(path)),
@@ -100,7 +101,7 @@ impl Sensors {
     }
 
     /// What happened since `before`. The unit's processes have to be waited for by now: their CPU time counts as its own.
-    pub fn since(&self, before: &Counters, unit: &str, environment: Environment) -> UnitState {
+    pub fn since(&self, before: &Counters, unit: &UnitSpec) -> UnitState {
         let now = self.counters();
         let own_ms = now.own_ms.saturating_sub(before.own_ms);
         let gained = |key: &str| {
@@ -120,8 +121,9 @@ impl Sensors {
             Some((counter.name.clone(), counter.spent((*before)?, (*after)?)))
         });
         UnitState {
-            unit: unit.to_string(),
-            environment,
+            unit: unit.unit.clone(),
+            round: unit.round,
+            environment: unit.environment,
             elapsed_ms: before.started.elapsed().as_millis() as u64,
             other_cpu_ms: now.busy_ms.zip(before.busy_ms).map(other),
             swapped_in_pages: gained("pswpin"),
@@ -313,6 +315,12 @@ mod tests {
         root
     }
 
+    fn unit() -> UnitSpec {
+        let unit = r#"{"unit":"unit","kernel":"read","variant":null,"cpus":[],"job":{"peak":{}},
+            "sampling":{"min_samples":1,"max_samples":1,"budget_ms":1},"deadline_ms":1}"#;
+        serde_json::from_str(unit).unwrap()
+    }
+
     #[test]
     fn reads_power_as_watts_and_as_volts_times_amperes() {
         let root = root(&[
@@ -325,7 +333,7 @@ mod tests {
             ("sys/class/hwmon/hwmon1/in2_input", "5000\n"),
         ]);
         let power = Sensors::find(root.path(), &[])
-            .read("unit", 0)
+            .read(&unit(), 0)
             .power_microwatts;
         let expect = [("VDD_IN", 6_000_000), ("board power1", 1_500_000)];
         assert_eq!(
@@ -372,7 +380,7 @@ mod tests {
         );
         write(THROTTLED, "50000\n");
         write("sys/fs/cgroup/cpu.stat", "nr_throttled 74\n");
-        let state = sensors.since(&before, "unit", Environment::AsFound);
+        let state = sensors.since(&before, &unit());
         assert_eq!(state.firmware_throttle_flags_before, Some(0x1_0000));
         assert_eq!(state.firmware_throttle_flags, Some(0x5_0000));
         assert_eq!(state.quota_throttled, Some(69));
@@ -391,7 +399,7 @@ mod tests {
     fn what_is_not_there_is_absent() {
         let root = root(&[]);
         let sensors = Sensors::find(root.path(), &[0, 1]);
-        let state = sensors.since(&sensors.counters(), "unit", Environment::AsFound);
+        let state = sensors.since(&sensors.counters(), &unit());
         assert_eq!(
             (
                 state.other_cpu_ms,
@@ -401,6 +409,6 @@ mod tests {
             (None, None, None)
         );
         assert!(state.energy_microjoules.is_empty() && state.cooling_state.is_none());
-        assert!(sensors.read("unit", 0).power_microwatts.is_empty());
+        assert!(sensors.read(&unit(), 0).power_microwatts.is_empty());
     }
 }

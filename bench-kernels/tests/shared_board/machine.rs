@@ -147,7 +147,7 @@ fn request(run_id: &str, job: Job) -> String {
     );
     let units = if job == Job::Nothing { "" } else { &unit };
     format!(
-        r#"{{"protocol":4,"run_id":"{run_id}","host":"board","attempt":1,"owner":"me@controller","units":[{units}],"deadline_ms":3600000}}"#
+        r#"{{"protocol":5,"run_id":"{run_id}","host":"board","attempt":1,"owner":"me@controller","units":[{units}],"deadline_ms":3600000}}"#
     ) + "\n"
 }
 

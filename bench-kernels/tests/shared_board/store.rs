@@ -177,7 +177,7 @@ fn homes_behind_links_of_root_and_missing_folders_are_used() {
         .spawn()
         .unwrap();
     let request =
-        r#"{"protocol":4,"run_id":"r","host":"h","attempt":1,"units":[],"deadline_ms":60000}"#;
+        r#"{"protocol":5,"run_id":"r","host":"h","attempt":1,"units":[],"deadline_ms":60000}"#;
     use std::io::Write;
     writeln!(child.stdin.as_mut().unwrap(), "{request}").unwrap();
     drop(child.stdin.take());

@@ -35,6 +35,10 @@ pub(crate) struct RawSuite {
     description: String,
     /// What replaces the amounts of work on emulated hosts, where timings mean nothing.
     emulated: RawEmulated,
+    /// Times that each unit is measured in a run, in processes of their own and in an order drawn by chance; from two on
+    /// intervals hold what changes between rounds. Left out, once.
+    #[schemars(range(min = 1, max = 100))]
+    rounds: Option<NonZeroU32>,
     /// Units in the order they are measured.
     #[schemars(length(min = 1))]
     units: Vec<RawUnit>,
@@ -91,7 +95,10 @@ struct RawUnit {
     external: Option<RawExternal>,
     /// When to stop sampling; every unit but an external program has it.
     sampling: Option<RawSampling>,
-    /// The unit is given up after this time, seconds.
+    /// Rounds of this unit at most; left out, those of the suite.
+    #[schemars(range(min = 1, max = 100))]
+    max_rounds: Option<NonZeroU32>,
+    /// A round of the unit is given up after this time, seconds.
     #[schemars(range(min = 1, max = 86_400))]
     deadline_s: u32,
 }
@@ -222,6 +229,8 @@ impl RawSuite {
                 problems,
             ),
         };
+        let rounds = self.rounds.unwrap_or(NonZeroU32::MIN);
+        check_rounds(self.rounds, &place.key("rounds"), problems);
         let units_place = place.key("units");
         let mut units = Vec::new();
         for (unit_idx, raw) in self.units.into_iter().enumerate() {
@@ -231,6 +240,7 @@ impl RawSuite {
         Suite {
             id: id.to_owned(),
             description: self.description,
+            rounds,
             units,
             emulated,
         }
@@ -245,6 +255,7 @@ impl RawUnit {
         problems: &mut Vec<Problem>,
     ) -> Option<SuiteUnit> {
         check_external(&self, place, problems);
+        check_rounds(self.max_rounds, &place.key("max-rounds"), problems);
         let sampling = match self.sampling {
             Some(sampling) => sampling.resolve(&place.key("sampling"), problems),
             None => once(self.deadline_s),
@@ -310,8 +321,21 @@ impl RawUnit {
             background_percent,
             work,
             sampling,
+            max_rounds: self.max_rounds,
             deadline_s: self.deadline_s,
         })
+    }
+}
+
+/// Rounds of one unit in a run at most.
+pub(crate) const MAX_ROUNDS: u32 = 100;
+
+fn check_rounds(rounds: Option<NonZeroU32>, place: &Place, problems: &mut Vec<Problem>) {
+    if let Some(rounds) = rounds.filter(|rounds| rounds.get() > MAX_ROUNDS) {
+        problems.push(place.problem(
+            format!("{rounds} rounds are more than a run has"),
+            format!("give a number from 1 to {MAX_ROUNDS}"),
+        ));
     }
 }
 
@@ -347,6 +371,10 @@ fn check_external(unit: &RawUnit, place: &Place, problems: &mut Vec<Problem>) {
             title,
             "remove it; `deadline-s` ends a program that hangs",
         );
+    }
+    if unit.max_rounds.is_some() {
+        let title = "a program of others is run once, whatever the rounds of the suite";
+        refuse("max-rounds", title, "remove it");
     }
     if unit.background_percent.is_some() {
         let title = "nothing is read beside a program of others";

@@ -79,6 +79,31 @@ pub(super) fn of_unit(
     all
 }
 
+/// What sensors say about several rounds: the mean of those that tell, in the order of [`of_unit`].
+pub(super) fn mean(rounds: impl Iterator<Item = Vec<Power>>) -> Vec<Power> {
+    let mut all: Vec<(Power, u32)> = Vec::new();
+    for power in rounds.flatten() {
+        let is_same = |(known, _): &&mut (Power, u32)| {
+            known.sensor == power.sensor && known.from == power.from
+        };
+        match all.iter_mut().find(is_same) {
+            Some((known, n)) => {
+                known.watts += power.watts;
+                *n += 1;
+            }
+            None => all.push((power, 1)),
+        }
+    }
+    let mut all: Vec<Power> = (all.into_iter())
+        .map(|(power, n)| Power {
+            watts: power.watts / f64::from(n),
+            ..power
+        })
+        .collect();
+    all.sort_by(|a, b| b.watts.total_cmp(&a.watts).then(a.sensor.cmp(&b.sensor)));
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use bench_inventory::{TensorFormat, saturating_sum};
 use bench_protocol::{
     Check, Convention, Environment, Job, KvFormat, ModelRef, Pages, Residency, SampleState,
-    UnitState, UnitStatus, Work,
+    UnitReady, UnitState, UnitStatus, Work,
 };
 
-use super::power::{self, Power};
-use crate::gate::{self, Disturbance};
-use crate::run_dir::{ExternalOutput, HostData, UnitData};
+use super::power::Power;
+use super::rounds::{self, RoundRow, Rounds};
+use crate::gate::Disturbance;
+use crate::run_dir::{ExternalOutput, HostData, RoundData, UnitData};
 use crate::stats::{self, Summary};
 use crate::verdict::Verdict;
 
@@ -49,7 +50,7 @@ pub struct UnitRow {
     pub celsius: Option<f64>,
     /// Power while it ran, the sensor with most watts first; empty where the board tells none.
     pub power: Vec<Power>,
-    /// What sensors and counters of the board say against it.
+    /// What sensors and counters of the board say against the worst of the rounds that are used.
     pub disturbances: Vec<Disturbance>,
     /// How it ended.
     pub status: UnitStatusKind,
@@ -57,11 +58,13 @@ pub struct UnitRow {
     pub end_reason: Option<String>,
     /// What an external program wrote.
     pub output: Option<ExternalOutput>,
-    /// Samples in the order they were taken.
+    /// Samples of all rounds, each in the order they were taken.
     pub samples: Vec<SampleRow>,
+    /// Its rounds, those that were asked for and not measured included.
+    pub rounds: Vec<RoundRow>,
     /// Why the numbers of the samples cannot be, where they cannot.
     pub impossible: Option<&'static str>,
-    /// Statistics over nanoseconds per iteration.
+    /// Statistics over nanoseconds per iteration, of the rounds that are used.
     pub summary: Option<Summary>,
     /// GB/s (10^9 bytes per second) of the median sample: bytes read plus bytes written, by the convention.
     pub gb_per_s: Option<f64>,
@@ -213,7 +216,9 @@ pub enum BoundKind {
 /// One sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampleRow {
-    /// Number of the sample in its unit.
+    /// Round of the unit, from 0.
+    pub round: u32,
+    /// Number of the sample in its unit and round.
     pub sample_idx: u32,
     /// Iterations in it; never 0.
     pub iterations: u64,
@@ -226,6 +231,11 @@ pub struct SampleRow {
 }
 
 impl SampleRow {
+    /// Time of one iteration.
+    pub fn ns_per_iteration(&self) -> f64 {
+        self.elapsed_ns as f64 / self.iterations as f64
+    }
+
     /// The lowest clock of the unit's CPUs when the sample ended, kHz.
     pub fn lowest_khz(&self) -> Option<u64> {
         self.state.as_ref()?.cpu_khz.iter().copied().min()
@@ -240,23 +250,24 @@ impl SampleRow {
 
 /// Everything about a unit that needs no bound; the verdict follows later.
 pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
-    let ready = data.ready.as_ref();
+    let Rounds {
+        rows,
+        samples,
+        ready,
+        check,
+        status,
+        end_reason,
+        impossible,
+        disturbances,
+        state,
+        celsius,
+        power,
+    } = rounds::of(data, host);
+    let ready = ready.as_ref();
     let spec = data.spec.as_ref();
     let work = ready.map(|ready| ready.work);
-    let samples: Vec<SampleRow> = (data.samples.iter())
-        .map(|sample| SampleRow {
-            sample_idx: sample.sample_idx,
-            iterations: sample.iterations.max(1),
-            elapsed_ns: sample.elapsed_ns,
-            background_bytes: sample.background_bytes,
-            state: sample.state.clone(),
-        })
-        .collect();
-    let ns: Vec<f64> = samples
-        .iter()
-        .map(|s| s.elapsed_ns as f64 / s.iterations as f64)
-        .collect();
-    let summary = stats::summarise(&ns, stats::seed_of(&[&host.record.host, &data.unit]));
+    let seed = stats::seed_of(&[&host.record.host, &data.unit]);
+    let summary = stats::summarise_rounds(&times_of_used(&rows, &samples), seed);
     // Bytes per nanosecond are GB/s.
     let rate = |ns: f64| {
         let bytes = work.map(|work| work.read_bytes as f64 + work.written_bytes as f64)?;
@@ -305,7 +316,7 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
             Some(Job::Stream { pages, .. } | Job::Latency { pages, .. }) => Some(*pages),
             _ => None,
         },
-        background: background_of(data, &samples),
+        background: background_of(data, ready, &rows, &samples),
         weight_bytes: weight_bytes(job),
         n_layers: match job {
             Some(Job::Decode { model, .. } | Job::Prefill { model, .. }) => Some(model.n_layers),
@@ -315,27 +326,27 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
         working_set_bytes: ready.map_or_else(|| asked_working_set(data), |r| r.working_set_bytes),
         convention: ready.map(|ready| ready.convention),
         environment: spec.map(|spec| spec.environment).unwrap_or_default(),
-        state: data.state.clone(),
-        celsius: (data.readings.iter())
-            .filter_map(|reading| reading.temperature_millicelsius)
-            .max()
-            .map(|millicelsius| millicelsius as f64 / 1000.0),
-        power: power::of_unit(&data.readings, data.state.as_ref(), elapsed_ns(&samples)),
-        disturbances: gate::disturbances(data, host),
+        state,
+        celsius,
+        power,
+        disturbances,
         work,
-        check: ready.map(|ready| ready.check),
-        model: model_of(data),
+        check,
+        model: ready
+            .and_then(|ready| ready.model.clone())
+            .or_else(|| model_of(data)),
         emulated: host.record.emulated,
-        status: status_of(data),
-        end_reason: data.end.as_ref().and_then(|end| end.reason.clone()),
+        status,
+        end_reason,
         gb_per_s: summary.as_ref().and_then(|summary| rate(summary.median)),
         best_gb_per_s: summary.as_ref().and_then(|summary| rate(summary.min)),
         tokens_per_s: (median_ns.zip(work))
             .filter(|_| kind.is_of_a_model())
             .map(|(ns, work)| tokens_of(&work) * 1e9 / ns),
         output: data.output.clone(),
-        impossible: impossible(&samples, work.as_ref(), spec.map(|spec| spec.deadline_ms)),
+        impossible,
         samples,
+        rounds: rows,
         summary,
         bound: None,
         compute_bound: None,
@@ -347,10 +358,48 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
 }
 
 impl UnitRow {
-    /// Nanoseconds per iteration of each sample, in the order they were taken.
+    /// Whether this round makes its figures.
+    pub fn is_round_used(&self, round: u32) -> bool {
+        is_used(&self.rounds, round)
+    }
+
+    /// Samples that make its figures: those of the rounds that are used.
+    pub fn used_samples(&self) -> impl Iterator<Item = &SampleRow> {
+        used(&self.rounds, &self.samples)
+    }
+
+    /// Nanoseconds per iteration of each sample that is used, in the order they were taken.
     pub fn ns_per_iteration(&self) -> Vec<f64> {
-        (self.samples.iter())
-            .map(|sample| sample.elapsed_ns as f64 / sample.iterations as f64)
+        self.used_samples()
+            .map(SampleRow::ns_per_iteration)
+            .collect()
+    }
+
+    /// Median time of an iteration in each round that is used, nanoseconds.
+    pub fn round_medians_ns(&self) -> Vec<f64> {
+        let used = self.rounds.iter().filter(|round| round.is_used);
+        used.filter_map(|round| round.median_ns).collect()
+    }
+
+    /// `2 of 3 rounds`: how many make its figures. `None` of a unit that was to be measured once.
+    pub fn rounds_words(&self) -> Option<String> {
+        let n = self.rounds.len();
+        (n > 1).then(|| format!("{} of {n} rounds", self.round_medians_ns().len()))
+    }
+
+    /// Why rounds do not make its figures, one sentence each; none where it has no figure at all.
+    pub fn unused_rounds(&self) -> Vec<String> {
+        if self.summary.is_none() {
+            return Vec::new();
+        }
+        let unused = self.rounds.iter().filter(|round| !round.is_used);
+        unused
+            .map(|round| {
+                // People count from one.
+                let number = u64::from(round.round) + 1;
+                let reason = round.reason.as_deref().unwrap_or("no reason given");
+                format!("round {number} is not used: {reason}")
+            })
             .collect()
     }
 
@@ -361,13 +410,37 @@ impl UnitRow {
     }
 }
 
+fn used<'a>(
+    rounds: &'a [RoundRow],
+    samples: &'a [SampleRow],
+) -> impl Iterator<Item = &'a SampleRow> {
+    (samples.iter()).filter(|sample| is_used(rounds, sample.round))
+}
+
+fn is_used(rounds: &[RoundRow], number: u32) -> bool {
+    let mut used = rounds.iter().filter(|round| round.is_used);
+    used.any(|round| round.round == number)
+}
+
+/// Nanoseconds per iteration of each round that is used.
+fn times_of_used(rounds: &[RoundRow], samples: &[SampleRow]) -> Vec<Vec<f64>> {
+    let times = |round: &RoundRow| {
+        let of_round = samples.iter().filter(|sample| sample.round == round.round);
+        of_round.map(SampleRow::ns_per_iteration).collect()
+    };
+    (rounds.iter())
+        .filter(|round| round.is_used)
+        .map(times)
+        .collect()
+}
+
 /// Time of all samples together, nanoseconds.
 pub(super) fn elapsed_ns(samples: &[SampleRow]) -> u64 {
     saturating_sum(samples.iter().map(|sample| sample.elapsed_ns))
 }
 
 /// Why these numbers cannot be. A board may send any: figures are still computed from them, and judged by this.
-fn impossible(
+pub(super) fn impossible(
     samples: &[SampleRow],
     work: Option<&Work>,
     deadline_ms: Option<u64>,
@@ -403,10 +476,17 @@ pub(super) fn tokens_of(work: &Work) -> f64 {
     work.tokens.max(1) as f64
 }
 
-fn background_of(data: &UnitData, samples: &[SampleRow]) -> Option<BackgroundRow> {
+fn background_of(
+    data: &UnitData,
+    ready: Option<&UnitReady>,
+    rounds: &[RoundRow],
+    samples: &[SampleRow],
+) -> Option<BackgroundRow> {
     let asked = data.spec.as_ref()?.background.as_ref()?;
-    let elapsed_ns: f64 = samples.iter().map(|sample| sample.elapsed_ns as f64).sum();
-    let bytes: Option<f64> = (samples.iter())
+    let elapsed_ns: f64 = used(rounds, samples)
+        .map(|sample| sample.elapsed_ns as f64)
+        .sum();
+    let bytes: Option<f64> = used(rounds, samples)
         .map(|sample| sample.background_bytes.map(|bytes| bytes as f64))
         .sum();
     Some(BackgroundRow {
@@ -415,7 +495,7 @@ fn background_of(data: &UnitData, samples: &[SampleRow]) -> Option<BackgroundRow
         gb_per_s: bytes
             .filter(|_| elapsed_ns > 0.0)
             .map(|bytes| bytes / elapsed_ns),
-        alone_gb_per_s: (data.ready.as_ref())
+        alone_gb_per_s: ready
             .and_then(|ready| ready.background_alone_bytes_per_s)
             .map(|bytes| bytes as f64 / 1e9),
     })
@@ -440,7 +520,7 @@ fn kind_of(data: &UnitData) -> UnitKind {
     if data.output.is_some() {
         return UnitKind::External;
     }
-    match (&data.ready, data.spec.as_ref().map(|spec| &spec.job)) {
+    match (data.ready(), data.spec.as_ref().map(|spec| &spec.job)) {
         (Some(ready), _) if ready.convention == Convention::Loads => UnitKind::Latency,
         (Some(ready), _) if ready.convention == Convention::Arithmetic => UnitKind::Peak,
         (Some(ready), _) if ready.model.as_ref().is_some_and(|model| model.n_prompt > 0) => {
@@ -463,7 +543,7 @@ fn kind_of(data: &UnitData) -> UnitKind {
 }
 
 fn residency_of(data: &UnitData) -> Option<Residency> {
-    if let Some(ready) = &data.ready {
+    if let Some(ready) = data.ready() {
         return Some(ready.residency);
     }
     match &data.spec.as_ref()?.job {
@@ -495,9 +575,6 @@ fn asked_working_set(data: &UnitData) -> u64 {
 }
 
 fn model_of(data: &UnitData) -> Option<ModelRef> {
-    if let Some(model) = data.ready.as_ref().and_then(|ready| ready.model.clone()) {
-        return Some(model);
-    }
     match &data.spec.as_ref()?.job {
         Job::Decode {
             model,
@@ -531,7 +608,7 @@ fn model_of(data: &UnitData) -> Option<ModelRef> {
     }
 }
 
-fn status_of(data: &UnitData) -> UnitStatusKind {
+pub(super) fn status_of(data: &RoundData) -> UnitStatusKind {
     match (&data.end, &data.ready) {
         (Some(end), _) => match end.status {
             UnitStatus::Ok => UnitStatusKind::Ok,

@@ -6,7 +6,10 @@ use bench_protocol::EnvironmentAction;
 use serde::Serialize;
 
 use super::{State, Subject};
-use crate::{epoch, format, theory};
+use crate::analysis::UnitRow;
+use crate::gate::Cause;
+use crate::verdict::Verdict;
+use crate::{epoch, format, health, theory};
 
 /// Characters of a hash that tell programs apart.
 const HASH_CHARS: usize = 12;
@@ -33,18 +36,18 @@ pub(super) fn changes(a: &[Subject], b: &[Subject]) -> Vec<Change> {
         }
     }
     let of_side = |values: BTreeSet<String>| -> Vec<String> { values.into_iter().collect() };
-    let mut changes: Vec<Change> = (values.into_iter())
+    let told = (values.into_iter())
         .filter(|(_, [a, b])| a != b || a.len() > 1)
         .map(|(what, [a, b])| Change {
             what: what.to_owned(),
             a: of_side(a),
             b: of_side(b),
-        })
-        .collect();
-    if let ([a], [b]) = (a, b) {
-        changes.extend(preparations(a, b));
-    }
-    changes
+        });
+    let settings = match (a, b) {
+        ([a], [b]) => preparations(a, b),
+        _ => Vec::new(),
+    };
+    settings.into_iter().chain(told).collect()
 }
 
 /// What a measurement depends on, by name.
@@ -71,11 +74,49 @@ fn traits(subject: &Subject) -> BTreeMap<&'static str, String> {
     if let Some(rustc) = &subject.manifest.rustc {
         traits.insert("compiler", rustc.clone());
     }
+    traits.extend(conditions(subject));
     traits.insert("memwall", subject.manifest.memwall_version.clone());
     traits.insert("suite", subject.manifest.suite.clone());
     traits.insert("how it was reached", record.transport.clone());
     traits.retain(|_, value| !value.is_empty());
     traits
+}
+
+/// In which conditions a subject was measured: load, throttling, verdicts.
+fn conditions(subject: &Subject) -> BTreeMap<&'static str, String> {
+    let units = subject.units();
+    let verdict = |verdict: Verdict| units.iter().filter(|unit| unit.verdict == verdict).count();
+    // Of a round that is not used, too: it tells what happened to the board.
+    let cause = |cause: Cause| {
+        let has = |unit: &&UnitRow| {
+            let unused = unit.rounds.iter().flat_map(|round| &round.causes);
+            unused.copied().any(|found| found == cause)
+        };
+        units.iter().filter(has).count()
+    };
+    let load = subject
+        .host
+        .data
+        .facts
+        .as_ref()
+        .and_then(|facts| facts.load_1min);
+    let load = load.map(|load| match load > health::MAX_LOAD {
+        true => format::number(load),
+        // Idle boards are alike.
+        false => format!("at most {}", format::number(health::MAX_LOAD)),
+    });
+    let counts = [
+        ("units that were throttled", cause(Cause::Throttled)),
+        ("units beside other programs", cause(Cause::OtherLoad)),
+        ("units with slow clocks", cause(Cause::SlowClock)),
+        ("suspect units", verdict(Verdict::Suspect)),
+        ("invalid units", verdict(Verdict::Invalid)),
+    ];
+    let mut conditions: BTreeMap<&'static str, String> = (counts.into_iter())
+        .map(|(what, n)| (what, n.to_string()))
+        .collect();
+    conditions.extend(load.map(|load| ("load when it was asked", load)));
+    conditions
 }
 
 /// Settings that were changed between the two states of one host in one run.
@@ -85,8 +126,11 @@ fn preparations(a: &Subject, b: &Subject) -> Vec<Change> {
         return Vec::new();
     }
     let steps = a.host.data.steps.iter();
+    // Each round prepares anew.
+    let mut told = BTreeSet::new();
     let prepared = steps.filter(|step| step.action == EnvironmentAction::Prepare);
     prepared
+        .filter(|step| told.insert(step.setting.as_str()))
         .map(|step| {
             let before: Vec<String> = step.before.iter().cloned().collect();
             let mut after: Vec<String> = step.after.iter().cloned().collect();

@@ -110,7 +110,7 @@ pub fn page_in(comparison: &Comparison, words: &Words) -> anyhow::Result<String>
     report::standalone(
         "Comparison of measurements",
         "B against A",
-        "Triangles are confirmed differences and point to where B lies, hollow circles are differences that are not shown; lines are 95 % intervals.",
+        "Triangles are confirmed differences and point to where B lies, hollow circles are differences that are not shown, not confirmed or not judged; lines are 95 % intervals.",
         parts,
         words,
     )
@@ -179,7 +179,7 @@ fn chart_row(pair: &Pair) -> RatioRow {
         mark: match pair.outcome {
             Outcome::Faster => RatioMark::Above,
             Outcome::Slower => RatioMark::Below,
-            Outcome::NotShown => RatioMark::Neither,
+            Outcome::NotShown | Outcome::Unconfirmed | Outcome::NotJudged => RatioMark::Neither,
         },
         ratio: pair.ratio,
         interval: pair.low.zip(pair.high),
@@ -203,6 +203,7 @@ fn pair_row(pair: &Pair) -> PairRow {
             Outcome::Faster => "ok",
             Outcome::Slower => "invalid",
             Outcome::NotShown => "theory",
+            Outcome::Unconfirmed | Outcome::NotJudged => "suspect",
         },
         outcome: pair.outcome.words(),
         notes: (pair.notes.iter())

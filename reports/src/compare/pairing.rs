@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bench_protocol::{Job, KvFormat, Pages, Residency};
 
-use super::{LeftOut, State, Subject};
+use super::{Basis, LeftOut, State, Subject};
 use crate::analysis::{UnitKind, UnitRow};
 use crate::format;
+use crate::gate::Cause;
+use crate::stats;
 use crate::verdict::Verdict;
 
 /// What a supervisor appends to the name of a unit that it measures before preparing the board.
@@ -16,13 +18,84 @@ const AS_FOUND_SUFFIX: &str = "/as-found";
 const CLUSTER_PREFIX: &str = "cluster";
 
 /// The usable units of both sides that measure one thing, at most one of each subject; neither side is empty.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Group<'a> {
     pub(super) a: Vec<&'a UnitRow>,
     pub(super) b: Vec<&'a UnitRow>,
 }
 
+/// What was disturbed in a group.
+pub(super) enum Disturbed {
+    /// Some runs, which are left out of it.
+    Some(String),
+    /// So many that it cannot be judged.
+    All(String),
+}
+
+/// The group without the units that something disturbed, where enough are left, and what to tell about them. Slow clocks
+/// that both sides have belong to the board.
+pub(super) fn undisturbed<'a>(group: &Group<'a>, basis: Basis) -> (Group<'a>, Option<Disturbed>) {
+    let causes = |units: &[&UnitRow]| -> BTreeSet<Cause> {
+        let all = units.iter().flat_map(|unit| &unit.disturbances);
+        all.map(|found| found.cause).collect()
+    };
+    let (of_a, of_b) = (causes(&group.a), causes(&group.b));
+    let is_disturbing = |cause: &Cause| match cause {
+        Cause::OtherLoad => true,
+        // It stands under what else differs, as every setting.
+        Cause::Unprepared => false,
+        cause => !(of_a.contains(cause) && of_b.contains(cause)),
+    };
+    let disturbance = |unit: &UnitRow| {
+        let mut found = unit.disturbances.iter();
+        found
+            .find(|found| is_disturbing(&found.cause))
+            .map(|found| found.reason.clone())
+    };
+    let calm = |units: &[&'a UnitRow]| -> Vec<&'a UnitRow> {
+        let calm = units.iter().filter(|unit| disturbance(unit).is_none());
+        calm.copied().collect()
+    };
+    let reasons = |units: &[&UnitRow]| units.iter().find_map(|unit| disturbance(unit));
+    let Some((side, reason)) = (reasons(&group.a).map(|reason| ("A", reason)))
+        .or_else(|| reasons(&group.b).map(|reason| ("B", reason)))
+    else {
+        return (group.clone(), None);
+    };
+    let left = Group {
+        a: calm(&group.a),
+        b: calm(&group.b),
+    };
+    let reason = without_remedy(&reason);
+    let is_enough = basis == Basis::Runs && left.a.len().min(left.b.len()) >= stats::MIN_RUNS;
+    if !is_enough {
+        let note = format!("not judged, since side {side} was disturbed: {reason}");
+        return (group.clone(), Some(Disturbed::All(note)));
+    }
+    let n_out = group.a.len() + group.b.len() - left.a.len() - left.b.len();
+    let note = format!(
+        "{} left out: {reason}",
+        format::count(n_out, "disturbed run is", "disturbed runs are")
+    );
+    (left, Some(Disturbed::Some(note)))
+}
+
+/// A reason up to what to do about it.
+fn without_remedy(reason: &str) -> &str {
+    reason.split([';', ':']).next().unwrap_or(reason).trim()
+}
+
 impl Group<'_> {
+    /// Rounds that make the figures, on the side that has fewer.
+    pub(super) fn n_rounds(&self) -> usize {
+        let rounds = |units: &[&UnitRow]| {
+            units
+                .first()
+                .map_or(0, |unit| unit.round_medians_ns().len())
+        };
+        rounds(&self.a).min(rounds(&self.b))
+    }
+
     /// The unit's name on side A.
     pub(super) fn name(&self) -> &str {
         (self.a.first()).map_or("", |unit| without_suffix(unit))
@@ -275,6 +348,7 @@ fn left_out(rest: &[Item], unusable: &[Item], of_several_runs: bool) -> Vec<Left
             unit: item.unit.unit.clone(),
             side: if item.at.0 { "B" } else { "A" },
             reason,
+            is_invalid: item.unit.verdict == Verdict::Invalid,
         };
         let run = item.subject.manifest.run_id.as_str();
         match rows.iter_mut().find(|(other, _)| *other == row) {
@@ -328,7 +402,7 @@ pub(super) fn notes(group: &Group) -> Vec<String> {
         let suspect = (units.iter()).find(|unit| unit.verdict == Verdict::Suspect);
         if let Some(unit) = suspect {
             let reason = unit.reason.clone().unwrap_or_default();
-            notes.push(format!("suspect on {side}: {reason}"));
+            notes.push(format!("suspect on {side}: {}", without_remedy(&reason)));
         }
     }
     notes

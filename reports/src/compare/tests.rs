@@ -13,12 +13,14 @@ fn pair(rng: &mut fastrand::Rng, idx: usize, n_samples: usize, shift: f64) -> Pa
     let figure = Figure {
         value: 1.0,
         n_samples,
+        n_rounds: 1,
         n_runs: 1,
     };
     Pair {
         unit_a: format!("read/{idx}"),
         unit_b: format!("read/{idx}"),
         metric: Metric::GbPerS,
+        basis: Basis::Runs,
         a: figure,
         b: figure,
         ratio: known.map_or(1.0, |known| known.ratio),
@@ -98,6 +100,12 @@ fn large_ratios_are_factors() {
     let mut rng = fastrand::Rng::with_seed(1);
     let mut wide = pair(&mut rng, 0, 5, 0.0);
     (wide.ratio, wide.low, wide.high) = (1.5, Some(0.01), Some(67_331.9));
-    assert_eq!(wide.difference(), "+50 %");
+    // One notation for a figure and both ends.
+    assert_eq!(wide.difference(), "1.50 ×");
     assert_eq!(wide.interval().unwrap(), "0.010 × to 67\u{2009}332 ×");
+    (wide.ratio, wide.low, wide.high) = (0.15, Some(0.095), Some(0.27));
+    assert_eq!(wide.difference(), "0.15 ×");
+    assert_eq!(wide.interval().unwrap(), "0.095 × to 0.27 ×");
+    (wide.low, wide.high) = (Some(0.11), Some(0.2));
+    assert_eq!(wide.interval().unwrap(), "-89 % to -80 %");
 }

@@ -26,6 +26,8 @@ pub struct Line {
     pub points: Vec<Point>,
     /// What changed; numbers are those of the usable points.
     pub(super) found: Vec<Found>,
+    /// Smallest step, as a share, that the next three nights would confirm; `None` of too few nights.
+    pub visible_step: Option<f64>,
 }
 
 /// The figure of one run.

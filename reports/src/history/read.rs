@@ -54,6 +54,12 @@ const UNIT_COLUMNS: [&str; 25] = [
 
 const SAMPLE_COLUMNS: [&str; 5] = ["host", "unit", "environment", "iterations", "elapsed_ns"];
 
+/// Columns of samples that runs before version 2 of the store do not have: they are of one round.
+const ROUND_COLUMNS: [&str; 2] = ["round", "round_is_used"];
+
+/// First version of the store that has [`ROUND_COLUMNS`].
+const VERSION_WITH_ROUNDS: u32 = 2;
+
 /// Column of the median time of an iteration, nanoseconds.
 const MEDIAN_NS: &str = "median_of_samples_ns";
 
@@ -113,15 +119,33 @@ impl Source<'_> {
         }
     }
 
+    /// Samples of the rounds that make figures, with their round.
+    fn samples(&self) -> anyhow::Result<LazyFrame> {
+        let has_rounds = match self {
+            Source::Store(entry) => entry.card.version >= VERSION_WITH_ROUNDS,
+            Source::Memory(_) => true,
+        };
+        Ok(match has_rounds {
+            true => {
+                let columns = [&SAMPLE_COLUMNS[..], &ROUND_COLUMNS].concat();
+                (self.frame("samples", &columns)?.lazy()).filter(col("round_is_used"))
+            }
+            false => (self.frame("samples", &SAMPLE_COLUMNS)?.lazy())
+                .with_column(lit(0_u32).alias("round")),
+        })
+    }
+
     fn frames(&self) -> anyhow::Result<Frames> {
-        // Rates come from the samples themselves.
-        let medians = (self.frame("samples", &SAMPLE_COLUMNS)?.lazy())
+        // Rates come from the samples themselves: the median of a round's samples, and of several rounds their median.
+        let iteration_ns =
+            col("elapsed_ns").cast(DataType::Float64) / col("iterations").cast(DataType::Float64);
+        let unit = || ["host", "unit", "environment"].map(col);
+        let medians = (self.samples()?)
             .filter(col("elapsed_ns").gt(lit(0_u64)))
-            .group_by([col("host"), col("unit"), col("environment")])
-            .agg([(col("elapsed_ns").cast(DataType::Float64)
-                / col("iterations").cast(DataType::Float64))
-            .median()
-            .alias(MEDIAN_NS)])
+            .group_by([&unit()[..], &[col("round")]].concat())
+            .agg([iteration_ns.median().alias(MEDIAN_NS)])
+            .group_by(unit())
+            .agg([col(MEDIAN_NS).median()])
             .collect()
             .map_err(|error| anyhow::anyhow!("`samples.parquet` cannot be summed up: {error}"))?;
         Ok(Frames {
@@ -414,6 +438,7 @@ impl<'a> UnitColumns<'a> {
                 chart,
                 points: Vec::new(),
                 found: Vec::new(),
+                visible_step: None,
             });
         if line.points.last().is_some_and(|point| point.run == run_idx) {
             return;
@@ -453,6 +478,7 @@ impl HostBuilder {
             join(line, visits, runs);
             let values: Vec<f64> = line.usable().map(|(_, value)| value).collect();
             line.found = change::find(&values);
+            line.visible_step = change::visible_step(&values, &line.found);
             line.name = match has_suites {
                 true => format!(
                     "{} ({})",

@@ -32,15 +32,18 @@ use crate::{epoch, stats, theory};
 ///
 /// Changelog:
 /// - 1: first version.
-pub const HISTORY_VERSION: u32 = 1;
+/// - 2: the round of each sample. Version 1 is read as before, as one round.
+pub const HISTORY_VERSION: u32 = 2;
 
 /// Columns of a run's frame of samples that the store keeps. What a sample did follows from its unit's work of one
 /// iteration.
-const SAMPLE_COLUMNS: [&str; 11] = [
+const SAMPLE_COLUMNS: [&str; 13] = [
     "run_id",
     "host",
     "unit",
     "environment",
+    "round",
+    "round_is_used",
     "sample_idx",
     "iterations",
     "elapsed_ns",

@@ -126,8 +126,12 @@ struct Unit<'a> {
     quant: Option<&'a str>,
     /// Tokens in the KV cache before.
     depth: Option<u64>,
-    /// Samples.
+    /// Samples, of all rounds.
     n: usize,
+    /// Rounds that were asked for.
+    rounds: usize,
+    /// Rounds that make the figures.
+    rounds_used: usize,
     /// Rate of the median sample.
     gb_per_s: Option<f64>,
     /// Tokens per second of the median sample.
@@ -298,6 +302,8 @@ fn unit(unit: &UnitRow) -> Unit<'_> {
         quant: model.map(|model| model.quant.as_str()),
         depth: model.map(|model| model.depth),
         n: unit.samples.len(),
+        rounds: unit.rounds.len(),
+        rounds_used: unit.round_medians_ns().len(),
         gb_per_s: finite(unit.gb_per_s),
         tokens_per_s: finite(unit.tokens_per_s),
         median_ns: finite(summary.map(|summary| summary.median)),

@@ -296,6 +296,7 @@ fn joined<'a>(
         planned_hosts: first.planned_hosts.clone(),
         shard: None,
         budget_s: first.budget_s,
+        rounds: first.rounds,
         compare_environment: first.compare_environment,
         parts,
     }

@@ -16,7 +16,8 @@ use super::{ArtifactRecord, LeftOutUnit};
 /// Changelog:
 /// - 1: first version.
 /// - 2: data files of the plan's own, external programs.
-pub const PLAN_VERSION: u32 = 2;
+/// - 3: rounds.
+pub const PLAN_VERSION: u32 = 3;
 
 /// What a run is to measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub struct PlanRecord {
     pub variant: Option<String>,
     /// Time that each host is given, seconds.
     pub budget_s: Option<u64>,
+    /// Rounds that were asked for instead of the suite's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<u32>,
     /// Whether every unit is measured as the host is found, and again after it was prepared.
     pub compare_environment: bool,
     /// Hosts that are measured at once at most; `None` for all.
@@ -85,6 +89,9 @@ pub struct PlannedHost {
 pub struct PlannedUnit {
     /// The unit's identifier.
     pub unit: String,
+    /// Times that it is measured, each with the times below.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub rounds: u32,
     /// Name of the kernel.
     pub kernel: String,
     /// Logical CPUs, one pinned thread each.
@@ -102,6 +109,14 @@ pub struct PlannedUnit {
     /// The external program that would be run, with its environment and its arguments; none for a kernel.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub program: Vec<String>,
+}
+
+pub(super) fn once() -> u32 {
+    1
+}
+
+pub(super) fn is_once(rounds: &u32) -> bool {
+    *rounds == 1
 }
 
 /// One setting of a host that is changed while it is measured.
@@ -167,6 +182,7 @@ mod tests {
             own_files: BTreeMap::new(),
             variant: None,
             budget_s: Some(90),
+            rounds: None,
             compare_environment: false,
             max_parallel: None,
             inventory_sha256: "00".into(),

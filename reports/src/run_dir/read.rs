@@ -1,6 +1,7 @@
 //! Reads a run directory and never gives up on it: whatever is broken becomes a named problem beside what is left.
 
 mod places;
+mod units;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,12 +12,12 @@ use anyhow::Context as _;
 use bench_inventory::foreign::{Folder, Kind};
 use bench_inventory::{Diagnostic, Inventory};
 use bench_protocol::{
-    Done, EnvironmentStep, Facts, Hello, Message, Output, OutputPart, Reading, RunRequest, Sample,
-    UnitEnd, UnitReady, UnitSpec, UnitState, UnitStatus,
+    Done, EnvironmentStep, Facts, Hello, Message, OutputPart, RunRequest, UnitReady, UnitSpec,
 };
 use serde::de::DeserializeOwned;
 
 use self::places::{host_names, read_stream_file, there_or_told};
+pub use self::units::{ExternalOutput, RoundData, UnitData};
 use super::imports::{self, ImportData};
 use super::{
     HostRecord, HostStatus, LeftOut, MAX_RECORD_BYTES, PreviousRun, RUN_DIR_VERSION, RunManifest,
@@ -80,64 +81,10 @@ pub struct HostData {
     pub problems: Vec<String>,
 }
 
-/// Everything known about one unit.
-#[derive(Debug, Clone, Default)]
-pub struct UnitData {
-    /// The unit's identifier.
-    pub unit: String,
-    /// What was asked for.
-    pub spec: Option<UnitSpec>,
-    /// What really ran.
-    pub ready: Option<UnitReady>,
-    /// Samples in the order of the stream.
-    pub samples: Vec<Sample>,
-    /// Sensors while it ran, in the order of the stream.
-    pub readings: Vec<Reading>,
-    /// What happened on the board meanwhile.
-    pub state: Option<UnitState>,
-    /// What an external program wrote.
-    pub output: Option<ExternalOutput>,
-    /// How it ended.
-    pub end: Option<UnitEnd>,
-}
-
 impl RunData {
     /// Whether other programs printed results, imported or run here.
     pub fn has_results_of_others(&self) -> bool {
         !self.imports.is_empty() || !self.outputs.is_empty()
-    }
-}
-
-impl UnitData {
-    /// How it ended, by its stream. A board that says `ok` and sent nothing measured nothing: that is a
-    /// failure, whatever it calls it.
-    pub fn ended(&self) -> Option<UnitStatus> {
-        let end = self.end.as_ref()?;
-        let has_result = !self.samples.is_empty() || self.output.is_some();
-        match end.status {
-            UnitStatus::Ok if !has_result => Some(UnitStatus::Failed),
-            status => Some(status),
-        }
-    }
-}
-
-/// What an external program wrote, as far as it arrived.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ExternalOutput {
-    /// Its standard output.
-    pub stdout: String,
-    /// Parts that it came in.
-    pub n_parts: u32,
-    /// How it ended; `None` where the stream ended before it did.
-    pub end: Option<Output>,
-}
-
-impl ExternalOutput {
-    /// Whether the program ended well and all it wrote is here: what may be read as a result.
-    pub fn is_complete(&self) -> bool {
-        let is_good =
-            |end: &Output| end.exit_code == Some(0) && end.is_whole && end.n_parts == self.n_parts;
-        self.end.as_ref().is_some_and(is_good)
     }
 }
 
@@ -318,10 +265,8 @@ pub fn read_host_files(host: &str, files: &HostFiles, manifest: &RunManifest) ->
         hello: None,
         facts: None,
         previous: parse_json("previous.json", files.previous.as_deref(), &mut problems),
-        units: request
-            .iter()
-            .flat_map(|request| &request.units)
-            .map(asked_unit)
+        units: (request.iter())
+            .flat_map(|request| asked_units(&request.units))
             .collect(),
         request,
         left_out,
@@ -364,12 +309,18 @@ pub fn last_facts(runs_dir: &Path, host: &str) -> Option<PreviousRun> {
     })
 }
 
-fn asked_unit(spec: &UnitSpec) -> UnitData {
-    UnitData {
-        unit: spec.unit.clone(),
-        spec: Some(spec.clone()),
-        ..UnitData::default()
+/// The units of a request, each with its rounds, in the order in which they are first named.
+fn asked_units(specs: &[UnitSpec]) -> Vec<UnitData> {
+    let mut units: Vec<UnitData> = Vec::new();
+    let mut index: BTreeMap<&str, usize> = BTreeMap::new();
+    for spec in specs {
+        let at = *index.entry(&spec.unit).or_insert_with(|| {
+            units.push(UnitData::of(spec));
+            units.len() - 1
+        });
+        units[at].round(spec.round);
     }
+    units
 }
 
 /// A host without `host.json`: the controller ended before this host did, or no part of a merged run has it.
@@ -416,7 +367,7 @@ fn read_stream(bytes: &[u8], data: &mut HostData) {
         }
         let problem = match bench_protocol::parse_line(&line) {
             // Where the request is known, a board tells of the units in it and of no others.
-            Ok(message) if data.request.is_none() || is_asked(&message, &index) => {
+            Ok(message) if data.request.is_none() || is_asked(&message, data, &index) => {
                 take(message, data, &mut index);
                 continue;
             }
@@ -433,8 +384,11 @@ fn read_stream(bytes: &[u8], data: &mut HostData) {
     }
 }
 
-fn is_asked(message: &Message, index: &BTreeMap<String, usize>) -> bool {
-    message.unit().is_none_or(|unit| index.contains_key(unit))
+fn is_asked(message: &Message, data: &HostData, index: &BTreeMap<String, usize>) -> bool {
+    let has_round = |at: &usize| data.units[*at].rounds.contains_key(&message.round());
+    message
+        .unit()
+        .is_none_or(|unit| index.get(unit).is_some_and(has_round))
 }
 
 fn take(message: Message, data: &mut HostData, index: &mut BTreeMap<String, usize>) {
@@ -449,28 +403,17 @@ fn take(message: Message, data: &mut HostData, index: &mut BTreeMap<String, usiz
         Message::Note(note) | Message::Left(note) => data.notes.push(note.text),
         Message::Reading(reading) => {
             let unit = unit_mut(&reading.unit, data, index);
-            unit.readings.push(reading);
+            unit.round(reading.round).readings.push(reading);
         }
         Message::UnitState(state) => {
             let unit = unit_mut(&state.unit, data, index);
-            unit.state = Some(state);
+            let round = unit.round(state.round);
+            round.state = Some(state);
         }
         Message::Done(done) => data.done = Some(done),
         Message::UnitReady(ready) => {
             let unit = unit_mut(&ready.unit, data, index);
-            // A second start replaces the first: its samples were cut off.
-            let n_before = unit.samples.len();
-            unit.samples.clear();
-            unit.readings.retain(|reading| reading.since_start_ms == 0);
-            unit.state = None;
-            unit.end = None;
-            let again = (n_before > 0).then(|| {
-                format!(
-                    "unit `{}` was begun again; {n_before} samples of the attempt before are kept in `stream.jsonl` and enter no figure",
-                    ready.unit
-                )
-            });
-            unit.ready = Some(ready);
+            let again = begin(unit.round(ready.round), ready);
             data.problems.extend(again);
         }
         Message::OutputPart(part) => take_part(part, data, index),
@@ -487,12 +430,35 @@ fn take(message: Message, data: &mut HostData, index: &mut BTreeMap<String, usiz
             output.end = Some(end);
             data.problems.extend(problem);
         }
-        Message::Sample(sample) => unit_mut(&sample.unit, data, index).samples.push(sample),
+        Message::Sample(sample) => {
+            let unit = unit_mut(&sample.unit, data, index);
+            unit.round(sample.round).samples.push(sample);
+        }
         Message::UnitEnd(end) => {
             let unit = unit_mut(&end.unit, data, index);
-            unit.end = Some(end);
+            let round = unit.round(end.round);
+            round.end = Some(end);
         }
     }
+}
+
+/// A second start of a round replaces the first, whose samples were cut off; tells so.
+fn begin(round: &mut RoundData, ready: UnitReady) -> Option<String> {
+    let n_before = round.samples.len();
+    let again = (n_before > 0).then(|| {
+        format!(
+            "unit `{}` was begun again; {n_before} samples of the attempt before are kept in `stream.jsonl` and enter no figure",
+            ready.unit
+        )
+    });
+    let mut readings = std::mem::take(&mut round.readings);
+    readings.retain(|reading| reading.since_start_ms == 0);
+    *round = RoundData {
+        ready: Some(ready),
+        readings,
+        ..RoundData::default()
+    };
+    again
 }
 
 fn take_part(part: OutputPart, data: &mut HostData, index: &mut BTreeMap<String, usize>) {
@@ -500,7 +466,7 @@ fn take_part(part: OutputPart, data: &mut HostData, index: &mut BTreeMap<String,
     // A second start replaces the first.
     let output = match part.part_idx {
         0 => {
-            unit.end = None;
+            unit.round(0).end = None;
             unit.output.insert(ExternalOutput::default())
         }
         _ => unit.output.get_or_insert_default(),
@@ -540,7 +506,7 @@ fn settle(data: &mut HostData) {
             bench_protocol::PROTOCOL_VERSION
         ));
     }
-    let measured = data.units.iter().any(|unit| !unit.samples.is_empty());
+    let measured = data.units.iter().any(|unit| unit.n_samples() > 0);
     if data.record.status == HostStatus::Ok && data.done.is_none() {
         data.record.status = HostStatus::Failed;
         data.record.stage.get_or_insert(Stage::Measure);
@@ -550,7 +516,7 @@ fn settle(data: &mut HostData) {
         });
     }
     if let Some(done) = data.done {
-        let n_samples: usize = data.units.iter().map(|unit| unit.samples.len()).sum();
+        let n_samples: usize = data.units.iter().map(UnitData::n_samples).sum();
         if n_samples < done.n_samples as usize {
             data.problems.push(format!(
                 "the board sent {} samples, {n_samples} of them are readable",

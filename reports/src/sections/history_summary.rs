@@ -15,7 +15,12 @@ struct View {
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let history = page.history?;
     value(View {
-        sentences: vec![extent(history), newest(history), changed(history)],
+        sentences: vec![
+            extent(history),
+            newest(history),
+            changed(history),
+            power(history),
+        ],
         problems: history
             .problems
             .iter()
@@ -66,6 +71,26 @@ pub(super) fn newest(history: &History) -> String {
         many => format!(
             "{} without valid data in the newest run; the table of hosts names them.",
             format::count(many.len(), "host is", "hosts are")
+        ),
+    }
+}
+
+/// How small a change may be and still be seen.
+fn power(history: &History) -> String {
+    let lines = history.hosts.iter().flat_map(|host| &host.lines);
+    let mut steps: Vec<f64> = lines.filter_map(|line| line.visible_step).collect();
+    steps.sort_by(f64::total_cmp);
+    match steps.as_slice() {
+        [] => String::new(),
+        [only] => format!(
+            "Three nights confirm a step of {} in the only line.",
+            format::percent(*only)
+        ),
+        [.., largest] => format!(
+            "Three nights confirm a step of {} in half of {} lines, and one of {} in all of them.",
+            format::percent(steps[steps.len() / 2]),
+            steps.len(),
+            format::percent(*largest)
         ),
     }
 }

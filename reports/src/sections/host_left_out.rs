@@ -20,7 +20,7 @@ struct Unit {
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let left_out = page.host()?.data.left_out.as_ref()?;
     let unit = |unit: &crate::run_dir::LeftOutUnit| Unit {
-        unit: format::foreign_short(&unit.unit, 80),
+        unit: unit.name(),
         estimated_s: format::number(unit.estimated_ms as f64 / 1000.0),
     };
     value(View {

@@ -40,6 +40,9 @@ struct Row {
     ratio: String,
     spread: String,
     n: usize,
+    /// How many rounds make the figures; empty of a unit that was to be measured once.
+    rounds: String,
+    unused_rounds: Vec<String>,
     median: String,
     interval: String,
     convention: &'static str,
@@ -131,6 +134,10 @@ fn row(unit: &UnitRow) -> Row {
             .map(|summary| format::percent(summary.spread()))
             .unwrap_or_default(),
         n: unit.samples.len(),
+        rounds: unit.rounds_words().unwrap_or_default(),
+        unused_rounds: (unit.unused_rounds().iter())
+            .map(|text| format::foreign_short(text, 300))
+            .collect(),
         median: summary
             .map(|summary| format::duration_ns(summary.median))
             .unwrap_or_default(),

@@ -86,11 +86,7 @@ pub fn ratio_of_medians(numerator: &[f64], denominator: &[f64], seed: u64) -> Op
 /// Interval and p-value are those of Welch's t-test on the logarithms: the spread between runs is in them, and it may
 /// differ between the sides.
 pub fn ratio_of_runs(numerator: &[f64], denominator: &[f64]) -> Option<Ratio> {
-    let logs = |values: &[f64]| -> Vec<f64> { positive(values).iter().map(|v| v.ln()).collect() };
-    let (top, bottom) = (
-        MeanOf::new(&logs(numerator))?,
-        MeanOf::new(&logs(denominator))?,
-    );
+    let (top, bottom) = (mean_of_logs(numerator)?, mean_of_logs(denominator)?);
     let difference = top.mean - bottom.mean;
     let variance = top.variance + bottom.variance;
     let (half, p_value) = match variance > 0.0 {
@@ -129,8 +125,17 @@ pub fn false_discovery_rates(p_values: &[f64]) -> Vec<f64> {
     adjusted
 }
 
+/// Mean of the logarithms of some positive values; `None` of fewer than [`MIN_RUNS`].
+pub(super) fn mean_of_logs(values: &[f64]) -> Option<MeanOf> {
+    MeanOf::new(&logs(values))
+}
+
+fn logs(values: &[f64]) -> Vec<f64> {
+    positive(values).iter().map(|value| value.ln()).collect()
+}
+
 /// Mean of some values and how well it is known.
-struct MeanOf {
+pub(super) struct MeanOf {
     mean: f64,
     /// Variance of the mean.
     variance: f64,
@@ -150,6 +155,12 @@ impl MeanOf {
             variance: squares / (n - 1) as f64 / n as f64,
             n,
         })
+    }
+
+    /// The ends of its 95 % interval, by Student's t.
+    pub(super) fn interval(&self) -> (f64, f64) {
+        let half = critical_t((self.n - 1) as f64) * self.variance.sqrt();
+        (self.mean - half, self.mean + half)
     }
 
     fn variance_per_freedom(&self) -> f64 {
@@ -377,6 +388,28 @@ mod tests {
             });
             let share = held.count() as f64 / 400.0;
             assert!(share >= 0.93, "{n} runs: {share}");
+        }
+    }
+
+    /// What METHODOLOGY.md states: how often equal sides are called different, and which step is seen.
+    #[test]
+    fn rounds_call_few_equal_sides_different_and_see_steps_of_some_deviations() {
+        let mut rng = fastrand::Rng::with_seed(9);
+        let deviation = 0.02;
+        let mut share_called = |n: usize, step: f64| {
+            let called = (0..1_000).filter(|_| {
+                let a = clean(&mut rng, n, 100.0, deviation);
+                let b = clean(&mut rng, n, 100.0 * (step * deviation).exp(), deviation);
+                let ratio = ratio_of_runs(&b, &a).unwrap();
+                ratio.p_value <= ALPHA && !(ratio.low <= 1.0 && 1.0 <= ratio.high)
+            });
+            called.count() as f64 / 1_000.0
+        };
+        for (n, step) in [(3, 4.0), (5, 2.3), (10, 1.5)] {
+            let (equal, seen) = (share_called(n, 0.0), share_called(n, step));
+            println!("{n} rounds: {equal} of equal sides, {seen} of steps of {step} deviations");
+            assert!(equal <= 0.06, "{n}: {equal}");
+            assert!(seen >= 0.8, "{n}: {seen}");
         }
     }
 

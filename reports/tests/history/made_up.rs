@@ -407,6 +407,8 @@ fn samples(run_id: &str, columns: Columns) -> anyhow::Result<DataFrame> {
         column("host", columns.sample_host),
         column("unit", columns.sample_unit),
         column("environment", vec!["as_found"; n]),
+        column("round", vec![0_u32; n]),
+        column("round_is_used", vec![true; n]),
         column("sample_idx", columns.sample_idx),
         column("iterations", vec![1_u64; n]),
         column("elapsed_ns", columns.elapsed_ns),

@@ -196,7 +196,7 @@ fn a_broken_folder_costs_one_message() {
     fs::write(night(3).join("samples.parquet"), "no parquet").unwrap();
     fs::remove_file(night(4).join("run.json")).unwrap();
     let card = fs::read_to_string(night(6).join("run.json")).unwrap();
-    let newer = card.replace("\"version\": 1", "\"version\": 99");
+    let newer = card.replace("\"version\": 2", "\"version\": 99");
     fs::write(night(6).join("run.json"), newer).unwrap();
     fs::create_dir(dir.join(".new-1-half-written")).unwrap();
     let history = history::read(&dir, None);

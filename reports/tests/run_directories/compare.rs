@@ -16,6 +16,7 @@ use bench_reports::run_dir::{self, RunData};
 use bench_reports::words::Language;
 
 use crate::fixture::{self, Host, Unit};
+use crate::rounds::{BUSY, CALM, HOT, Happened, in_rounds};
 
 const ALL: [u32; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
 const FOUR: [u32; 4] = [0, 1, 2, 3];
@@ -88,18 +89,22 @@ fn what_differs_is_named_with_figures_and_what_else_differs() {
     let b = read_run(temp.path(), "b", &[b]);
     let comparison = compared(&[&a], &[&b]).unwrap();
     assert_eq!(comparison.basis, Basis::Samples);
-    assert_eq!(comparison.n_tested, 5);
+    assert_eq!(
+        comparison.n_tested, 0,
+        "one run on each side confirms nothing"
+    );
     // The largest difference is the first.
     let slower = &comparison.pairs[0];
     assert_eq!(
         (slower.unit_a.as_str(), slower.outcome),
-        ("read_dram_t8", Outcome::Slower)
+        ("read_dram_t8", Outcome::Unconfirmed)
     );
     assert!((slower.ratio - 0.9).abs() < 1e-6, "{slower:?}");
     assert!(slower.low.unwrap() < 0.9 && 0.9 < slower.high.unwrap() && slower.high.unwrap() < 1.0);
     assert_eq!(comparison.count(Outcome::NotShown), 4);
-    assert_eq!(comparison.regressions(0.05).len(), 1);
-    assert_eq!(comparison.regressions(0.15).len(), 0);
+    assert_eq!(comparison.regressions(0.05).len(), 0);
+    assert_eq!(comparison.not_judged(0.05), ["read_dram_t8"]);
+    assert_eq!(comparison.not_judged(0.15), [] as [&str; 0]);
     let changed: Vec<&str> = comparison
         .changes
         .iter()
@@ -117,7 +122,8 @@ fn what_differs_is_named_with_figures_and_what_else_differs() {
 
     // The other way round everything is the inverse.
     let back = compared(&[&b], &[&a]).unwrap();
-    assert_eq!(back.pairs[0].outcome, Outcome::Faster);
+    assert_eq!(back.pairs[0].outcome, Outcome::Unconfirmed);
+    assert_eq!(back.not_judged(0.0), [] as [&str; 0], "it is faster");
     assert!((back.pairs[0].ratio * slower.ratio - 1.0).abs() < 1e-9);
 }
 
@@ -225,7 +231,9 @@ fn several_runs_on_each_side_have_the_spread_between_runs_in_their_intervals() {
     let (a1, a2, a3) = (of("a1", 23.0), of("a2", 24.0), of("a3", 23.5));
     let (b1, b2, b3) = (of("b1", 23.8), of("b2", 23.1), of("b3", 23.9));
     assert_eq!(
-        compared(&[&a1], &[&b1]).unwrap().count(Outcome::Faster),
+        compared(&[&a1], &[&b1])
+            .unwrap()
+            .count(Outcome::Unconfirmed),
         5,
         "one run each"
     );
@@ -244,6 +252,100 @@ fn several_runs_on_each_side_have_the_spread_between_runs_in_their_intervals() {
 }
 
 #[test]
+fn rounds_confirm_a_step_and_no_noise() {
+    let temp = tempfile::tempdir().unwrap();
+    let of = |name: &str, rates: [f64; 4]| {
+        let rounds = rates.map(|gb_per_s| (units(&ALL, gb_per_s), CALM));
+        read_run(temp.path(), name, &[in_rounds("shelf", &rounds)])
+    };
+    let a = of("a", [24.0, 23.8, 24.3, 24.1]);
+    let same = compared(&[&a], &[&of("b", [23.9, 24.4, 24.2, 23.7])]).unwrap();
+    assert_eq!((same.basis, same.n_tested), (Basis::Rounds, 5));
+    assert_eq!(same.count(Outcome::NotShown), 5, "{:?}", same.pairs);
+    let slower = compared(&[&a], &[&of("c", [22.0, 22.3, 21.9, 22.2])]).unwrap();
+    assert_eq!(slower.regressions(0.05).len(), 5);
+    assert_eq!(slower.pairs[0].a.evidence(), "60 samples of 4 rounds");
+    assert!(slower.not_judged(0.05).is_empty());
+    // One round has no scatter: its difference from four is not confirmed.
+    let one = read_run(
+        temp.path(),
+        "d",
+        &[in_rounds("shelf", &[(units(&ALL, 22.0), CALM)])],
+    );
+    let one = compared(&[&a], &[&one]).unwrap();
+    assert_eq!(
+        (one.basis, one.count(Outcome::Unconfirmed)),
+        (Basis::Samples, 5)
+    );
+}
+
+#[test]
+fn what_was_disturbed_is_not_judged_and_stands_under_what_else_differs() {
+    let temp = tempfile::tempdir().unwrap();
+    let of = |name: &str, gb_per_s: f64, rounds: [Option<Happened>; 3]| {
+        let rounds = rounds.map(|happened| (units(&ALL, gb_per_s), happened));
+        read_run(temp.path(), name, &[in_rounds("shelf", &rounds)])
+    };
+    let a = of("a", 24.0, [CALM; 3]);
+    let busy = compared(&[&a], &[&of("b", 18.0, [BUSY; 3])]).unwrap();
+    assert_eq!(busy.count(Outcome::NotJudged), 5);
+    assert!(busy.regressions(0.0).is_empty());
+    assert_eq!(busy.not_judged(0.5).len(), 5);
+    let note = &busy.pairs[0].notes[0];
+    assert!(
+        note.starts_with("not judged, since side B was disturbed: other programs took"),
+        "{note}"
+    );
+    let change = |comparison: &Comparison, what: &str| {
+        let change = comparison.changes.iter().find(|it| it.what == what);
+        change.map(|it| (it.a.clone(), it.b.clone()))
+    };
+    let counts = |a: &str, b: &str| Some((vec![a.to_owned()], vec![b.to_owned()]));
+    assert_eq!(
+        change(&busy, "units beside other programs"),
+        counts("0", "5")
+    );
+    assert_eq!(change(&busy, "suspect units"), counts("0", "5"));
+    assert_eq!(change(&busy, "units that were throttled"), None);
+    // What is invalid is no pair, and not judged either.
+    let hot = compared(&[&a], &[&of("c", 18.0, [HOT; 3])]).unwrap();
+    assert_eq!((hot.pairs.len(), hot.not_judged(0.5).len()), (0, 5));
+    assert_eq!(change(&hot, "units that were throttled"), counts("0", "5"));
+    // A disturbed round is not used, and told.
+    let one = compared(&[&a], &[&of("d", 24.0, [CALM, BUSY, CALM])]).unwrap();
+    assert_eq!(one.count(Outcome::NotShown), 5);
+    assert_eq!(
+        change(&one, "units beside other programs"),
+        counts("0", "5")
+    );
+    let page = compare::page(&busy, Language::English).unwrap();
+    assert!(page.contains("5 units are not judged: something disturbed them."));
+}
+
+#[test]
+fn disturbed_runs_leave_the_others_to_judge() {
+    let temp = tempfile::tempdir().unwrap();
+    let of = |name: &str, gb_per_s: f64, happened| {
+        let rounds = [(units(&ALL, gb_per_s), happened)];
+        read_run(temp.path(), name, &[in_rounds("shelf", &rounds)])
+    };
+    let (a1, a2) = (of("a1", 24.0, CALM), of("a2", 24.05, CALM));
+    let (b1, b2, b3) = (
+        of("b1", 20.0, CALM),
+        of("b2", 20.05, CALM),
+        of("b3", 9.0, BUSY),
+    );
+    let comparison = compared(&[&a1, &a2], &[&b1, &b2, &b3]).unwrap();
+    assert_eq!(comparison.count(Outcome::Slower), 5);
+    assert_eq!(comparison.pairs[0].b.n_runs, 2);
+    assert!(
+        comparison.pairs[0].notes[0].starts_with("1 disturbed run is left out: other programs")
+    );
+    let too_few = compared(&[&a1, &a2], &[&b1, &b3]).unwrap();
+    assert_eq!(too_few.count(Outcome::NotJudged), 5);
+}
+
+#[test]
 fn a_time_that_grows_is_slower() {
     let temp = tempfile::tempdir().unwrap();
     let run = read_run(temp.path(), "a", &[fixture::experiments::host()]);
@@ -258,7 +360,10 @@ fn a_time_that_grows_is_slower() {
     let comparison = compared(&[&run], &[&other]).unwrap();
     let latency = pair(&comparison, "latency/dram-1073741824/x1/t1");
     assert_eq!((latency.a.value, latency.b.value), (120.0, 240.0));
-    assert_eq!((latency.ratio, latency.outcome), (0.5, Outcome::Slower));
+    assert_eq!(
+        (latency.ratio, latency.outcome),
+        (0.5, Outcome::Unconfirmed)
+    );
 }
 
 #[test]
@@ -267,12 +372,20 @@ fn before_and_after_preparing_is_a_comparison_with_the_settings_as_cause() {
     let run = read_run(temp.path(), "run", &[fixture::experiments::prepared_host()]);
     let analysis = analyse(&run);
     let comparison = before_after(&run.manifest, &analysis.hosts[0]).unwrap();
-    assert_eq!(pair(&comparison, "read/dram/t4").outcome, Outcome::Faster);
+    assert_eq!(
+        pair(&comparison, "read/dram/t4").outcome,
+        Outcome::Unconfirmed
+    );
     assert_eq!(
         pair(&comparison, "write/dram/t4").outcome,
         Outcome::NotShown
     );
-    assert_eq!(comparison.changes.len(), 1);
+    let whats: Vec<&str> = (comparison.changes.iter())
+        .map(|it| it.what.as_str())
+        .collect();
+    // The setting first, then what happened meanwhile: a unit was throttled, and one ran beside other programs.
+    assert!(whats[0].ends_with("scaling_governor"), "{whats:?}");
+    assert!(whats.contains(&"units that were throttled"), "{whats:?}");
     assert_eq!(comparison.changes[0].a, ["ondemand"]);
     assert_eq!(comparison.changes[0].b, ["performance"]);
     assert_eq!(comparison.a.subjects[0].state, "as_found");

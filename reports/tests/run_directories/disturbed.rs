@@ -33,7 +33,8 @@ fn beside_others(mut host: Host, share: f64) -> Host {
 }
 
 fn read(dir: &Path, file: &str) -> String {
-    fs::read_to_string(dir.join(file)).unwrap()
+    let path = dir.join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 #[test]

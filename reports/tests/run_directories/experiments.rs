@@ -137,7 +137,7 @@ fn what_preparing_a_board_bought_and_what_disturbed_it() {
         "host_environment",
         &[
             "+50 %",
-            "faster",
+            "not confirmed",
             "no difference shown",
             "ondemand",
             "put back",

@@ -43,6 +43,7 @@ fn state(throttle_events: u64) -> Message {
 fn end(status: UnitStatus, reason: Option<&str>) -> Message {
     Message::UnitEnd(UnitEnd {
         unit: UNIT.into(),
+        round: 0,
         status,
         reason: reason.map(str::to_owned),
     })
@@ -53,6 +54,7 @@ fn read(messages: &[Message]) -> RunData {
         protocol: PROTOCOL_VERSION,
         units: vec![UnitSpec {
             unit: UNIT.into(),
+            round: 0,
             kernel: "external".into(),
             variant: None,
             cpus: vec![0, 1],

@@ -14,4 +14,5 @@ mod merge;
 mod mutate;
 mod mutations;
 mod report;
+mod rounds;
 mod spanish;

@@ -454,7 +454,7 @@ fn a_unit_without_a_sample_did_not_end_well() {
     write_run(&dir, &[host]);
     let run = run_dir::read(&dir).unwrap();
     let unit = &run.hosts[0].units[0];
-    assert_eq!(unit.end.as_ref().unwrap().status, UnitStatus::Ok);
+    assert_eq!(unit.rounds[&0].end.as_ref().unwrap().status, UnitStatus::Ok);
     assert_eq!(unit.ended(), Some(UnitStatus::Failed));
 }
 

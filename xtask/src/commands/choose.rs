@@ -43,6 +43,10 @@ pub struct SelectArgs {
     /// named
     #[arg(long, value_name = "TIME")]
     budget: Option<Budget>,
+    /// Measure each unit this many times, in processes of their own and in an order drawn by chance: intervals then hold
+    /// what changes between them [default: the suite's `rounds`]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
     /// Measure every unit twice: as the host is found, and after what its `prepare` asks for
     #[arg(long)]
     compare_environment: bool,
@@ -78,6 +82,8 @@ pub fn choose(global: &Global, args: &SelectArgs) -> anyhow::Result<Ingredients>
     own.extend(own_files::of_gguf(&args.gguf, &inventory)?);
     own_files::load(&own, &mut inventory)?;
     own_files::use_models(&own_files::models(&own), &mut suite)?;
+    let rounds = args.rounds.and_then(NonZeroU32::new);
+    suite.rounds = rounds.unwrap_or(suite.rounds);
     if !args.all_boards && args.board.is_empty() && args.select.is_none() {
         return Err(ExitError::usage(
             "which hosts? give `--all-boards`, `--board NAME` with names of hosts or boards, or `--select tag=NAME`",
@@ -135,6 +141,7 @@ pub fn choose(global: &Global, args: &SelectArgs) -> anyhow::Result<Ingredients>
         own_files: own,
         variant: args.variant.clone(),
         budget: args.budget,
+        rounds,
         max_parallel: args.max_parallel,
         compare_environment: args.compare_environment,
     })

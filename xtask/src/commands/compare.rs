@@ -39,7 +39,7 @@ pub struct CompareArgs {
     /// Language of that page: en or es
     #[arg(long, value_name = "LANG", default_value = "en", value_parser = Language::from_code)]
     lang: Language,
-    /// Return 7 when a unit is confirmed to be slower by more than this
+    /// Return 7 when a unit is confirmed to be slower by more than this, else 9 when a unit could not be judged
     #[arg(long, value_name = "PERCENT", value_parser = percent, allow_hyphen_values = true)]
     fail_on_regression: Option<f64>,
 }
@@ -74,9 +74,11 @@ pub fn compare(global: &Global, args: &CompareArgs) -> anyhow::Result<u8> {
         let pairs = comparison.regressions(allowed).into_iter();
         pairs.map(|pair| pair.name()).collect()
     });
-    let code = match regressions.is_empty() {
-        true => exit::OK,
-        false => exit::REGRESSION,
+    let not_judged = allowed.map_or_else(Vec::new, |allowed| comparison.not_judged(allowed));
+    let code = match (regressions.is_empty(), not_judged.is_empty()) {
+        (false, _) => exit::REGRESSION,
+        (true, false) => exit::NOT_JUDGED,
+        (true, true) => exit::OK,
     };
     match global.format {
         Format::Json => {
@@ -84,6 +86,7 @@ pub fn compare(global: &Global, args: &CompareArgs) -> anyhow::Result<u8> {
             document["headline"] = comparison.headline().into();
             document["report"] = serde_json::to_value(&args.output)?;
             document["regressions"] = regressions.into();
+            document["not_judged"] = not_judged.into();
             document["exit_code"] = code.into();
             println!("{document:#}");
         }
@@ -93,16 +96,17 @@ pub fn compare(global: &Global, args: &CompareArgs) -> anyhow::Result<u8> {
                 println!("\n{}", path.display());
             }
             if let (false, Some(percent)) = (regressions.is_empty(), args.fail_on_regression) {
-                let how = match comparison.basis {
-                    Basis::Samples => {
-                        " (between one run on each side; equal runs differ, too: repeat both with `--baseline` and `--against`)"
-                    }
-                    Basis::Runs => "",
-                };
                 eprintln!(
-                    "confirmed to be slower by more than {percent} %{how}: {}",
+                    "confirmed to be slower by more than {percent} %: {}",
                     regressions.join(", ")
                 );
+            }
+            if !not_judged.is_empty() {
+                let remedy = match comparison.basis {
+                    Basis::Samples => "measure both sides with `--rounds 3` or more",
+                    Basis::Rounds | Basis::Runs => "measure again on a quiet board",
+                };
+                eprintln!("not judged; {remedy}: {}", not_judged.join(", "));
             }
         }
     }
@@ -334,7 +338,7 @@ fn print_text(comparison: &Comparison) {
         println!("  {}: {a} -> {b}", format::foreign_short(&change.what, 120));
     }
     if !comparison.pairs.is_empty() {
-        let header = ["unit", "A", "B", "B faster by", "95 % interval", "in words"];
+        let header = ["unit", "A", "B", "B against A", "95 % interval", "in words"];
         let mut rows = table(&header);
         for pair in &comparison.pairs {
             rows.add_row([
@@ -349,16 +353,20 @@ fn print_text(comparison: &Comparison) {
         }
         println!("\n{}", rows.trim_fmt());
     }
-    let mut units_of_note: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    // Notes that differ in their numbers only are one: the first stands for all.
+    let mut units_of_note: BTreeMap<String, (&str, Vec<String>)> = BTreeMap::new();
     for pair in &comparison.pairs {
         for note in &pair.notes {
-            units_of_note.entry(note).or_default().push(pair.name());
+            let kind = note.chars().filter(|c| !c.is_ascii_digit() && *c != '.');
+            let (_, units) = (units_of_note.entry(kind.collect()))
+                .or_insert_with(|| (note.as_str(), Vec::new()));
+            units.push(pair.name());
         }
     }
     if !units_of_note.is_empty() {
         println!("\nNotes:");
     }
-    for (note, units) in units_of_note {
+    for (note, units) in units_of_note.into_values() {
         let units = match units.len() == comparison.pairs.len() {
             true => "all units".to_owned(),
             false => units.join(", "),

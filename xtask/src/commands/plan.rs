@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bench_reports::run_dir::LeftOutUnit;
 use bench_reports::run_dir::plan::{PlanRecord, PlannedHost};
 use clap::Args;
 use comfy_table::{Table, presets};
@@ -57,6 +58,8 @@ pub fn ingredients(global: &Global, plan: &PlanRecord) -> anyhow::Result<Ingredi
     let mut suite = suite.ok_or_else(|| super::unknown("suite", &plan.suite, suites))?;
     choose::keep_kernels(&mut suite, &plan.kernels);
     own_files::use_models(&own_files::models(&plan.own_files), &mut suite)?;
+    let rounds = plan.rounds.and_then(std::num::NonZeroU32::new);
+    suite.rounds = rounds.unwrap_or(suite.rounds);
     let is_planned = |name: &str| plan.hosts.iter().any(|host| host.host == name);
     let hosts = inventory.fleet.hosts.iter();
     Ok(Ingredients {
@@ -68,6 +71,7 @@ pub fn ingredients(global: &Global, plan: &PlanRecord) -> anyhow::Result<Ingredi
         kernels: plan.kernels.clone(),
         own_files: plan.own_files.clone(),
         variant: plan.variant.clone(),
+        rounds,
         compare_environment: plan.compare_environment,
         budget: plan.budget_s.map(|seconds| Budget { seconds }),
         max_parallel: plan.max_parallel.and_then(std::num::NonZeroU32::new),
@@ -113,7 +117,7 @@ fn print_text(plan: &PlanRecord) {
     let mut table = Table::new();
     table
         .load_preset(presets::UTF8_FULL_CONDENSED)
-        .set_header(["host", "unit", "CPUs", "sampling"]);
+        .set_header(["host", "unit", "CPUs", "rounds", "sampling"]);
     for host in &plan.hosts {
         for unit in &host.units {
             let cpus = match unit.candidates.len() {
@@ -124,13 +128,15 @@ fn print_text(plan: &PlanRecord) {
                 host.host.clone(),
                 unit.unit.clone(),
                 cpus,
-                seconds(unit.sampling_ms),
+                unit.rounds.to_string(),
+                seconds(unit.sampling_ms * u64::from(unit.rounds)),
             ]);
         }
         table.add_row([
             host.host.clone(),
             "all units".to_owned(),
             format!("of {} assumed", host.assumed_cpus),
+            String::new(),
             seconds(host.sampling_ms),
         ]);
     }
@@ -173,11 +179,7 @@ fn print_text(plan: &PlanRecord) {
 }
 
 fn print_left_out(plan: &PlanRecord, host: &PlannedHost) {
-    let units: Vec<&str> = host
-        .left_out
-        .iter()
-        .map(|unit| unit.unit.as_str())
-        .collect();
+    let units: Vec<String> = host.left_out.iter().map(LeftOutUnit::name).collect();
     if let (Some(budget_s), false) = (plan.budget_s, units.is_empty()) {
         println!(
             "host `{}`: {} units do not fit {budget_s} s: {}",

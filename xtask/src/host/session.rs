@@ -270,6 +270,7 @@ impl<'a> HostSession<'a> {
             &self.host.prepare,
             context.compare_environment,
             context.budget,
+            bench_reports::stats::seed_of(&[&context.run_id, &self.host.name]),
         );
         request.host.clone_from(&self.host.name);
         request.wait_ms = BUSY_WAIT.as_millis() as u64;

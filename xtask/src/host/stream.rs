@@ -1,10 +1,11 @@
 //! What a host's stream said so far.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bench_protocol::{
     EnvironmentAction, EnvironmentStep, Message, UnitEnd, UnitSpec, UnitStatus, foreign_short,
 };
+use bench_reports::run_dir::status_of_rounds;
 
 use super::UnitCounts;
 
@@ -23,13 +24,15 @@ pub enum Taken {
 /// Everything that decides how a host is gone on with.
 #[derive(Debug, Default)]
 pub struct StreamState {
-    /// Units that were asked for.
+    /// Units that were asked for, one entry for each round.
     pub requested: Vec<UnitSpec>,
-    /// Units that ended, and how.
-    pub ended: HashMap<String, UnitStatus>,
-    /// Units that gave at least one sample or output since they were last begun.
-    measured: HashSet<String>,
-    /// Units that failed, and why.
+    /// Units and rounds that ended, and how.
+    pub ended: HashMap<(String, u32), UnitStatus>,
+    /// Those that gave at least one sample or output since they were last begun.
+    measured: HashSet<(String, u32)>,
+    /// The one that the samples of now belong to: nearly all messages need no look-up.
+    current: Option<(String, u32)>,
+    /// Units that failed in some round, and why.
     pub failures: Vec<(String, String)>,
     /// Lines that are no messages.
     pub n_garbage_lines: u32,
@@ -56,17 +59,25 @@ impl StreamState {
         }
     }
 
-    /// Units by how they ended; one without an end failed.
+    /// Units by how they ended; one with a round without an end failed.
     pub fn counts(&self) -> UnitCounts {
-        let count = |status| {
-            let ends = self.ended.values().filter(|ended| **ended == status);
-            ends.count() as u32
-        };
-        UnitCounts {
-            n_ok: count(UnitStatus::Ok),
-            n_failed: count(UnitStatus::Failed) + self.remaining().len() as u32,
-            n_skipped: count(UnitStatus::Skipped),
+        let mut rounds: BTreeMap<&str, Option<Vec<UnitStatus>>> = BTreeMap::new();
+        for unit in &self.requested {
+            let ends = rounds.entry(&unit.unit).or_insert_with(|| Some(Vec::new()));
+            match self.ended.get(&key(unit)) {
+                Some(end) => ends.iter_mut().for_each(|ends| ends.push(*end)),
+                None => *ends = None,
+            }
         }
+        let mut counts = UnitCounts::default();
+        for ends in rounds.into_values() {
+            match ends.and_then(|ends| status_of_rounds(&ends)) {
+                Some(UnitStatus::Ok) => counts.n_ok += 1,
+                Some(UnitStatus::Skipped) => counts.n_skipped += 1,
+                Some(UnitStatus::Failed) | None => counts.n_failed += 1,
+            }
+        }
+        counts
     }
 
     /// Whether the answer is whole: a board that says that it is done ended every unit.
@@ -74,21 +85,28 @@ impl StreamState {
         self.complete && self.remaining().is_empty()
     }
 
-    /// Units without an end.
+    /// Units without an end, one entry for each such round.
     pub fn remaining(&self) -> Vec<UnitSpec> {
-        let open = |unit: &&UnitSpec| !self.ended.contains_key(&unit.unit);
+        let open = |unit: &&UnitSpec| !self.ended.contains_key(&key(unit));
         self.requested.iter().filter(open).cloned().collect()
     }
 
     /// Takes one message of the board. A message about a unit that is not in the request changes nothing.
     pub fn take(&mut self, message: &Message) -> Taken {
         self.n_lines += 1;
+        let round = message.round();
+        let is_current = |(current, of): &(String, u32)| {
+            (Some(current.as_str()), *of) == (message.unit(), round)
+        };
         if let Some(unit) = message.unit()
-            && !self.measured.contains(unit)
-            && !self.requested.iter().any(|asked| asked.unit == unit)
+            && !self.current.as_ref().is_some_and(is_current)
         {
-            self.n_garbage_lines = self.n_garbage_lines.saturating_add(1);
-            return Taken::NotAsked;
+            let mut requested = self.requested.iter();
+            if !requested.any(|asked| asked.unit == unit && asked.round == round) {
+                self.n_garbage_lines = self.n_garbage_lines.saturating_add(1);
+                return Taken::NotAsked;
+            }
+            self.current = None;
         }
         match message {
             Message::Hello(hello) => {
@@ -98,15 +116,17 @@ impl StreamState {
                 self.left = None;
             }
             Message::UnitReady(ready) => {
-                self.measured.remove(&ready.unit);
+                self.measured.remove(&(ready.unit.clone(), round));
+                self.current = None;
             }
-            // Nearly all messages: a name is copied once.
-            Message::Sample(sample) if self.measured.contains(&sample.unit) => {}
+            Message::Sample(_) if self.current.is_some() => {}
             Message::Sample(sample) => {
-                self.measured.insert(sample.unit.clone());
+                let key = (sample.unit.clone(), round);
+                self.measured.insert(key.clone());
+                self.current = Some(key);
             }
             Message::Output(output) => {
-                self.measured.insert(output.unit.clone());
+                self.measured.insert((output.unit.clone(), round));
             }
             Message::UnitEnd(end) => self.take_end(end),
             Message::Done(_) => self.complete = true,
@@ -123,7 +143,8 @@ impl StreamState {
 
     /// A unit is measured when its samples are here, whatever it says of itself.
     fn take_end(&mut self, end: &UnitEnd) {
-        let is_empty = end.status == UnitStatus::Ok && !self.measured.contains(&end.unit);
+        let key = (end.unit.clone(), end.round);
+        let is_empty = end.status == UnitStatus::Ok && !self.measured.contains(&key);
         let (status, reason) = match is_empty {
             true => (
                 UnitStatus::Failed,
@@ -131,7 +152,7 @@ impl StreamState {
             ),
             false => (end.status, end.reason.as_deref().unwrap_or_default()),
         };
-        self.ended.insert(end.unit.clone(), status);
+        self.ended.insert(key, status);
         if status == UnitStatus::Failed {
             self.failures.retain(|(unit, _)| *unit != end.unit);
             self.failures.push((end.unit.clone(), reason.to_owned()));
@@ -170,9 +191,58 @@ impl StreamState {
     }
 }
 
+fn key(unit: &UnitSpec) -> (String, u32) {
+    (unit.unit.clone(), unit.round)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A unit of two rounds, and what a stream said of it.
+    fn of_two_rounds(lines: &[&str]) -> StreamState {
+        let unit = |round: u32| {
+            let text = format!(
+                r#"{{"unit":"u","round":{round},"kernel":"read","variant":null,"cpus":[0],"job":{{"peak":{{}}}},
+                "sampling":{{"min_samples":1,"max_samples":1,"budget_ms":1}},"deadline_ms":10}}"#
+            );
+            serde_json::from_str(&text).unwrap()
+        };
+        let mut state = StreamState::of(vec![unit(0), unit(1)]);
+        for line in lines {
+            state.take(&bench_protocol::parse_line(line).unwrap());
+        }
+        state
+    }
+
+    const FIRST: [&str; 2] = [
+        r#"{"type":"sample","unit":"u","sample_idx":0,"elapsed_ns":5,"iterations":1}"#,
+        r#"{"type":"unit_end","unit":"u","status":"ok","reason":null}"#,
+    ];
+
+    #[test]
+    fn a_round_that_is_missing_is_measured_and_no_other() {
+        let state = of_two_rounds(&FIRST);
+        let rounds: Vec<u32> = state.remaining().iter().map(|unit| unit.round).collect();
+        assert_eq!((rounds, state.counts().n_failed), (vec![1], 1));
+        let third = FIRST[0].replace(r#""u","#, r#""u","round":2,"#);
+        let state = of_two_rounds(&[FIRST[0], &third]);
+        assert_eq!(state.n_garbage_lines, 1);
+    }
+
+    #[test]
+    fn one_bad_round_of_two_fails_no_unit() {
+        let crashed = r#"{"type":"unit_end","unit":"u","round":1,"status":"failed","reason":"r"}"#;
+        let state = of_two_rounds(&[FIRST[0], FIRST[1], crashed]);
+        assert_eq!(
+            (state.counts().n_ok, state.counts().n_failed),
+            (1, 0),
+            "{:?}",
+            state.ended
+        );
+        assert!(state.remaining().is_empty());
+        assert_eq!(state.failures, [("u".to_owned(), "r".to_owned())]);
+    }
 
     fn step(action: EnvironmentAction, problem: Option<&str>) -> Message {
         let (before, after) = match action {

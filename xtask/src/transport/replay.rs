@@ -39,10 +39,11 @@ pub struct Replay {
     units: Vec<Unit>,
 }
 
-/// A unit that ended.
+/// A round of a unit that ended.
 #[derive(Clone)]
 struct Unit {
     name: String,
+    round: u32,
     n_samples: u32,
 }
 
@@ -63,6 +64,8 @@ struct Head {
     #[serde(rename = "type")]
     kind: String,
     unit: Option<String>,
+    #[serde(default)]
+    round: u32,
 }
 
 impl Replay {
@@ -192,9 +195,11 @@ impl Replay {
         };
         say(output, &Message::Hello(hello)).await?;
         output.write_all(self.facts.as_bytes()).await?;
-        let asked: BTreeSet<&str> = request.units.iter().map(|it| it.unit.as_str()).collect();
+        let asked: BTreeSet<(&str, u32)> = (request.units.iter())
+            .map(|it| (it.unit.as_str(), it.round))
+            .collect();
         let is_asked: Vec<bool> = (self.units.iter())
-            .map(|unit| asked.contains(unit.name.as_str()))
+            .map(|unit| asked.contains(&(unit.name.as_str(), unit.round)))
             .collect();
         let is_played = |line: Line| match line {
             Line::Not => false,
@@ -219,11 +224,14 @@ impl Replay {
             }
             output.write_all(&bytes).await?;
         }
-        let recorded: BTreeSet<&str> = self.units.iter().map(|it| it.name.as_str()).collect();
+        let recorded: BTreeSet<(&str, u32)> = (self.units.iter())
+            .map(|it| (it.name.as_str(), it.round))
+            .collect();
         for unit in &request.units {
-            if !recorded.contains(unit.unit.as_str()) {
+            if !recorded.contains(&(unit.unit.as_str(), unit.round)) {
                 let end = UnitEnd {
                     unit: unit.unit.clone(),
+                    round: unit.round,
                     status: UnitStatus::Skipped,
                     reason: Some("the recorded stream does not have this unit".to_string()),
                 };
@@ -309,7 +317,11 @@ impl Index {
                     }
                     let n_samples = open.n_samples;
                     self.open.remove(&name);
-                    self.units.push(Unit { name, n_samples });
+                    self.units.push(Unit {
+                        name,
+                        round: head.round,
+                        n_samples,
+                    });
                 }
             }
             (_, None) => self.lines[number] = Line::Always,

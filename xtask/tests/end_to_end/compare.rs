@@ -116,9 +116,11 @@ fn a_confirmed_regression_has_an_exit_code_and_mistakes_name_their_remedy() {
     let suite = dir.path().join("own.yaml");
     fs::write(&suite, SUITE).unwrap();
     let suite = suite.to_str().unwrap();
-    let best = measure(dir.path(), &["--suite", suite]);
+    let best = measure(dir.path(), &["--suite", suite, "--rounds", "3"]);
     // The same work without vector instructions: many times slower on every CPU, whatever else runs.
-    let scalar = measure(dir.path(), &["--suite", suite, "--variant", "scalar"]);
+    let scalar = ["--suite", suite, "--variant", "scalar", "--rounds", "3"];
+    let scalar = measure(dir.path(), &scalar);
+    let once = measure(dir.path(), &["--suite", suite]);
     let compare = |args: &[&str]| {
         let output = xtask(dir.path(), &[&["compare"], args].concat());
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -138,6 +140,10 @@ fn a_confirmed_regression_has_an_exit_code_and_mistakes_name_their_remedy() {
         changes.contains("forced instruction-set variant"),
         "{changes}"
     );
+    // One run without rounds confirms nothing, and says so.
+    let (code, stderr) = compare(&[&once, &scalar, "--fail-on-regression", "20"]);
+    assert_eq!(code, 9, "{stderr}");
+    assert!(stderr.contains("`--rounds 3` or more"), "{stderr}");
     // Without the question, and for what became faster, there is nothing to fail on.
     assert_eq!(compare(&[&best, &scalar]).0, 0);
     assert_eq!(compare(&[&scalar, &best, "--fail-on-regression", "0"]).0, 0);

@@ -59,12 +59,12 @@ fn unit<'a>(units: &'a [UnitData], label: &str) -> &'a UnitData {
 }
 
 fn output(unit: &UnitData) -> &ExternalOutput {
-    let missing = || panic!("no output of `{}`: {:?}", unit.unit, unit.end);
+    let missing = || panic!("no output of `{}`: {:?}", unit.unit, unit.rounds[&0].end);
     unit.output.as_ref().unwrap_or_else(missing)
 }
 
 fn reason(unit: &UnitData) -> &str {
-    let end = unit.end.as_ref().unwrap();
+    let end = unit.rounds[&0].end.as_ref().unwrap();
     end.reason.as_deref().unwrap_or_default()
 }
 
@@ -151,7 +151,7 @@ fn check_host(outcome: &Outcome, host: &str, good: &str) {
     let sha256 = run_dir::files::sha256(&fs::read(good).unwrap());
     assert_eq!(end.sha256.as_ref(), Some(&sha256));
     assert!(
-        unit(&data.units, "good").state.is_some(),
+        unit(&data.units, "good").rounds[&0].state.is_some(),
         "the gates saw it"
     );
 

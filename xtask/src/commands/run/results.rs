@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bench_reports::run_dir::{HostStatus, LeftOut, RunData, RunManifest};
+use bench_reports::run_dir::{HostStatus, LeftOut, LeftOutUnit, RunData, RunManifest};
 use comfy_table::{Table, presets};
 use serde_json::json;
 
@@ -142,7 +142,7 @@ impl Printed<'_> {
     }
 }
 
-fn unit_names(left_out: &LeftOut) -> Vec<&str> {
+fn unit_names(left_out: &LeftOut) -> Vec<String> {
     let units = left_out.units.iter();
-    units.map(|unit| unit.unit.as_str()).collect()
+    units.map(LeftOutUnit::name).collect()
 }
