@@ -89,6 +89,20 @@ impl HostAnalysis<'_> {
         Some(unit.verdict)
     }
 
+    /// The 95 % interval of the best read, GB/s, and the rounds that it comes from; `None` where one round made it, whose
+    /// samples say nothing of the next.
+    pub fn best_read_interval(&self) -> Option<(f64, f64, usize)> {
+        let read = self.best_read.as_ref()?;
+        let unit = self.units.iter().find(|unit| unit.unit == read.unit)?;
+        let summary = unit
+            .summary
+            .as_ref()
+            .filter(|summary| summary.n_rounds > 1)?;
+        // The summary is of times: the ends trade places.
+        let at = |ns: f64| read.gb_per_s * summary.median / ns;
+        Some((at(summary.ci_high), at(summary.ci_low), summary.n_rounds))
+    }
+
     /// Share of the theoretical bandwidth that the best read reaches.
     pub fn read_efficiency(&self) -> Option<f64> {
         let theory = self.theory.as_ref().ok()?;

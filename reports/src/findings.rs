@@ -104,6 +104,26 @@ fn bandwidth(analysis: &Analysis) -> String {
     }
 }
 
+/// How sure the best read of a host is, and what that means for a model: two sentences, empty where one round made it.
+pub fn doubt(analysis: &Analysis, host: &HostAnalysis) -> String {
+    let Some((low, high, n_rounds)) = host.best_read_interval() else {
+        return String::new();
+    };
+    let bounds = (reference_bound(analysis, low)).zip(reference_bound(analysis, high));
+    let bounds = bounds.map_or_else(String::new, |((_, low), (_, high))| {
+        format!(
+            ", so the bound is {} to {}",
+            format::number(low),
+            format::tokens_per_s(high)
+        )
+    });
+    format!(
+        " The 95 % interval of that read over {n_rounds} rounds is {} to {}{bounds}.",
+        format::number(low),
+        format::gb_per_s(high)
+    )
+}
+
 /// A remark where the read that a sentence rests on was disturbed.
 fn disturbed(host: &HostAnalysis) -> &'static str {
     match host.best_read_verdict() == Some(Verdict::Suspect) {
@@ -156,7 +176,7 @@ fn model(analysis: &Analysis, decisions: &Decisions) -> Option<String> {
         .count();
     Some(match on_hosts.len() {
         1 => format!(
-            "{what} is bounded at {} there{}{}; {}.",
+            "{what} is bounded at {} there{}{}; {}.{}",
             format::tokens_per_s(fastest.2),
             if fastest.0.target.disturbed {
                 " by a disturbed read"
@@ -164,7 +184,8 @@ fn model(analysis: &Analysis, decisions: &Decisions) -> Option<String> {
                 ""
             },
             expected(fastest.1),
-            fit(fastest.1)
+            fit(fastest.1),
+            (fastest.0.target.host).map_or_else(String::new, |host| doubt(analysis, host))
         ),
         n => format!(
             "{what} is bounded at {} on {} and at {} on {}; it fits the free RAM of {n_fitting} of {n} hosts.",

@@ -297,6 +297,10 @@ pub fn catalogue_bounds(analysis: &Analysis) -> anyhow::Result<DataFrame> {
     frame(vec![
         column("board", names(|(board, ..)| board.id.clone())),
         column("memory", names(|(_, memory, ..)| memory.name.clone())),
+        column(
+            "processors",
+            names(|(_, memory, ..)| memory.processors.join(" ")),
+        ),
         column("model", names(|(_, _, model, _)| model.id.clone())),
         column("quant", names(|(.., quant)| quant.id().to_owned())),
         column(
@@ -331,6 +335,9 @@ pub fn catalogue_bounds(analysis: &Analysis) -> anyhow::Result<DataFrame> {
     ])
 }
 
+/// What the kernels of memwall run on.
+pub(crate) const PROCESSOR: &str = "cpu";
+
 /// A model in a quantisation, in a memory of a board.
 type Load<'a> = (&'a Board, &'a Memory, &'a Model, Quant);
 
@@ -356,6 +363,7 @@ fn keys(analysis: &Analysis, rows: &[Row]) -> Vec<Column> {
         column("run_id", text(rows, |_| Some(run_id.clone()))),
         column("host", text(rows, |row| Some(row.host.name().to_owned()))),
         column("board", text(rows, board)),
+        column("processor", text(rows, |_| Some(PROCESSOR.to_owned()))),
         column(
             "emulated",
             rows.iter()

@@ -126,9 +126,9 @@ impl HostHistory {
     pub fn warning(&self) -> Option<String> {
         let newest = self.visits.last().filter(|visit| visit.is_disturbed())?;
         Some(format!(
-            "{} of {} were disturbed in the newest run. Measure again before believing a change.",
+            "{} of {} disturbed in the newest run. Measure again before believing a change.",
             newest.n_suspect + newest.n_invalid,
-            format::count(newest.n_valid + newest.n_invalid, "unit", "units")
+            format::count(newest.n_valid + newest.n_invalid, "unit was", "units were")
         ))
     }
 }

@@ -132,7 +132,7 @@ pub(crate) const RUN: &[Section] = &[
     section!(history_link, "Over the nights"),
     section!(overview, "Measured and theoretical bandwidth"),
     section!(choose, "Which model on which board"),
-    section!(inference, "Measured tokens per second"),
+    section!(inference, "Measured tokens per second on CPUs"),
     section!(imported, "Results of other programs"),
     section!(hosts, "Every host of this run"),
     section!(models, "More pages"),
@@ -219,8 +219,8 @@ fn doubt(n_suspect: usize, n_all: usize) -> String {
     match n_suspect {
         0 => String::new(),
         n => format!(
-            "{n} of {} here were disturbed: what this shows is open. Measure again.",
-            format::count(n_all, "figure", "figures")
+            "{n} of {} disturbed: what this shows is open. Measure again.",
+            format::count(n_all, "figure here was", "figures here were")
         ),
     }
 }

@@ -22,9 +22,9 @@ impl Disturbed {
     /// mended.`
     pub fn sentence(&self) -> String {
         format!(
-            "{} of {} were disturbed: {}. Mend that and measure again; until then nothing here is sure.",
+            "{} of {} disturbed: {}. Mend that and measure again; until then nothing here is sure.",
             self.n_disturbed,
-            format::count(self.n_units, "unit", "units"),
+            format::count(self.n_units, "unit was", "units were"),
             self.cause
         )
     }

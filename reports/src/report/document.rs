@@ -64,6 +64,8 @@ struct Host<'a> {
     host: &'a str,
     /// Catalogue id of its board.
     board: Option<&'a str>,
+    /// What was measured on it: `cpu`.
+    processor: &'static str,
     /// `local`, `ssh`, `qemu-user`, `replay`.
     transport: &'a str,
     /// Whether an emulator ran it: its times mean nothing.
@@ -264,6 +266,7 @@ fn host<'a>(host: &'a HostAnalysis, analysis: &'a Analysis) -> Host<'a> {
     Host {
         host: &record.host,
         board: theory::board_id(record, &analysis.run.inventory),
+        processor: crate::frames::PROCESSOR,
         transport: &record.transport,
         emulated: record.emulated,
         status: record.status.name(),

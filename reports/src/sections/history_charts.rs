@@ -8,6 +8,7 @@ use super::{Page, Scope, history_words, value, verdict_word};
 use crate::format;
 use crate::history::{Chart, History, HostHistory, Line, date};
 use crate::svg::{self, Caption, Timeline, TimelineLine, TimelinePoint};
+use crate::verdict::Verdict;
 
 /// Lines of one picture: each has a colour of its own.
 const N_LINES: usize = 5;
@@ -72,6 +73,7 @@ fn chart_view(
         day: day(point.run),
         value: point.value,
         is_usable: point.verdict.is_usable(),
+        is_suspect: point.verdict == Verdict::Suspect,
         is_joined: point.is_joined,
     };
     // Equal thread counts stand at the axis, which leaves room for the picture.
@@ -198,7 +200,7 @@ fn rows(history: &History, lines: &[&Line]) -> Vec<(String, Vec<String>)> {
             let row = rows
                 .entry(point.run)
                 .or_insert_with(|| vec![String::new(); lines.len()]);
-            row[i] = match point.verdict.is_usable() {
+            row[i] = match point.verdict == Verdict::Ok {
                 true => format::number(point.value),
                 false => format!(
                     "{} ({})",

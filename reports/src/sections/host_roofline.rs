@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Page, value};
+use super::{Page, doubt, value};
 use crate::analysis::{HostAnalysis, UnitKind, UnitRow};
 use crate::format;
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
+use crate::verdict::Verdict;
 
 /// Series a picture can carry beside the ceilings.
 const MAX_KERNELS: usize = 5;
@@ -13,6 +14,7 @@ const MAX_KERNELS: usize = 5;
 #[derive(Serialize)]
 struct View {
     chart: String,
+    doubt: String,
     peaks: Vec<Row>,
     kernels: Vec<Row>,
 }
@@ -43,6 +45,13 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     };
     value(View {
         chart,
+        doubt: {
+            let shown = || (peaks.iter().copied()).chain(kernels.iter().map(|kernel| kernel.0));
+            doubt(
+                shown().filter(|unit| unit.verdict != Verdict::Ok).count(),
+                shown().count(),
+            )
+        },
         peaks: peaks
             .iter()
             .map(|unit| Row {

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Page, value};
+use super::{Page, doubt, value};
 use crate::analysis::Timeline;
 use crate::format;
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
+use crate::verdict::Verdict;
 
 #[derive(Serialize)]
 struct View {
@@ -16,6 +17,7 @@ struct View {
 struct TimelineView {
     title: String,
     sentence: String,
+    doubt: String,
     speed: String,
     clock: String,
     temperature: String,
@@ -90,6 +92,7 @@ fn timeline_view(i: usize, timeline: &Timeline) -> TimelineView {
     };
     TimelineView {
         sentence: sentence(timeline),
+        doubt: doubt(usize::from(timeline.unit.verdict != Verdict::Ok), 1),
         speed: chart("speed", "tokens/s", &timeline.tokens_per_s),
         clock: chart("clock", "MHz, the slowest of its CPUs", &timeline.mhz),
         temperature: chart("temperature", "°C, the hottest zone", &timeline.celsius),

@@ -55,7 +55,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         .collect();
     let caption = Caption {
         id: "inference",
-        title: "Measured tokens per second",
+        title: "Measured tokens per second on CPUs",
         description: "One row per decode unit. Solid bar: measured. Dashed tick: what the host's measured limits allow.",
     };
     value(View {

@@ -117,6 +117,8 @@ fn measured_text(host: &HostAnalysis, analysis: &Analysis) -> (&'static str, Str
             ),
             Err(why) => format!("{}. Its theoretical bandwidth is unknown: {why}.", reads),
         });
+        let doubt = findings::doubt(analysis, host);
+        parts.extend((!doubt.is_empty()).then(|| doubt.trim().to_owned()));
         parts.extend(decode_text(host));
         parts.extend(reference_text(host, read.gb_per_s, analysis));
     } else if trouble.is_none() {

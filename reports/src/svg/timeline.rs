@@ -61,6 +61,8 @@ pub(crate) struct TimelinePoint {
     pub(crate) value: f64,
     /// Whether it may be believed; else it is hollow and in no line.
     pub(crate) is_usable: bool,
+    /// Whether something speaks against it all the same: it is in the line, and hollow.
+    pub(crate) is_suspect: bool,
     /// Whether the line comes from the point before.
     pub(crate) is_joined: bool,
 }
@@ -296,6 +298,9 @@ fn paint_line(canvas: &mut Canvas, frame: &Frame, i: usize, line: &TimelineLine)
             );
         }
     }
+    for point in finite().filter(|point| point.is_usable && point.is_suspect) {
+        canvas.dot("hollow", (frame.x(point.day), frame.y(point.value)), 3.0);
+    }
     for point in finite().filter(|point| !point.is_usable) {
         let (x, y) = (frame.x(point.day), frame.y(point.value));
         let is_above = point.value > frame.values.high;
@@ -449,6 +454,7 @@ mod tests {
             day,
             value,
             is_usable: true,
+            is_suspect: false,
             is_joined: true,
         }
     }
@@ -472,6 +478,7 @@ mod tests {
                 points: (0..20)
                     .map(|k| TimelinePoint {
                         is_usable: k % 7 != 3,
+                is_suspect: false,
                         ..point(day(f64::from(k) / 19.0), rate * (1.0 + spread * i as f64 + 0.01 * f64::from(k % 3)))
                     })
                     .collect(),
@@ -520,6 +527,7 @@ mod tests {
         let points = (0..10_000)
             .map(|i| TimelinePoint {
                 is_usable: i % 100 != 7,
+                is_suspect: false,
                 value: if i == 4242 { 29.0 } else { 20.0 },
                 ..point(f64::from(i) / 20.0, 20.0)
             })

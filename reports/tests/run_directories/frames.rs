@@ -7,12 +7,12 @@ use crate::fixture;
 use polars::prelude::*;
 use polars_io::prelude::ParquetReader;
 
-const SAMPLE_COLUMNS: &str = "run_id host board emulated unit kernel residency variant threads cpus working_set_bytes \
+const SAMPLE_COLUMNS: &str = "run_id host board processor emulated unit kernel residency variant threads cpus working_set_bytes \
     convention model quant depth n_prompt n_generate kv_format held_layers chains pages background_permille environment epoch \
     round round_is_used sample_idx iterations elapsed_ns read_bytes written_bytes ops tokens background_bytes since_start_ns lowest_khz \
     celsius verdict reason";
 
-const UNIT_COLUMNS: &str = "run_id host board emulated unit kernel residency variant threads cpus working_set_bytes \
+const UNIT_COLUMNS: &str = "run_id host board processor emulated unit kernel residency variant threads cpus working_set_bytes \
     convention model quant depth n_prompt n_generate kv_format held_layers chains pages background_permille environment epoch status n \
     rounds rounds_used rounds_apart median_ns best_ns spread ci_low_ns ci_high_ns gb_per_s best_gb_per_s tokens_per_s gop_per_s ns_per_load \
     other_cpu_ms swapped_pages throttle_events celsius watts power_sensor tokens_per_joule label background_gb_per_s background_alone_gb_per_s bound bound_tokens_per_s bound_name efficiency kernel_gb_per_s limit verdict reason";
