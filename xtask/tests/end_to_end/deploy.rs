@@ -45,6 +45,7 @@ fn goes_on_with_an_upload_that_broke_off() {
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
+    assert_eq!(output.stdout.len(), bytes.len(), "{stderr}");
     assert!(output.stdout == bytes, "what arrived is what was sent");
     assert!(board.home().join("cut").exists(), "the connection was cut");
     let goes_on = format!("goes on after {CUT_AFTER_BYTES} of {CUT_FILE_BYTES} bytes");

@@ -146,21 +146,22 @@ fn imports_them_again_without_a_change(dir: &Path, run_name: &str) {
 }
 
 fn a_broken_file_leaves_the_run_as_it_was(dir: &Path, run_name: &str) {
-    let cut_off = dir.join("cut-off.json");
+    let changed = dir.join("changed.json");
     let text = fs::read_to_string(data("llama-bench.json")).unwrap();
-    fs::write(&cut_off, &text[..text.len() / 2]).unwrap();
+    // Whole rows of an ended run count, so one that contradicts itself stands for what is broken.
+    fs::write(&changed, text.replacen("\"avg_ts\": ", "\"avg_ts\": 9", 1)).unwrap();
     let other = dir.join("notes.txt");
     fs::write(&other, "nothing of interest\n").unwrap();
     let good = dir.join("mbw.txt");
     let mbw = fs::read_to_string(data("mbw-quiet.txt")).unwrap();
     fs::write(&good, format!("another result\n{mbw}")).unwrap();
-    let files = [&good, &cut_off, &other].map(|path| path.display().to_string());
+    let files = [&good, &changed, &other].map(|path| path.display().to_string());
     let output = xtask(dir, &import_args(run_name, &files));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     for part in [
         "nothing was imported",
-        "cut-off.json`: line ",
+        "changed.json`: row 1",
         "notes.txt`: looks like the output of none",
         "--tool",
     ] {
