@@ -112,7 +112,8 @@ pub struct Running {
     pub stdout: Pin<Box<dyn AsyncRead + Send + Sync>>,
     /// What it says to people.
     pub stderr: Pin<Box<dyn AsyncRead + Send + Sync>>,
-    /// How it ends.
+    /// How it ends. Await it after both outputs have ended: once the status is taken, ssh drops output that it has received
+    /// and not yet passed on.
     pub end: Pin<Box<dyn Future<Output = End> + Send>>,
 }
 

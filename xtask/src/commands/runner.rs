@@ -379,11 +379,11 @@ async fn forward(running: Running) -> End {
     } = running;
     // Apart: the program may end without having read its input.
     let input = tokio::spawn(pass_on(tokio::io::stdin(), stdin));
-    let (_, _, end) = tokio::join!(
+    tokio::join!(
         pass_on(stdout, tokio::io::stdout()),
-        pass_on(stderr, tokio::io::stderr()),
-        end
+        pass_on(stderr, tokio::io::stderr())
     );
+    let end = end.await;
     input.abort();
     end
 }

@@ -121,7 +121,10 @@ async fn last_words(
 ) -> (Vec<u8>, End) {
     let mut errors = Vec::new();
     let mut stderr = stderr.take(MAX_ANSWER_BYTES);
-    let talk = async { tokio::join!(stderr.read_to_end(&mut errors), end).1 };
+    let talk = async {
+        let _ = stderr.read_to_end(&mut errors).await;
+        end.await
+    };
     let end = tokio::time::timeout(STEP_DEADLINE, talk).await;
     (errors, end.unwrap_or(End::ConnectionLost))
 }

@@ -1,9 +1,10 @@
 //! `runner` as cargo uses it: tests of a crate run on a host, and nothing of them stays there.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use crate::lab::Lab;
 use crate::sshd::{Oddity, Sshd, wait_for};
@@ -274,5 +275,33 @@ fn what_ends_the_runner_ends_the_program() {
         wait_for("the folder of the call is gone", || {
             stored(&board).iter().all(|name| name.starts_with("file-"))
         });
+    }
+}
+
+/// The last bytes are still on the board when the program ends: the pipes on the way and the 2 MiB that OpenSSH sends
+/// unacknowledged are full. The exit status then arrives before these bytes, which must not be lost. Buffers differ a
+/// little, so several sizes are tried at once.
+#[test]
+fn output_that_is_read_late_arrives_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let board = Sshd::start(dir.path(), "board", Oddity::None);
+    let fleet = write_fleet(dir.path(), &board.fleet_entry("board", None));
+    let run = |n_bytes: u64| {
+        let script = format!("head -c {n_bytes} /dev/zero");
+        let child = runner(&fleet, "board")
+            .args(["/bin/sh", "-c", &script])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn();
+        (n_bytes, child.unwrap())
+    };
+    let children: Vec<(u64, Child)> = (2_280_000..2_330_000).step_by(10_000).map(run).collect();
+    std::thread::sleep(Duration::from_secs(5));
+    for (n_bytes, mut child) in children {
+        let mut output = Vec::new();
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_to_end(&mut output).unwrap();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(output.len() as u64, n_bytes);
     }
 }
