@@ -344,7 +344,14 @@ impl Supervisor<'_> {
         let state = sensors.since(&before, unit);
         self.spool.say(&Message::UnitState(state));
         match ending {
-            Ending::Closed(Some(end)) => self.spool.say(&Message::UnitEnd(end)),
+            Ending::Closed(Some(mut end)) => {
+                // A program that the unit ran may have been ended for it.
+                if end.status == UnitStatus::Failed && sensors.ran_out_of_memory(&before) {
+                    let reason = end.reason.get_or_insert_default();
+                    *reason = format!("{reason}; meanwhile {}", unit::OUT_OF_MEMORY);
+                }
+                self.spool.say(&Message::UnitEnd(end));
+            }
             Ending::Closed(None) => {
                 let (status, reason) = unit::died_of(status, sensors.ran_out_of_memory(&before));
                 self.end_unit(unit, status, reason);

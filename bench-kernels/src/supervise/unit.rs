@@ -116,16 +116,17 @@ fn pass_on(mut output: impl BufRead, mut pass: impl FnMut(Vec<u8>)) {
     }
 }
 
+/// Cause and remedy of a process that the board's kernel ended.
+pub const OUT_OF_MEMORY: &str = "the board ran out of memory and its kernel ended a process; give the unit a smaller working set or free memory";
+
 /// Why a unit that never said how it ended has no result.
 pub fn died_of(status: Option<ExitStatus>, out_of_memory: bool) -> (UnitStatus, String) {
     let signal = status.and_then(|status| status.signal());
     let reason = match (signal, status.and_then(|status| status.code())) {
-        (Some(libc::SIGKILL), _) if out_of_memory => {
-            "the board ran out of memory and its kernel ended the unit; give it a smaller working set or free memory"
-                .to_string()
-        }
+        (Some(libc::SIGKILL), _) if out_of_memory => OUT_OF_MEMORY.to_string(),
         (Some(libc::SIGILL), _) => {
-            "the CPU does not know an instruction of this variant (killed by signal 4, SIGILL)".to_string()
+            "the CPU does not know an instruction of this variant (killed by signal 4, SIGILL)"
+                .to_string()
         }
         (Some(signal), _) => format!("killed by signal {signal}{}", signal_name(signal)),
         (None, Some(code)) => format!("its process ended with status {code} before it was done"),
