@@ -117,6 +117,7 @@ pub fn one(unit: &UnitSpec, sink: &mut Sink, n_samples: &mut u32) {
         round: unit.round,
         status,
         reason,
+        unrest: None,
     }));
 }
 
@@ -148,6 +149,8 @@ fn measure(unit: &UnitSpec, sink: &mut Sink, n_samples: &mut u32) -> Result<(), 
         round: unit.round,
         kernel: unit.kernel.clone(),
         variant: isa.name().to_string(),
+        shape: None,
+        race: None,
         cpus: unit.cpus.clone(),
         working_set_bytes: shape.working_set_bytes,
         residency: shape.residency,

@@ -383,6 +383,7 @@ impl Supervisor<'_> {
             round: unit.round,
             status,
             reason: Some(reason),
+            unrest: None,
         }));
     }
 

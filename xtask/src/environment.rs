@@ -66,8 +66,10 @@ mod tests {
     fn a_comparison_measures_every_unit_before_and_after() {
         let unit = r#"{"unit":"read/dram/t1","kernel":"read","variant":null,"cpus":[0],"job":{"peak":{}},
             "sampling":{"min_samples":1,"max_samples":1,"budget_ms":1},"deadline_ms":10}"#;
-        let request =
-            format!(r#"{{"protocol":5,"run_id":"r","units":[{unit}],"deadline_ms":30010}}"#);
+        let protocol = bench_protocol::PROTOCOL_VERSION;
+        let request = format!(
+            r#"{{"protocol":{protocol},"run_id":"r","units":[{unit}],"deadline_ms":30010}}"#
+        );
         let request: RunRequest = serde_json::from_str(&request).unwrap();
         let prepare = Prepare {
             drop_caches: true,

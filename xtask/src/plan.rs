@@ -51,6 +51,7 @@ pub fn request(
                         round: 0,
                         kernel: suite_unit.kernel.clone(),
                         variant: None,
+                        shape: None,
                         cpus: placement.cpus.clone(),
                         candidates: placement.candidates.clone(),
                         job: job.clone(),

@@ -22,8 +22,8 @@ pub use facts::{
     VariantFacts,
 };
 pub use message::{
-    Check, Convention, Done, Hello, Message, ModelRef, ParseError, Sample, SampleState, UnitEnd,
-    UnitReady, UnitStatus, Work, parse_line,
+    Check, Convention, Done, Hello, Message, ModelRef, ParseError, Race, Sample, SampleState,
+    Tried, UnitEnd, UnitReady, UnitStatus, Unrest, UnrestKind, Work, parse_line,
 };
 pub use request::{
     Background, DecodeModel, DecodeTensor, Job, KvFormat, MATRIX_FORMATS, Pages, Residency,
@@ -47,7 +47,8 @@ pub const EXIT_BUSY: i32 = 6;
 ///   beside units. Streams of versions 1 and 2 are read as before.
 /// - 4: programs of others as units, with their output. Streams of versions 1 to 3 are read as before.
 /// - 5: rounds: a unit may be measured several times in one run. Streams of versions 1 to 4 are read as before, as one round.
-pub const PROTOCOL_VERSION: u32 = 5;
+/// - 6: shapes of loops, raced on the board or forced; unrest among samples. Streams of versions 1 to 5 are read as before.
+pub const PROTOCOL_VERSION: u32 = 6;
 
 /// Line on the supervisor's standard input that says the controller is there.
 pub const CONTROL_BEAT: &str = "beat";

@@ -101,6 +101,12 @@ pub struct UnitReady {
     pub kernel: String,
     /// The variant that really runs.
     pub variant: String,
+    /// The shape of the variant's loops that runs; `None` for kernels that have one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<String>,
+    /// How the shape was found; `None` where it was forced or is the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub race: Option<Race>,
     /// Logical CPUs, one pinned thread each.
     pub cpus: Vec<u32>,
     /// Bytes really allocated and walked through.
@@ -120,6 +126,26 @@ pub struct UnitReady {
     /// Bytes per second that the background readers reached alone, before the unit started.
     #[serde(default)]
     pub background_alone_bytes_per_s: Option<u64>,
+}
+
+/// A race among the shapes of a kernel: each is tried for a moment, in turn, and those that fall behind leave early.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Race {
+    /// Every shape that was tried, in the order of the kernel's table: of those that are equally fast, the first runs.
+    pub tried: Vec<Tried>,
+    /// Time that it took. Nanoseconds.
+    pub elapsed_ns: u64,
+}
+
+/// What one shape reached in a [`Race`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// The shape.
+    pub shape: String,
+    /// Median rate of its trials. Bytes per second.
+    pub bytes_per_s: u64,
+    /// Trials: fewer for one that left early.
+    pub n_trials: u32,
 }
 
 /// Which model and state a decode or prefill unit stands for.
@@ -245,6 +271,43 @@ pub struct UnitEnd {
     pub status: UnitStatus,
     /// Why, unless it is ok.
     pub reason: Option<String>,
+    /// That the samples do not scatter around one value, where they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unrest: Option<Unrest>,
+}
+
+/// Samples that do not scatter around one value, for instance because a neighbour on the same memory comes and goes. They
+/// were taken for longer than asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unrest {
+    /// What was seen.
+    pub kind: UnrestKind,
+    /// Median time of an iteration among the fast samples; for a drift, in the faster half of the time. Nanoseconds.
+    pub fast_ns: u64,
+    /// The same among the slow samples.
+    pub slow_ns: u64,
+    /// Share of the fast samples. Thousandths.
+    pub fast_permille: u32,
+}
+
+/// How samples fail to scatter around one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnrestKind {
+    /// Two groups with a gap between them.
+    Bimodal,
+    /// They become slower or faster while they are taken.
+    Drifting,
+}
+
+impl UnrestKind {
+    /// The stable name used in columns.
+    pub fn name(self) -> &'static str {
+        match self {
+            UnrestKind::Bimodal => "bimodal",
+            UnrestKind::Drifting => "drifting",
+        }
+    }
 }
 
 /// How a unit ended.

@@ -59,6 +59,10 @@ pub struct UnitSpec {
     pub kernel: String,
     /// Forces an instruction-set variant; `None` takes the best the CPU has.
     pub variant: Option<String>,
+    /// Forces a shape of the variant's loops, by a name that an earlier [`crate::UnitReady::shape`] gave; `None` lets the
+    /// board race those there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<String>,
     /// Logical CPU numbers; one pinned thread each.
     pub cpus: Vec<u32>,
     /// Sets of CPUs to choose from instead of `cpus`: each is tried for a moment, the fastest is measured, and

@@ -83,6 +83,7 @@ mod tests {
             round: 0,
             kernel: "read".into(),
             variant: None,
+            shape: None,
             cpus: vec![7],
             candidates,
             job: Job::Stream {

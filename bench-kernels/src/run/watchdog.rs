@@ -62,6 +62,7 @@ impl Watchdog {
                         round: unit.round,
                         status,
                         reason: Some(reason),
+                        unrest: None,
                     })
                 });
                 say_at_most(LAST_WORDS, out, end);

@@ -146,8 +146,9 @@ fn request(run_id: &str, job: Job) -> String {
         r#"{{"unit":"u","kernel":"external","variant":null,"cpus":[0],"job":{external},"sampling":{{"min_samples":1,"max_samples":1,"budget_ms":1}},"deadline_ms":3600000}}"#
     );
     let units = if job == Job::Nothing { "" } else { &unit };
+    let protocol = bench_protocol::PROTOCOL_VERSION;
     format!(
-        r#"{{"protocol":5,"run_id":"{run_id}","host":"board","attempt":1,"owner":"me@controller","units":[{units}],"deadline_ms":3600000}}"#
+        r#"{{"protocol":{protocol},"run_id":"{run_id}","host":"board","attempt":1,"owner":"me@controller","units":[{units}],"deadline_ms":3600000}}"#
     ) + "\n"
 }
 

@@ -176,8 +176,10 @@ fn homes_behind_links_of_root_and_missing_folders_are_used() {
         .stdin(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let request =
-        r#"{"protocol":5,"run_id":"r","host":"h","attempt":1,"units":[],"deadline_ms":60000}"#;
+    let protocol = bench_protocol::PROTOCOL_VERSION;
+    let request = format!(
+        r#"{{"protocol":{protocol},"run_id":"r","host":"h","attempt":1,"units":[],"deadline_ms":60000}}"#
+    );
     use std::io::Write;
     writeln!(child.stdin.as_mut().unwrap(), "{request}").unwrap();
     drop(child.stdin.take());

@@ -46,6 +46,7 @@ fn end(status: UnitStatus, reason: Option<&str>) -> Message {
         round: 0,
         status,
         reason: reason.map(str::to_owned),
+        unrest: None,
     })
 }
 
@@ -57,6 +58,7 @@ fn read(messages: &[Message]) -> RunData {
             round: 0,
             kernel: "external".into(),
             variant: None,
+            shape: None,
             cpus: vec![0, 1],
             candidates: Vec::new(),
             job: Job::External(External {

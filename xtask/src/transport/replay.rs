@@ -234,6 +234,7 @@ impl Replay {
                     round: unit.round,
                     status: UnitStatus::Skipped,
                     reason: Some("the recorded stream does not have this unit".to_string()),
+                    unrest: None,
                 };
                 say(output, &Message::UnitEnd(end)).await?;
             }
