@@ -272,6 +272,30 @@ pub struct Sampling {
     pub with_state: bool,
 }
 
+/// Whether a kernel has loops of several shapes: those that stream through arrays, and those that walk through weights once
+/// for each token.
+pub fn has_shapes(kernel: &str) -> bool {
+    let stream = kernel.strip_suffix("_nt").unwrap_or(kernel);
+    let streams = ["read", "write", "copy", "scale", "add", "triad"];
+    streams.contains(&stream) || kernel.starts_with("gemv_") || kernel == "decode"
+}
+
+/// Time that a race among a kernel's shapes may take before the unit is sampled, milliseconds: a quarter of the time of
+/// sampling, at least 200 and at most 2000, since a shorter race sees noise and a longer one learns nothing. 0 for a kernel
+/// of one shape; a forced shape needs no race.
+pub fn race_budget_ms(sampling: Sampling, kernel: &str) -> u64 {
+    match has_shapes(kernel) {
+        true => (sampling.budget_ms / RACE_SHARE).clamp(RACE_MS.0, RACE_MS.1),
+        false => 0,
+    }
+}
+
+/// One part in so many of the time of sampling is the race's.
+const RACE_SHARE: u64 = 4;
+
+/// Shortest and longest race, milliseconds.
+const RACE_MS: (u64, u64) = (200, 2_000);
+
 /// A language model as the decode kernel needs it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -361,4 +385,35 @@ pub enum TensorRole {
     Output,
     /// Per-dimension rotary frequency factors (Llama 3).
     RopeFreqs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_race_takes_a_quarter_of_the_sampling_within_limits() {
+        let check = |kernel: &str, budget_ms: u64, expect_ms: u64| {
+            let sampling = Sampling {
+                min_samples: 1,
+                max_samples: 1,
+                budget_ms,
+                precision_ppm: 0,
+                sample_ms: 0,
+                with_state: false,
+            };
+            let found_ms = race_budget_ms(sampling, kernel);
+            assert_eq!(found_ms, expect_ms, "{kernel} {budget_ms}");
+        };
+        check("read", 1_500, 375);
+        check("copy_nt", 800, 200);
+        check("triad", 100, 200);
+        check("gemv_q4_0", 4_000, 1_000);
+        check("decode", 60_000, 2_000);
+        check("latency", 1_500, 0);
+        check("prefill", 1_500, 0);
+        check("gemm_q4_0", 1_500, 0);
+        check("peak_f32", 1_500, 0);
+        check("external", 1_500, 0);
+    }
 }
