@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use bench_protocol::Background;
 
+use crate::affinity;
 use crate::kernels::{NotReady, require_memory};
 use crate::memory::Region;
-use crate::{affinity, simd};
+use crate::simd::{self, Operation};
 
 /// Bytes between two looks at the clock: a few microseconds of one core's rate.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -176,7 +177,8 @@ fn wait_for_all(ready: &Receiver<std::io::Result<()>>, n_readers: usize) -> Resu
 fn set_up(cpu: u32, n_chunks: usize) -> std::io::Result<Region> {
     affinity::pin_to(&[cpu])?;
     let mut array = Region::new(n_chunks * CHUNK_BYTES)?;
-    simd::best().write(array.words_mut(), 1);
+    let fill = simd::best().usual(Operation::Write);
+    fill.write(array.words_mut(), 1);
     Ok(array)
 }
 
@@ -215,12 +217,12 @@ impl Shared {
 
 /// One reader, until it is told to end.
 fn work(shared: &Shared, reader_idx: usize, array: &[u64]) {
-    let isa = simd::best();
+    let read = simd::best().usual(Operation::Read);
     let counters = &shared.readers[reader_idx];
     let mut chunks = array.chunks_exact(CHUNK_BYTES / 8).cycle();
     let mut read_chunk = || {
         if let Some(chunk) = chunks.next() {
-            black_box(isa.read(chunk));
+            black_box(read.read(chunk));
         }
         counters
             .bytes_read

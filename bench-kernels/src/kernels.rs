@@ -12,11 +12,10 @@ pub mod weights;
 
 use bench_protocol::{Check, Convention, Job, ModelRef, Residency, UnitSpec, Work};
 
-use self::stream::Operation;
 use self::weights::Format;
 use crate::pool::Pool;
 use crate::simd::peak::Arithmetic;
-use crate::simd::{self, Isa};
+use crate::simd::{self, Isa, Operation};
 
 /// A kernel's row in the table.
 pub struct KernelInfo {
@@ -222,6 +221,37 @@ pub trait Kernel {
 
     /// Runs `iterations` times; this is what is timed.
     fn iterate(&mut self, pool: &Pool, iterations: u64);
+
+    /// The shapes that it can run in, the usual one first; none where there is nothing to choose.
+    fn shape_names(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// The shape that it runs in.
+    fn shape_name(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Runs in that shape from now on.
+    fn take_shape(&mut self, _shape_idx: usize) {}
+
+    /// Parts of an iteration that are about equally long: what a trial of a shape consists of, so that it need not be a
+    /// whole iteration and yet finds nothing in a cache that an iteration would not.
+    fn n_slices(&self) -> usize {
+        1
+    }
+
+    /// Runs `n` slices one after the other, beginning with slice `first`, counted round and round; returns the bytes they
+    /// moved, or operations where the kernel moves none.
+    fn run_slices(&mut self, pool: &Pool, _first: usize, n: usize) -> u64 {
+        self.iterate(pool, n as u64);
+        let work = self.shape().work;
+        let amount = match work.read_bytes + work.written_bytes {
+            0 => work.ops,
+            bytes => bytes,
+        };
+        amount * n as u64
+    }
 
     /// Whether the last [`Kernel::iterate`] still computed the right thing, as far as that can be told at no cost.
     fn is_still_right(&self) -> bool {

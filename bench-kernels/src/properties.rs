@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::kernels::weights::{Format, GROUP_ROWS};
 use crate::numeric::{Activations, split_mix};
-use crate::simd::{self, Isa, Q8_0_BLOCK};
+use crate::simd::{self, Isa, Operation, Q8_0_BLOCK};
 
 /// Cases of each property: a second or two in a debug build, and few where every instruction is interpreted.
 const N_CASES: u32 = if cfg!(miri) { 2 } else { 200 };
@@ -142,26 +142,39 @@ proptest! {
         let b: Vec<f64> = from.iter().map(|word| (word % 1000) as f64).collect();
         let c: Vec<f64> = from.iter().map(|word| (word >> 54) as f64).collect();
         for isa in isas() {
-            prop_assert_eq!(isa.read(from), sum);
             let mut to = vec![5u64; start + n + 9];
-            isa.copy(&mut to[start..start + n], from);
-            prop_assert_eq!(&to[start..start + n], from);
-            isa.write(&mut to[start..start + n], value);
-            prop_assert!(to[start..start + n].iter().all(|word| *word == value));
             let mut a = vec![5.0f64; start + n + 9];
-            isa.triad(&mut a[start..start + n], &b, &c, 3.0);
-            let expected = b.iter().zip(&c).map(|(b, c)| b + 3.0 * c);
-            prop_assert!(a[start..start + n].iter().copied().eq(expected));
-            isa.add(&mut a[start..start + n], &b, &c);
-            let expected = b.iter().zip(&c).map(|(b, c)| b + c);
-            prop_assert!(a[start..start + n].iter().copied().eq(expected));
-            isa.scale(&mut a[start..start + n], &b, 3.0);
-            prop_assert!(a[start..start + n].iter().copied().eq(b.iter().map(|b| 3.0 * b)));
-            if let Some(streams) = isa.non_temporal() {
-                streams.write(&mut to[start..start + n], !value);
-                prop_assert!(to[start..start + n].iter().all(|word| *word == !value));
-                streams.copy(&mut to[start..start + n], from);
-                prop_assert_eq!(&to[start..start + n], from);
+            for operation in Operation::ALL {
+                for shaped in isa.shapes(operation) {
+                    let (words, doubles) = (&mut to[start..start + n], &mut a[start..start + n]);
+                    let name = shaped.name();
+                    match operation {
+                        Operation::Read => prop_assert_eq!(shaped.read(from), sum, "{}", name),
+                        Operation::Write | Operation::WriteNt => {
+                            shaped.write(words, value);
+                            prop_assert!(words.iter().all(|word| *word == value), "{}", name);
+                        }
+                        Operation::Copy | Operation::CopyNt => {
+                            shaped.copy(words, from);
+                            prop_assert_eq!(&*words, from, "{}", name);
+                        }
+                        Operation::Scale => {
+                            shaped.scale(doubles, &b, 3.0);
+                            let expected = b.iter().map(|b| 3.0 * b);
+                            prop_assert!(doubles.iter().copied().eq(expected), "{}", name);
+                        }
+                        Operation::Add => {
+                            shaped.add(doubles, &b, &c);
+                            let expected = b.iter().zip(&c).map(|(b, c)| b + c);
+                            prop_assert!(doubles.iter().copied().eq(expected), "{}", name);
+                        }
+                        Operation::Triad | Operation::TriadNt => {
+                            shaped.triad(doubles, &b, &c, 3.0);
+                            let expected = b.iter().zip(&c).map(|(b, c)| b + 3.0 * c);
+                            prop_assert!(doubles.iter().copied().eq(expected), "{}", name);
+                        }
+                    }
+                }
             }
             prop_assert!(to[..start].iter().chain(&to[start + n..]).all(|word| *word == 5));
             prop_assert!(a[..start].iter().chain(&a[start + n..]).all(|double| *double == 5.0));

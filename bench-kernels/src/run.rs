@@ -1,6 +1,7 @@
 //! Measuring the units of a request: set up, check, sample, report.
 
 mod candidates;
+mod race;
 mod sampling;
 pub mod state;
 mod watchdog;
@@ -13,9 +14,10 @@ use bench_protocol::{Done, Job, Message, RunRequest, UnitEnd, UnitReady, UnitSpe
 
 use self::watchdog::Watchdog;
 use crate::background::Readers;
-use crate::kernels::{self, NotReady};
+use crate::kernels::{self, Kernel, NotReady};
 use crate::pool::Pool;
-use crate::{external, facts, simd};
+use crate::simd::{self, Isa};
+use crate::{external, facts};
 
 /// Lines are held back this long: waking the process that forwards them takes a CPU away from the next sample.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
@@ -141,6 +143,14 @@ fn measure(unit: &UnitSpec, sink: &mut Sink, n_samples: &mut u32) -> Result<(), 
     };
     let pool = start_pool(&unit.cpus)?;
     let mut kernel = kernels::prepare(unit, &pool, isa)?;
+    let race = match &unit.shape {
+        Some(name) => force_shape(kernel.as_mut(), name, isa).map(|()| None)?,
+        None => {
+            let _reading = background.as_ref().map(Readers::read);
+            let budget = bench_protocol::race_budget_ms(unit.sampling, &unit.kernel);
+            race::choose_shape(kernel.as_mut(), &pool, Duration::from_millis(budget))
+        }
+    };
     // The check is also the warm-up: the first, page-faulting pass never counts.
     let check = kernel.check(&pool)?;
     let shape = kernel.shape();
@@ -149,8 +159,8 @@ fn measure(unit: &UnitSpec, sink: &mut Sink, n_samples: &mut u32) -> Result<(), 
         round: unit.round,
         kernel: unit.kernel.clone(),
         variant: isa.name().to_string(),
-        shape: None,
-        race: None,
+        shape: kernel.shape_name().map(str::to_string),
+        race,
         cpus: unit.cpus.clone(),
         working_set_bytes: shape.working_set_bytes,
         residency: shape.residency,
@@ -176,6 +186,25 @@ fn measure(unit: &UnitSpec, sink: &mut Sink, n_samples: &mut u32) -> Result<(), 
         sink,
         n_samples,
     )
+}
+
+/// Leaves the kernel in the shape of that name, never in another instead.
+fn force_shape(kernel: &mut dyn Kernel, name: &str, isa: &Isa) -> Result<(), NotReady> {
+    let names = kernel.shape_names();
+    match names.iter().position(|candidate| *candidate == name) {
+        Some(shape_idx) => {
+            kernel.take_shape(shape_idx);
+            Ok(())
+        }
+        None if names.is_empty() => Err(NotReady::Skipped(format!(
+            "this kernel has no shapes to choose from, so not `{name}` either"
+        ))),
+        None => Err(NotReady::Skipped(format!(
+            "variant `{}` has no shape `{name}` of this kernel here; it has {}",
+            isa.name(),
+            names.join(", ")
+        ))),
+    }
 }
 
 fn start_pool(cpus: &[u32]) -> Result<Pool, NotReady> {

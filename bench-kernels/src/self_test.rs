@@ -10,7 +10,7 @@ use std::io::Write;
 
 use crate::kernels::weights::{Format, GROUP_ROWS};
 use crate::numeric::{Activations, noise_f32, split_mix};
-use crate::simd::{self, Isa, Q8_0_BLOCK};
+use crate::simd::{self, Isa, Operation, Q8_0_BLOCK};
 
 /// Compares everything and returns the number of differences; one line per variant goes to `out`.
 pub fn run(out: &mut dyn Write) -> usize {
@@ -43,7 +43,6 @@ fn compare(isa: &Isa) -> (usize, Vec<String>) {
         differences: Vec::new(),
     };
     streams(isa, &mut cases);
-    non_temporal_streams(isa, &mut cases);
     products(isa, &mut cases);
     vectors(isa, &mut cases);
     attention::run(isa, &mut cases);
@@ -65,83 +64,57 @@ impl Cases {
     }
 }
 
+/// Every operation in every shape, from every word of a cache line: nothing before or after may change.
 fn streams(isa: &Isa, cases: &mut Cases) {
+    const MARK: u64 = 5;
     let mut state = 3;
-    let source: Vec<u64> = (0..600).map(|_| split_mix(&mut state)).collect();
-    for start in [0, 1, 3] {
-        for n in [0, 1, 7, 15, 16, 31, 32, 33, 64, 100, 511] {
-            let words = &source[start..start + n];
-            cases.expect(isa.read(words) == simd::scalar().read(words), || {
-                format!("read of {n} words from {start}")
-            });
-            let mut to = vec![0; n + 1];
-            isa.copy(&mut to[..n], words);
-            cases.expect(to[..n] == *words && to[n] == 0, || {
-                format!("copy of {n} words from {start}")
-            });
-            isa.write(&mut to[..n], 7);
-            cases.expect(to[..n].iter().all(|word| *word == 7) && to[n] == 0, || {
-                format!("write of {n} words")
-            });
-            let b: Vec<f64> = words.iter().map(|word| (word % 1000) as f64).collect();
-            let c: Vec<f64> = words.iter().map(|word| (word >> 54) as f64).collect();
-            let mut a = vec![0.0; n];
-            isa.triad(&mut a, &b, &c, 3.0);
-            let expected = b.iter().zip(&c).map(|(b, c)| b + 3.0 * c);
-            cases.expect(a.iter().copied().eq(expected), || {
-                format!("triad of {n} doubles")
-            });
-            isa.add(&mut a, &b, &c);
-            let expected = b.iter().zip(&c).map(|(b, c)| b + c);
-            cases.expect(a.iter().copied().eq(expected), || {
-                format!("sum of {n} doubles")
-            });
-            isa.scale(&mut a, &b, 3.0);
-            cases.expect(a.iter().copied().eq(b.iter().map(|b| 3.0 * b)), || {
-                format!("scale of {n} doubles")
-            });
-        }
-    }
-}
-
-/// Stores that bypass the caches, from every word of a cache line: nothing before or after may change.
-fn non_temporal_streams(isa: &Isa, cases: &mut Cases) {
-    let Some(streams) = isa.non_temporal() else {
-        return;
-    };
-    let mut state = 4;
     let source: Vec<u64> = (0..600).map(|_| split_mix(&mut state)).collect();
     let (b, c): (Vec<f64>, Vec<f64>) = source
         .iter()
         .map(|word| ((word % 1000) as f64, (word >> 54) as f64))
         .unzip();
-    for start in 0..9 {
-        for n in [0, 1, 7, 8, 31, 32, 33, 64, 100, 511] {
-            let mut to = vec![5; n + start + 1];
-            streams.write(&mut to[start..start + n], 7);
-            let expected = |idx: usize| {
-                if (start..start + n).contains(&idx) {
-                    7
-                } else {
-                    5
+    for operation in Operation::ALL {
+        for shaped in isa.shapes(operation) {
+            for start in 0..9 {
+                for n in [0, 1, 7, 15, 16, 31, 32, 33, 64, 100, 511] {
+                    let what =
+                        || format!("{operation:?} {} of {n} words at {start}", shaped.name());
+                    let from = &source[start..start + n];
+                    let (b, c) = (&b[start..start + n], &c[start..start + n]);
+                    let mut words = vec![MARK; start + n + 1];
+                    let mut doubles = vec![f64::from_bits(MARK); start + n + 1];
+                    let (to, double_to) =
+                        (&mut words[start..start + n], &mut doubles[start..start + n]);
+                    let expected = |idx: usize| match operation {
+                        Operation::Read => MARK,
+                        Operation::Write | Operation::WriteNt => 7,
+                        Operation::Copy | Operation::CopyNt => from[idx],
+                        Operation::Scale => (3.0 * b[idx]).to_bits(),
+                        Operation::Add => (b[idx] + c[idx]).to_bits(),
+                        Operation::Triad | Operation::TriadNt => (b[idx] + 3.0 * c[idx]).to_bits(),
+                    };
+                    match operation {
+                        Operation::Read => {
+                            let sum = from.iter().fold(0u64, |sum, word| sum.wrapping_add(*word));
+                            cases.expect(shaped.read(from) == sum, what);
+                        }
+                        Operation::Write | Operation::WriteNt => shaped.write(to, 7),
+                        Operation::Copy | Operation::CopyNt => shaped.copy(to, from),
+                        Operation::Scale => shaped.scale(double_to, b, 3.0),
+                        Operation::Add => shaped.add(double_to, b, c),
+                        Operation::Triad | Operation::TriadNt => shaped.triad(double_to, b, c, 3.0),
+                    }
+                    let of_doubles = doubles.iter().map(|double| double.to_bits());
+                    let is_right = |(idx, (word, double)): (usize, (&u64, u64))| match idx {
+                        idx if (start..start + n).contains(&idx) => {
+                            [*word, double].contains(&expected(idx - start))
+                        }
+                        _ => *word == MARK && double == MARK,
+                    };
+                    let is_right = words.iter().zip(of_doubles).enumerate().all(is_right);
+                    cases.expect(is_right, what);
                 }
-            };
-            cases.expect((0..to.len()).all(|idx| to[idx] == expected(idx)), || {
-                format!("non-temporal write of {n} words from {start}")
-            });
-            streams.copy(&mut to[start..start + n], &source[..n]);
-            let is_right = to[start..start + n] == source[..n] && to[start + n] == 5;
-            cases.expect(
-                is_right && to[..start].iter().all(|word| *word == 5),
-                || format!("non-temporal copy of {n} words to {start}"),
-            );
-            let mut a = vec![5.0; n + start + 1];
-            streams.triad(&mut a[start..start + n], &b[..n], &c[..n], 3.0);
-            let expected = (0..n).map(|idx| b[idx] + 3.0 * c[idx]);
-            let is_right = a[start..start + n].iter().copied().eq(expected) && a[start + n] == 5.0;
-            cases.expect(is_right && a[..start].iter().all(|a| *a == 5.0), || {
-                format!("non-temporal triad of {n} doubles to {start}")
-            });
+            }
         }
     }
 }

@@ -19,13 +19,14 @@ pub mod peak;
 #[cfg(target_arch = "x86_64")]
 mod rows256;
 mod scalar;
-#[cfg(target_arch = "x86_64")]
 mod streams;
 mod vectors;
 
 use self::attention::Attention;
 use self::batch::Batched;
 use self::peak::Peaks;
+use self::streams::Streams;
+pub use self::streams::{Operation, Shaped};
 pub use self::vectors::Q8_0_BLOCK;
 use self::vectors::Vectors;
 use crate::kernels::weights::{Format, GROUP_ROWS};
@@ -39,25 +40,12 @@ type GemvFn = unsafe fn(*const u8, usize, usize, &Activations, *mut f32);
 /// The inner loops of one instruction-set variant.
 pub struct Isa {
     name: &'static str,
-    read: unsafe fn(*const u64, usize) -> u64,
-    write: unsafe fn(*mut u64, usize, u64),
-    copy: unsafe fn(*mut u64, *const u64, usize),
-    scale: unsafe fn(*mut f64, *const f64, f64, usize),
-    add: unsafe fn(*mut f64, *const f64, *const f64, usize),
-    triad: unsafe fn(*mut f64, *const f64, *const f64, f64, usize),
-    non_temporal: Option<NonTemporal>,
+    streams: &'static [&'static Streams],
     products: Products,
     batched: Batched,
     peaks: Peaks,
     attention: Attention,
     vectors: Vectors,
-}
-
-/// Streams whose stores bypass the caches: no line is read before it is overwritten.
-pub struct NonTemporal {
-    write: unsafe fn(*mut u64, usize, u64),
-    copy: unsafe fn(*mut u64, *const u64, usize),
-    triad: unsafe fn(*mut f64, *const f64, *const f64, f64, usize),
 }
 
 /// The matrix products of one variant, format by format.
@@ -144,67 +132,21 @@ impl Isa {
         self.name
     }
 
-    /// Reads every word and returns their wrapping sum.
-    pub fn read(&self, words: &[u64]) -> u64 {
-        // SAFETY: the token proves the CPU runs this variant; pointer and length come from one slice.
-        unsafe { (self.read)(words.as_ptr(), words.len()) }
+    /// The shapes of an operation that this CPU runs, the usual one first; none where the variant has no such stores.
+    pub fn shapes(&self, operation: Operation) -> Vec<&'static Shaped> {
+        let all = self
+            .streams
+            .iter()
+            .flat_map(|streams| streams.of(operation));
+        all.filter(|shaped| (shaped.is_there)()).collect()
     }
 
-    /// Writes `value` to every word.
-    pub fn write(&self, words: &mut [u64], value: u64) {
-        // SAFETY: the token proves the CPU runs this variant; pointer and length come from one slice.
-        unsafe { (self.write)(words.as_mut_ptr(), words.len(), value) }
-    }
-
-    /// Copies `from` to `to`.
+    /// The shape of an operation that runs where nothing is raced.
     ///
     /// # Panics
-    /// When the lengths differ.
-    pub fn copy(&self, to: &mut [u64], from: &[u64]) {
-        assert_eq!(to.len(), from.len(), "both arrays are equally long");
-        // SAFETY: the token proves the CPU runs this variant; the slices are equally long and do not overlap.
-        unsafe { (self.copy)(to.as_mut_ptr(), from.as_ptr(), to.len()) }
-    }
-
-    /// `to[i] = scale * from[i]`.
-    ///
-    /// # Panics
-    /// When the lengths differ.
-    pub fn scale(&self, to: &mut [f64], from: &[f64], scale: f64) {
-        assert_eq!(to.len(), from.len(), "both arrays are equally long");
-        // SAFETY: the token proves the CPU runs this variant; the slices are equally long and do not overlap.
-        unsafe { (self.scale)(to.as_mut_ptr(), from.as_ptr(), scale, to.len()) }
-    }
-
-    /// `to[i] = a[i] + b[i]`.
-    ///
-    /// # Panics
-    /// When the lengths differ.
-    pub fn add(&self, to: &mut [f64], a: &[f64], b: &[f64]) {
-        assert!(
-            to.len() == a.len() && to.len() == b.len(),
-            "all arrays are equally long"
-        );
-        // SAFETY: the token proves the CPU runs this variant; the slices are equally long and do not overlap.
-        unsafe { (self.add)(to.as_mut_ptr(), a.as_ptr(), b.as_ptr(), to.len()) }
-    }
-
-    /// `a[i] = b[i] + scale * c[i]`.
-    ///
-    /// # Panics
-    /// When the lengths differ.
-    pub fn triad(&self, a: &mut [f64], b: &[f64], c: &[f64], scale: f64) {
-        assert!(
-            a.len() == b.len() && a.len() == c.len(),
-            "all arrays are equally long"
-        );
-        // SAFETY: the token proves the CPU runs this variant; the slices are equally long and do not overlap.
-        unsafe { (self.triad)(a.as_mut_ptr(), b.as_ptr(), c.as_ptr(), scale, a.len()) }
-    }
-
-    /// The streams that bypass the caches; `None` where the variant has no such stores.
-    pub fn non_temporal(&self) -> Option<&NonTemporal> {
-        self.non_temporal.as_ref()
+    /// When the variant has no such stores.
+    pub fn usual(&self, operation: Operation) -> &'static Shaped {
+        self.shapes(operation)[0]
     }
 
     /// Matrix times vector over whole groups of rows in the interleaved layout.
@@ -260,37 +202,6 @@ impl Isa {
                 out.as_mut_ptr(),
             )
         }
-    }
-}
-
-impl NonTemporal {
-    /// Writes `value` to every word.
-    pub fn write(&self, words: &mut [u64], value: u64) {
-        // SAFETY: only a token leads here, so the CPU runs this variant; pointer and length come from one slice.
-        unsafe { (self.write)(words.as_mut_ptr(), words.len(), value) }
-    }
-
-    /// Copies `from` to `to`.
-    ///
-    /// # Panics
-    /// When the lengths differ.
-    pub fn copy(&self, to: &mut [u64], from: &[u64]) {
-        assert_eq!(to.len(), from.len(), "both arrays are equally long");
-        // SAFETY: only a token leads here; the slices are equally long and do not overlap.
-        unsafe { (self.copy)(to.as_mut_ptr(), from.as_ptr(), to.len()) }
-    }
-
-    /// `a[i] = b[i] + scale * c[i]`.
-    ///
-    /// # Panics
-    /// When the lengths differ.
-    pub fn triad(&self, a: &mut [f64], b: &[f64], c: &[f64], scale: f64) {
-        assert!(
-            a.len() == b.len() && a.len() == c.len(),
-            "all arrays are equally long"
-        );
-        // SAFETY: only a token leads here; the slices are equally long and do not overlap.
-        unsafe { (self.triad)(a.as_mut_ptr(), b.as_ptr(), c.as_ptr(), scale, a.len()) }
     }
 }
 

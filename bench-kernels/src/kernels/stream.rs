@@ -10,51 +10,37 @@ use std::sync::{Mutex, PoisonError};
 use bench_protocol::{Check, Convention, Job, Pages, Residency, UnitSpec, Work};
 
 use super::{Kernel, NotReady, Prepared, Shape, out_of_memory, require_memory, wrong_job};
-use crate::memory::Region;
+use crate::memory::{Region, split_evenly};
 use crate::pool::Pool;
-use crate::simd::{self, Isa};
+use crate::simd::{self, Isa, Operation, Shaped};
 
 /// The factor of scale and triad; small whole numbers keep every result exact, whatever the rounding of the variant.
 const FACTOR: f64 = 3.0;
 
-/// What is done with the arrays.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Operation {
-    Read,
-    Write,
-    Copy,
-    Scale,
-    Add,
-    Triad,
-    WriteNt,
-    CopyNt,
-    TriadNt,
-}
-
-impl Operation {
-    fn n_arrays(self) -> usize {
-        match self {
-            Operation::Read | Operation::Write | Operation::WriteNt => 1,
-            Operation::Copy | Operation::CopyNt | Operation::Scale => 2,
-            Operation::Add | Operation::Triad | Operation::TriadNt => 3,
-        }
-    }
-
-    fn needs_non_temporal(self) -> bool {
-        matches!(
-            self,
-            Operation::WriteNt | Operation::CopyNt | Operation::TriadNt
-        )
+/// Arrays of an operation: the first is written, unless it is the only one and read.
+fn n_arrays(operation: Operation) -> usize {
+    match operation {
+        Operation::Read | Operation::Write | Operation::WriteNt => 1,
+        Operation::Copy | Operation::CopyNt | Operation::Scale => 2,
+        Operation::Add | Operation::Triad | Operation::TriadNt => 3,
     }
 }
 
-/// Bytes of the longest unrolled step of all variants. Arrays are whole steps: what is left of one goes word by word,
-/// and in a small set that would be what is measured.
+/// Bytes of the usual step of the widest vectors. Arrays are whole steps: what is left of one goes vector by vector, and
+/// in a small set that would be what is measured.
 const STEP_BYTES: usize = 512;
+
+/// Slices of the arrays in a trial of a shape: enough that a slice comes again only after all others, from memory.
+const MOST_SLICES: usize = 64;
+
+/// Fewest bytes of one array in a slice: more than what is asked for ahead beyond its end matters to.
+const LEAST_SLICE_BYTES: usize = 256 << 10;
 
 struct Stream {
     operation: Operation,
-    isa: &'static Isa,
+    /// Every shape that the CPU runs, and the one that runs now.
+    shapes: Vec<&'static Shaped>,
+    shape_idx: usize,
     residency: Residency,
     array_words: usize,
     parts: Vec<Mutex<Part>>,
@@ -80,14 +66,15 @@ pub fn prepare(operation: Operation, unit: &UnitSpec, pool: &Pool, isa: &'static
     else {
         return Err(wrong_job(unit));
     };
-    if operation.needs_non_temporal() && isa.non_temporal().is_none() {
+    let shapes = isa.shapes(operation);
+    if shapes.is_empty() {
         return Err(NotReady::Skipped(format!(
             "variant `{}` has no stores that bypass the caches",
             isa.name()
         )));
     }
     require_memory(working_set_bytes)?;
-    let n_arrays = pool.n_threads() * operation.n_arrays();
+    let n_arrays = pool.n_threads() * n_arrays(operation);
     let array_bytes = array_bytes(working_set_bytes as usize, n_arrays, residency);
     let parts = (0..pool.n_threads())
         .map(|_| Part::new(operation, array_bytes, pages).map(Mutex::new))
@@ -95,7 +82,8 @@ pub fn prepare(operation: Operation, unit: &UnitSpec, pool: &Pool, isa: &'static
         .map_err(out_of_memory)?;
     let stream = Stream {
         operation,
-        isa,
+        shapes,
+        shape_idx: 0,
         residency,
         array_words: array_bytes / 8,
         parts,
@@ -134,7 +122,7 @@ fn stride_bytes(array_bytes: usize) -> usize {
 impl Part {
     fn new(operation: Operation, array_bytes: usize, pages: Pages) -> std::io::Result<Part> {
         let stride_bytes = stride_bytes(array_bytes);
-        let n_bytes = stride_bytes * (operation.n_arrays() - 1) + array_bytes;
+        let n_bytes = stride_bytes * (n_arrays(operation) - 1) + array_bytes;
         Ok(Part {
             region: Region::with_pages(n_bytes, pages)?,
             array_words: array_bytes / 8,
@@ -173,7 +161,7 @@ impl Part {
 fn initialise(operation: Operation, part: &mut Part) {
     match operation {
         Operation::Scale | Operation::Add | Operation::Triad | Operation::TriadNt => {
-            for (array_idx, modulus) in (0..operation.n_arrays()).zip([1, 1021, 509]) {
+            for (array_idx, modulus) in (0..n_arrays(operation)).zip([1, 1021, 509]) {
                 let range = part.range(array_idx);
                 let array = &mut part.region.doubles_mut()[range];
                 for (idx, double) in array.iter_mut().enumerate() {
@@ -182,7 +170,7 @@ fn initialise(operation: Operation, part: &mut Part) {
             }
         }
         _ => {
-            for array_idx in 0..operation.n_arrays() {
+            for array_idx in 0..n_arrays(operation) {
                 // No two arrays alike: a copy that does nothing must show.
                 let first = (array_idx as u64) << 40;
                 let range = part.range(array_idx);
@@ -192,7 +180,7 @@ fn initialise(operation: Operation, part: &mut Part) {
                 }
             }
             let [first] = part.words();
-            part.expected_sum = simd::scalar().read(first);
+            part.expected_sum = simd::scalar().usual(Operation::Read).read(first);
         }
     }
 }
@@ -228,7 +216,7 @@ impl Stream {
 
 impl Kernel for Stream {
     fn shape(&self) -> Shape {
-        let n_arrays = self.operation.n_arrays() * self.parts.len();
+        let n_arrays = n_arrays(self.operation) * self.parts.len();
         let huge_page_bytes = self
             .parts
             .iter()
@@ -266,14 +254,60 @@ impl Kernel for Stream {
     }
 
     fn iterate(&mut self, pool: &Pool, iterations: u64) {
-        let (this, isa) = (&*self, self.isa);
+        let (this, shaped) = (&*self, self.shapes[self.shape_idx]);
         pool.run(&|thread_idx| {
             this.with_part(thread_idx, |part| {
                 for _ in 0..iterations {
-                    step(this.operation, isa, part);
+                    let all = 0..part.array_words;
+                    step(this.operation, shaped, part, all);
                 }
             });
         });
+    }
+
+    fn shape_names(&self) -> Vec<&'static str> {
+        self.shapes.iter().map(|shaped| shaped.name()).collect()
+    }
+
+    fn shape_name(&self) -> Option<&'static str> {
+        Some(self.shapes[self.shape_idx].name())
+    }
+
+    fn take_shape(&mut self, shape_idx: usize) {
+        self.shape_idx = shape_idx;
+    }
+
+    fn n_slices(&self) -> usize {
+        match self.residency {
+            Residency::Cache => 1,
+            Residency::Dram | Residency::Sweep => {
+                (self.array_words * 8 / LEAST_SLICE_BYTES).clamp(1, MOST_SLICES)
+            }
+        }
+    }
+
+    fn run_slices(&mut self, pool: &Pool, first: usize, n: usize) -> u64 {
+        let (this, shaped, n_slices) = (&*self, self.shapes[self.shape_idx], self.n_slices());
+        let slice = |idx: usize| {
+            let step_words = STEP_BYTES / 8;
+            let steps = split_evenly(this.array_words / step_words, n_slices, idx % n_slices);
+            steps.start * step_words..steps.end * step_words
+        };
+        pool.run(&|thread_idx| {
+            this.with_part(thread_idx, |part| {
+                for idx in first..first + n {
+                    step(this.operation, shaped, part, slice(idx));
+                }
+            });
+        });
+        let n_words: usize = (first..first + n).map(|idx| slice(idx).len()).sum();
+        let Work {
+            read_bytes,
+            written_bytes,
+            ..
+        } = this.work();
+        let bytes_per_word = (read_bytes + written_bytes) / this.array_words as u64;
+        n_words as u64 * bytes_per_word
     }
 
     fn is_still_right(&self) -> bool {
@@ -285,43 +319,34 @@ impl Kernel for Stream {
     }
 }
 
-fn step(operation: Operation, isa: &Isa, part: &mut Part) {
-    let bypassing = || {
-        isa.non_temporal()
-            .expect("`prepare` refused variants without such stores")
-    };
+/// The operation on the same words of every array.
+fn step(operation: Operation, shaped: &Shaped, part: &mut Part, words: Range<usize>) {
     part.last_value = part.last_value.wrapping_add(0x0101_0101_0101_0101);
     let value = part.last_value;
     match operation {
         Operation::Read => {
             let [from] = part.words();
-            part.last_sum = isa.read(from);
+            part.last_sum = shaped.read(&from[words]);
         }
         Operation::Write | Operation::WriteNt => {
             let [to] = part.words();
-            match operation {
-                Operation::Write => isa.write(to, value),
-                _ => bypassing().write(to, value),
-            }
+            shaped.write(&mut to[words], value);
         }
         Operation::Copy | Operation::CopyNt => {
             let [to, from] = part.words();
-            match operation {
-                Operation::Copy => isa.copy(to, from),
-                _ => bypassing().copy(to, from),
-            }
+            shaped.copy(&mut to[words.clone()], &from[words]);
         }
         Operation::Scale => {
             let [to, from] = part.doubles();
-            isa.scale(to, from, FACTOR);
+            shaped.scale(&mut to[words.clone()], &from[words], FACTOR);
         }
-        Operation::Add | Operation::Triad | Operation::TriadNt => {
+        Operation::Add => {
             let [to, a, b] = part.doubles();
-            match operation {
-                Operation::Add => isa.add(to, a, b),
-                Operation::Triad => isa.triad(to, a, b, FACTOR),
-                _ => bypassing().triad(to, a, b, FACTOR),
-            }
+            shaped.add(&mut to[words.clone()], &a[words.clone()], &b[words]);
+        }
+        Operation::Triad | Operation::TriadNt => {
+            let [to, b, c] = part.doubles();
+            shaped.triad(&mut to[words.clone()], &b[words.clone()], &c[words], FACTOR);
         }
     }
 }
@@ -368,27 +393,19 @@ mod tests {
 
     #[test]
     fn finds_an_operation_that_did_nothing() {
-        let all = [
-            Operation::Read,
-            Operation::Write,
-            Operation::Copy,
-            Operation::Scale,
-            Operation::Add,
-            Operation::Triad,
-            Operation::WriteNt,
-            Operation::CopyNt,
-            Operation::TriadNt,
-        ];
-        let isa = simd::best();
-        for operation in all {
-            if operation.needs_non_temporal() && isa.non_temporal().is_none() {
-                continue;
+        for operation in Operation::ALL {
+            for shaped in simd::best().shapes(operation) {
+                let name = shaped.name();
+                let mut part = Part::new(operation, 8192, Pages::Huge).unwrap();
+                initialise(operation, &mut part);
+                assert!(
+                    count_wrong(operation, &mut part) > 0,
+                    "{operation:?} {name}"
+                );
+                let all = 0..part.array_words;
+                step(operation, shaped, &mut part, all);
+                assert_eq!(count_wrong(operation, &mut part), 0, "{operation:?} {name}");
             }
-            let mut part = Part::new(operation, 8192, Pages::Huge).unwrap();
-            initialise(operation, &mut part);
-            assert!(count_wrong(operation, &mut part) > 0, "{}", operation as u8);
-            step(operation, isa, &mut part);
-            assert_eq!(count_wrong(operation, &mut part), 0, "{}", operation as u8);
         }
     }
 

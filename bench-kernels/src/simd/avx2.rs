@@ -5,21 +5,20 @@ pub(super) mod batch;
 pub(super) mod peak;
 
 use super::rows256::{Maddubs, VexDpbusd, products};
-use super::streams::{V256, streams};
+use super::streams::x86::{STRINGS, V256};
+use super::streams::{
+    FAR, NEAR, OFF, ONCE, Run, Shaped, Streams, add, always, copy, family, read, scale, shaped,
+    shapes, triad, write,
+};
 use super::vectors::vectors;
 use super::{Isa, Missing};
 
-streams!("avx2", V256);
+static STREAMS: Streams = family!(all "avx2" V256, "v256");
+static FAMILIES: [&Streams; 2] = [&STREAMS, &STRINGS];
 
 pub(super) static ISA: Isa = Isa {
     name: "avx2",
-    read,
-    write,
-    copy,
-    scale,
-    add,
-    triad,
-    non_temporal: Some(NON_TEMPORAL),
+    streams: &FAMILIES,
     products: products!("avx2,f16c", Maddubs),
     batched: batch::MADDUBS,
     peaks: peak::MADDUBS,
@@ -29,13 +28,7 @@ pub(super) static ISA: Isa = Isa {
 
 pub(super) static ISA_VNNI: Isa = Isa {
     name: "avx-vnni",
-    read,
-    write,
-    copy,
-    scale,
-    add,
-    triad,
-    non_temporal: Some(NON_TEMPORAL),
+    streams: &FAMILIES,
     products: products!("avx2,f16c,avxvnni", VexDpbusd),
     batched: batch::VNNI,
     peaks: peak::VNNI,

@@ -9,21 +9,21 @@ mod peak;
 
 use super::avx2;
 use super::rows256::{EvexDpbusd, Maddubs, products};
-use super::streams::{V512, streams};
+use super::streams::x86::{STRINGS, V256, V512};
+use super::streams::{
+    FAR, NEAR, OFF, ONCE, Run, Shaped, Streams, add, always, copy, family, read, scale, shaped,
+    shapes, triad, write,
+};
 use super::vectors::vectors;
 use super::{Isa, Missing};
 
-streams!("avx512f", V512);
+static WIDE: Streams = family!(all "avx512f" V512, "v512");
+static NARROW: Streams = family!(few "avx2" V256, "v256");
+static FAMILIES: [&Streams; 3] = [&WIDE, &NARROW, &STRINGS];
 
 pub(super) static ISA: Isa = Isa {
     name: "avx512",
-    read,
-    write,
-    copy,
-    scale,
-    add,
-    triad,
-    non_temporal: Some(NON_TEMPORAL),
+    streams: &FAMILIES,
     products: products!("avx2,f16c,avx512f,avx512bw,avx512vl", Maddubs),
     batched: avx2::batch::MADDUBS,
     peaks: peak::PLAIN,
@@ -36,13 +36,7 @@ pub(super) static ISA_VNNI: Isa = ISA_VNNI_PARTS;
 /// What [`ISA_VNNI`] consists of, for variants that replace some of it.
 pub(super) const ISA_VNNI_PARTS: Isa = Isa {
     name: "avx512-vnni",
-    read,
-    write,
-    copy,
-    scale,
-    add,
-    triad,
-    non_temporal: Some(NON_TEMPORAL),
+    streams: &FAMILIES,
     products: products!("avx2,f16c,avx512f,avx512bw,avx512vl,avx512vnni", EvexDpbusd),
     batched: batch::VNNI,
     peaks: peak::VNNI,

@@ -7,23 +7,36 @@ mod products;
 use self::attention::ATTENTION;
 pub use self::batch::BATCHED;
 use super::peak::{Peak, Peaks};
+use super::streams::{Run, Shaped, Streams, always};
 use super::{Isa, vectors};
 
 pub(super) static ISA: Isa = Isa {
     name: "scalar",
-    read,
-    write,
-    copy,
-    scale,
-    add,
-    triad,
-    non_temporal: None,
+    streams: &[&STREAMS],
     products: products::PRODUCTS,
     batched: BATCHED,
     peaks: PEAKS,
     attention: ATTENTION,
     vectors: vectors::SCALAR,
 };
+
+static STREAMS: Streams = Streams {
+    read: &[shaped("x1", Run::Read(read))],
+    write: &[shaped("x1", Run::Write(write))],
+    copy: &[shaped("x1", Run::Copy(copy))],
+    scale: &[shaped("x1", Run::Scale(scale))],
+    add: &[shaped("x1", Run::Add(add))],
+    triad: &[shaped("x1", Run::Triad(triad))],
+    ..Streams::NONE
+};
+
+const fn shaped(name: &'static str, run: Run) -> Shaped {
+    Shaped {
+        name,
+        is_there: always,
+        run,
+    }
+}
 
 /// Independent sums of the peak.
 const N_SUMS: usize = 16;

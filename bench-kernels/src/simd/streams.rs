@@ -1,37 +1,206 @@
-//! Streams on x86_64, written once for vectors of either width: what differs is the [`Vector`].
+//! Streams, written once for all vectors: what differs is the [`Vector`] and the shape of the loop.
 //!
-//! 1. Eight vectors a step, independent of each other: no load waits for an addition.
-//! 2. Arrays that no private cache holds are prefetched: lines that are read as weights are (see [`prefetch_line`]),
-//!    lines that are written in the state that writing needs. A store without that waits for its line; the hardware
-//!    asks for too few at a time. Measured from memory on one and two Sapphire Rapids cores, interleaved, five rounds,
-//!    against the same loops without it: `write` 1.62 x and 1.61 x, `copy` 1.24 x and 1.22 x, `scale` 1.23 x and
-//!    1.22 x, `triad` 1.15 x, `copy_nt` 1.14 x and 1.13 x. Prefetching only what `copy` and `triad` read, and not what
-//!    they write, makes them slower (0.96 x and 0.95 x).
-//! 3. Words that fill no step are treated one by one; stores that keep their place (`write_volatile`) keep the compiler
-//!    from making a call of memset or memcpy of them.
+//! 1. A shape is how many vectors a step has, which lines are asked for ahead, and how many streams a thread reads at
+//!    once. No shape is the fastest everywhere: asking for lines ahead gains 8 to 60 % on a Sapphire Rapids core and
+//!    costs 7 to 25 % on a Zen 3 core. So every operation has a small family of shapes ([`Shaped`]), and the board
+//!    races them (`run/race.rs`).
+//! 2. The first of a family is the one that runs where nothing is raced. Of shapes that are equally fast the first in
+//!    the table runs, so that plain loops would come last only where they lose.
+//! 3. Words that fill no step are treated vector by vector, then one by one; stores that keep their place
+//!    (`write_volatile`) keep the compiler from making a call of memset or memcpy of them.
 
-use std::arch::x86_64::*;
+#[cfg(target_arch = "aarch64")]
+pub(super) mod arm;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod x86;
 
-use super::rows256::prefetch_line;
 use super::words_before_line;
-
-/// Vectors of one step.
-const STEP: usize = 8;
 
 /// Words of a cache line.
 const LINE_WORDS: usize = 8;
 
-/// Words from which an array is prefetched: 4 MiB, more than the private caches of a core. In a cache the prefetches
-/// take the place of loads.
-const PREFETCHED_WORDS: usize = (4 << 20) / 8;
+/// Running sums: independent of each other, so that no load waits for an addition.
+const N_SUMS: usize = 8;
 
-/// How far ahead of the stores their lines are asked for.
-const WRITE_AHEAD_BYTES: usize = 8 << 10;
+/// Lines are not asked for.
+pub(super) const OFF: u8 = 0;
+/// Asked for a little ahead, into the first cache.
+pub(super) const NEAR: u8 = 1;
+/// Asked for into the first cache, and once more far ahead into the second.
+pub(super) const FAR: u8 = 2;
+/// Asked for with the hint that they are used once.
+pub(super) const ONCE: u8 = 3;
 
-/// A vector register of 64-bit lanes.
+/// What is done with arrays.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Operation {
+    Read,
+    Write,
+    Copy,
+    Scale,
+    Add,
+    Triad,
+    WriteNt,
+    CopyNt,
+    TriadNt,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Operation; 9] = [
+        Operation::Read,
+        Operation::Write,
+        Operation::Copy,
+        Operation::Scale,
+        Operation::Add,
+        Operation::Triad,
+        Operation::WriteNt,
+        Operation::CopyNt,
+        Operation::TriadNt,
+    ];
+}
+
+/// The loop of an operation. Pointers come before the number of elements: what is written, then what is read.
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    Read(unsafe fn(*const u64, usize) -> u64),
+    Write(unsafe fn(*mut u64, usize, u64)),
+    Copy(unsafe fn(*mut u64, *const u64, usize)),
+    Scale(unsafe fn(*mut f64, *const f64, f64, usize)),
+    Add(unsafe fn(*mut f64, *const f64, *const f64, usize)),
+    Triad(unsafe fn(*mut f64, *const f64, *const f64, f64, usize)),
+}
+
+/// An operation in one shape. Who has one may run it: only [`super::Isa::shapes`] gives them away.
+pub struct Shaped {
+    pub(super) name: &'static str,
+    pub(super) is_there: fn() -> bool,
+    pub(super) run: Run,
+}
+
+/// One family: every operation in its shapes. An empty list where the variant has no such stores.
+pub(super) struct Streams {
+    pub(super) read: &'static [Shaped],
+    pub(super) write: &'static [Shaped],
+    pub(super) copy: &'static [Shaped],
+    pub(super) scale: &'static [Shaped],
+    pub(super) add: &'static [Shaped],
+    pub(super) triad: &'static [Shaped],
+    pub(super) write_nt: &'static [Shaped],
+    pub(super) copy_nt: &'static [Shaped],
+    pub(super) triad_nt: &'static [Shaped],
+}
+
+impl Streams {
+    /// No shape of anything.
+    pub(super) const NONE: Streams = Streams {
+        read: &[],
+        write: &[],
+        copy: &[],
+        scale: &[],
+        add: &[],
+        triad: &[],
+        write_nt: &[],
+        copy_nt: &[],
+        triad_nt: &[],
+    };
+
+    pub(super) fn of(&self, operation: Operation) -> &'static [Shaped] {
+        match operation {
+            Operation::Read => self.read,
+            Operation::Write => self.write,
+            Operation::Copy => self.copy,
+            Operation::Scale => self.scale,
+            Operation::Add => self.add,
+            Operation::Triad => self.triad,
+            Operation::WriteNt => self.write_nt,
+            Operation::CopyNt => self.copy_nt,
+            Operation::TriadNt => self.triad_nt,
+        }
+    }
+}
+
+impl Shaped {
+    /// The stable name, for instance `v512x8-far`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Reads every word and returns their wrapping sum.
+    ///
+    /// # Panics
+    /// As all of these, when the shape is one of another operation.
+    pub fn read(&self, words: &[u64]) -> u64 {
+        let Run::Read(run) = self.run else {
+            unreachable!("`{}` does not read", self.name)
+        };
+        // SAFETY: only `Isa::shapes` leads here, so the CPU runs it; pointer and length come from one slice.
+        unsafe { run(words.as_ptr(), words.len()) }
+    }
+
+    /// Writes `value` to every word.
+    pub fn write(&self, words: &mut [u64], value: u64) {
+        let Run::Write(run) = self.run else {
+            unreachable!("`{}` does not write", self.name)
+        };
+        // SAFETY: as for `read`.
+        unsafe { run(words.as_mut_ptr(), words.len(), value) }
+    }
+
+    /// Copies `from` to `to`, which is equally long.
+    pub fn copy(&self, to: &mut [u64], from: &[u64]) {
+        let Run::Copy(run) = self.run else {
+            unreachable!("`{}` does not copy", self.name)
+        };
+        assert_eq!(to.len(), from.len(), "both arrays are equally long");
+        // SAFETY: as for `read`; the slices are equally long and do not overlap.
+        unsafe { run(to.as_mut_ptr(), from.as_ptr(), to.len()) }
+    }
+
+    /// `to[i] = factor * from[i]`; both are equally long.
+    pub fn scale(&self, to: &mut [f64], from: &[f64], factor: f64) {
+        let Run::Scale(run) = self.run else {
+            unreachable!("`{}` does not scale", self.name)
+        };
+        assert_eq!(to.len(), from.len(), "both arrays are equally long");
+        // SAFETY: as for `copy`.
+        unsafe { run(to.as_mut_ptr(), from.as_ptr(), factor, to.len()) }
+    }
+
+    /// `to[i] = a[i] + b[i]`; all are equally long.
+    pub fn add(&self, to: &mut [f64], a: &[f64], b: &[f64]) {
+        let Run::Add(run) = self.run else {
+            unreachable!("`{}` does not add", self.name)
+        };
+        assert!(
+            to.len() == a.len() && to.len() == b.len(),
+            "all arrays are equally long"
+        );
+        // SAFETY: as for `copy`.
+        unsafe { run(to.as_mut_ptr(), a.as_ptr(), b.as_ptr(), to.len()) }
+    }
+
+    /// `to[i] = b[i] + factor * c[i]`; all are equally long.
+    pub fn triad(&self, to: &mut [f64], b: &[f64], c: &[f64], factor: f64) {
+        let Run::Triad(run) = self.run else {
+            unreachable!("`{}` is no triad", self.name)
+        };
+        assert!(
+            to.len() == b.len() && to.len() == c.len(),
+            "all arrays are equally long"
+        );
+        // SAFETY: as for `copy`.
+        unsafe { run(to.as_mut_ptr(), b.as_ptr(), c.as_ptr(), factor, to.len()) }
+    }
+}
+
+/// A vector of 64-bit lanes: a register, or as many as one instruction moves.
 pub(super) trait Vector: Copy {
     /// Lanes.
     const WORDS: usize;
+
+    /// Registers.
+    const REGISTERS: usize = 1;
 
     /// # Safety
     /// - The CPU has the instructions of the implementor; `at` is valid for reads of one vector.
@@ -46,6 +215,24 @@ pub(super) trait Vector: Copy {
     /// # Safety
     /// - As for [`Vector::store`], and `at` is aligned to the vector.
     unsafe fn store_around(self, at: *mut u64);
+
+    /// What makes stores around the caches visible in order.
+    ///
+    /// # Safety
+    /// - The CPU has the instructions of the implementor.
+    unsafe fn finish_stores_around();
+
+    /// Asks for the line that will be read: `AHEAD` says which. Any address will do.
+    ///
+    /// # Safety
+    /// - The CPU has the instructions of the implementor.
+    unsafe fn ask_to_read<const AHEAD: u8>(at: *const u64);
+
+    /// Asks for the line that will be written.
+    ///
+    /// # Safety
+    /// - As for [`Vector::ask_to_read`].
+    unsafe fn ask_to_write<const AHEAD: u8>(at: *const u64);
 
     /// # Safety
     /// - The CPU has the instructions of the implementor.
@@ -70,165 +257,154 @@ pub(super) trait Vector: Copy {
     unsafe fn multiply(self, other: Self) -> Self;
 }
 
-/// 256 bits: AVX2.
-#[derive(Clone, Copy)]
-pub(super) struct V256(__m256i);
-
-/// 512 bits: AVX-512F.
-#[derive(Clone, Copy)]
-pub(super) struct V512(__m512i);
-
-macro_rules! vector {
-    ($name:ident, $words:literal, $load:ident, $store:ident, $stream:ident, $splat:ident, $add_words:ident, $add:ident,
-     $multiply:ident, $doubles:ident, $integers:ident) => {
-        impl Vector for $name {
-            const WORDS: usize = $words;
-
-            #[inline(always)]
-            unsafe fn load(at: *const u64) -> $name {
-                // SAFETY: the caller's promise.
-                unsafe { $name($load(at.cast())) }
-            }
-
-            #[inline(always)]
-            unsafe fn store(self, at: *mut u64) {
-                // SAFETY: the caller's promise.
-                unsafe { $store(at.cast(), self.0) }
-            }
-
-            #[inline(always)]
-            unsafe fn store_around(self, at: *mut u64) {
-                // SAFETY: the caller's promise.
-                unsafe { $stream(at.cast(), self.0) }
-            }
-
-            #[inline(always)]
-            unsafe fn splat(word: u64) -> $name {
-                // SAFETY: the caller's promise.
-                unsafe { $name($splat(word as i64)) }
-            }
-
-            #[inline(always)]
-            unsafe fn add_words(self, other: $name) -> $name {
-                // SAFETY: the caller's promise.
-                unsafe { $name($add_words(self.0, other.0)) }
-            }
-
-            #[inline(always)]
-            unsafe fn add(self, other: $name) -> $name {
-                // SAFETY: the caller's promise.
-                unsafe { $name($integers($add($doubles(self.0), $doubles(other.0)))) }
-            }
-
-            #[inline(always)]
-            unsafe fn multiply(self, other: $name) -> $name {
-                // SAFETY: the caller's promise.
-                unsafe { $name($integers($multiply($doubles(self.0), $doubles(other.0)))) }
-            }
-        }
+/// One operation in one shape, compiled for the instruction sets named: `shaped!(Read "v256x8" "avx2" always =
+/// read::<V256, 8, OFF, 1>)`.
+macro_rules! shaped {
+    (Read $name:tt $features:tt $is_there:tt = $($run:tt)*) => {
+        shaped!(@ Read $name $features $is_there (from: *const u64, n: usize) -> u64, $($run)*)
     };
-}
-
-vector!(
-    V256,
-    4,
-    _mm256_loadu_si256,
-    _mm256_storeu_si256,
-    _mm256_stream_si256,
-    _mm256_set1_epi64x,
-    _mm256_add_epi64,
-    _mm256_add_pd,
-    _mm256_mul_pd,
-    _mm256_castsi256_pd,
-    _mm256_castpd_si256
-);
-vector!(
-    V512,
-    8,
-    _mm512_loadu_si512,
-    _mm512_storeu_si512,
-    _mm512_stream_si512,
-    _mm512_set1_epi64,
-    _mm512_add_epi64,
-    _mm512_add_pd,
-    _mm512_mul_pd,
-    _mm512_castsi512_pd,
-    _mm512_castpd_si512
-);
-
-/// The streams of one kind of [`Vector`], compiled for the instruction sets named.
-macro_rules! streams {
-    ($features:literal, $vector:ty) => {
-        use $crate::simd::streams;
-
-        const NON_TEMPORAL: $crate::simd::NonTemporal = $crate::simd::NonTemporal {
-            write: write_nt,
-            copy: copy_nt,
-            triad: triad_nt,
-        };
-
-        streams!(@one $features, $vector, false, read, read(from: *const u64, n: usize) -> u64);
-        streams!(@one $features, $vector, false, write, write(to: *mut u64, n: usize, value: u64));
-        streams!(@one $features, $vector, true, write, write_nt(to: *mut u64, n: usize, value: u64));
-        streams!(@one $features, $vector, false, copy, copy(to: *mut u64, from: *const u64, n: usize));
-        streams!(@one $features, $vector, true, copy, copy_nt(to: *mut u64, from: *const u64, n: usize));
-        streams!(@one $features, $vector, false, scale,
-            scale(to: *mut f64, from: *const f64, factor: f64, n: usize));
-        streams!(@one $features, $vector, false, add, add(to: *mut f64, a: *const f64, b: *const f64, n: usize));
-        streams!(@one $features, $vector, false, triad,
-            triad(to: *mut f64, b: *const f64, c: *const f64, factor: f64, n: usize));
-        streams!(@one $features, $vector, true, triad,
-            triad_nt(to: *mut f64, b: *const f64, c: *const f64, factor: f64, n: usize));
+    (Write $name:tt $features:tt $is_there:tt = $($run:tt)*) => {
+        shaped!(@ Write $name $features $is_there (to: *mut u64, n: usize, value: u64) -> (), $($run)*)
     };
-    (@one $features:literal, $vector:ty, $around:literal, $generic:ident,
-        $name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)?) => {
+    (Copy $name:tt $features:tt $is_there:tt = $($run:tt)*) => {
+        shaped!(@ Copy $name $features $is_there (to: *mut u64, from: *const u64, n: usize) -> (), $($run)*)
+    };
+    (Scale $name:tt $features:tt $is_there:tt = $($run:tt)*) => {
+        shaped!(@ Scale $name $features $is_there
+            (to: *mut f64, from: *const f64, factor: f64, n: usize) -> (), $($run)*)
+    };
+    (Add $name:tt $features:tt $is_there:tt = $($run:tt)*) => {
+        shaped!(@ Add $name $features $is_there
+            (to: *mut f64, a: *const f64, b: *const f64, n: usize) -> (), $($run)*)
+    };
+    (Triad $name:tt $features:tt $is_there:tt = $($run:tt)*) => {
+        shaped!(@ Triad $name $features $is_there
+            (to: *mut f64, b: *const f64, c: *const f64, factor: f64, n: usize) -> (), $($run)*)
+    };
+    (@ $kind:ident $name:tt $features:tt $is_there:tt ($($arg:ident: $type:ty),*) -> $out:ty, $($run:tt)*) => {{
         /// # Safety
-        /// - The CPU has the features named below; every pointer is valid for `n` elements, and what is written
-        ///   overlaps nothing else.
+        /// - The CPU has the features named; every pointer is valid for `n` elements, and what is written overlaps
+        ///   nothing else.
         #[target_feature(enable = $features)]
-        unsafe fn $name($($arg: $type),*) $(-> $out)? {
+        unsafe fn run($($arg: $type),*) -> $out {
             // SAFETY: the caller's promise.
-            unsafe { streams::$generic::<$vector, $around>($($arg),*) }
+            unsafe { $($run)*($($arg),*) }
         }
+        Shaped { name: $name, is_there: $is_there, run: Run::$kind(run) }
+    }};
+}
+pub(super) use shaped;
+
+/// Some shapes of one operation: the end of each name, and what its loop is made with.
+macro_rules! shapes {
+    ($kind:ident $loop_of:ident $features:tt $vector:ty, $width:tt: $(($suffix:tt $($with:tt),+))*) => {
+        &[$(shaped!($kind { concat!($width, $suffix) } $features always = $loop_of::<$vector, $($with),+>)),*]
     };
 }
-pub(super) use streams;
+pub(super) use shapes;
 
-/// Pseudo-code: `sum += from[i]`, wrapping.
+/// The shapes of one kind of [`Vector`]: all where it is the widest of a variant, few beside a wider one.
+///
+/// A name says the bits of a register and how many a step has; `far`, `near` and `once` which lines are asked for
+/// ahead to be read, `wfar` and `wnear` to be written; `s2` and `s4` how many streams are read at once.
+macro_rules! family {
+    (all $features:tt $vector:ty, $width:tt) => {
+        Streams {
+            read: shapes!(Read read $features $vector, $width:
+                ("x8-far" 8, FAR, 1) ("x8" 8, OFF, 1) ("x16" 16, OFF, 1) ("x4" 4, OFF, 1) ("x2" 2, OFF, 1)
+                ("x8-near" 8, NEAR, 1) ("x8-once" 8, ONCE, 1)
+                ("x8-s2" 8, OFF, 2) ("x8-s4" 8, OFF, 4) ("x8-s2-far" 8, FAR, 2)),
+            write: shapes!(Write write $features $vector, $width:
+                ("x8-wfar" false, 8, FAR) ("x8" false, 8, OFF) ("x16" false, 16, OFF) ("x4" false, 4, OFF)
+                ("x2" false, 2, OFF) ("x8-wnear" false, 8, NEAR)),
+            copy: family!(@ all Copy copy $features $vector, $width),
+            scale: family!(@ all Scale scale $features $vector, $width),
+            add: family!(@ all Add add $features $vector, $width),
+            triad: family!(@ all Triad triad $features $vector, $width),
+            write_nt: shapes!(Write write $features $vector, $width:
+                ("x8" true, 8, OFF) ("x16" true, 16, OFF) ("x4" true, 4, OFF) ("x2" true, 2, OFF)),
+            copy_nt: family!(@ around Copy copy $features $vector, $width),
+            triad_nt: family!(@ around Triad triad $features $vector, $width),
+        }
+    };
+    (few $features:tt $vector:ty, $width:tt) => {
+        Streams {
+            read: shapes!(Read read $features $vector, $width:
+                ("x8-far" 8, FAR, 1) ("x8" 8, OFF, 1) ("x2" 2, OFF, 1)),
+            write: shapes!(Write write $features $vector, $width:
+                ("x8-wfar" false, 8, FAR) ("x8" false, 8, OFF) ("x2" false, 2, OFF)),
+            copy: family!(@ few Copy copy $features $vector, $width),
+            scale: family!(@ few Scale scale $features $vector, $width),
+            add: family!(@ few Add add $features $vector, $width),
+            triad: family!(@ few Triad triad $features $vector, $width),
+            write_nt: shapes!(Write write $features $vector, $width: ("x8" true, 8, OFF)),
+            copy_nt: shapes!(Copy copy $features $vector, $width:
+                ("x8-far" true, 8, FAR, OFF) ("x8" true, 8, OFF, OFF)),
+            triad_nt: shapes!(Triad triad $features $vector, $width:
+                ("x8-far" true, 8, FAR, OFF) ("x8" true, 8, OFF, OFF)),
+        }
+    };
+    (@ all $kind:ident $loop_of:ident $features:tt $vector:ty, $width:tt) => {
+        shapes!($kind $loop_of $features $vector, $width:
+            ("x8-far-wfar" false, 8, FAR, FAR) ("x8" false, 8, OFF, OFF) ("x16" false, 16, OFF, OFF)
+            ("x4" false, 4, OFF, OFF) ("x2" false, 2, OFF, OFF) ("x8-wfar" false, 8, OFF, FAR)
+            ("x8-far" false, 8, FAR, OFF) ("x8-near-wnear" false, 8, NEAR, NEAR))
+    };
+    (@ few $kind:ident $loop_of:ident $features:tt $vector:ty, $width:tt) => {
+        shapes!($kind $loop_of $features $vector, $width:
+            ("x8-far-wfar" false, 8, FAR, FAR) ("x8" false, 8, OFF, OFF) ("x2" false, 2, OFF, OFF))
+    };
+    (@ around $kind:ident $loop_of:ident $features:tt $vector:ty, $width:tt) => {
+        shapes!($kind $loop_of $features $vector, $width:
+            ("x8-far" true, 8, FAR, OFF) ("x8" true, 8, OFF, OFF) ("x16" true, 16, OFF, OFF)
+            ("x4" true, 4, OFF, OFF) ("x2" true, 2, OFF, OFF) ("x8-near" true, 8, NEAR, OFF))
+    };
+}
+pub(super) use family;
+
+/// For shapes that need nothing beyond their variant.
+pub(super) fn always() -> bool {
+    true
+}
+
+/// Pseudo-code: `sum += from[i]`, wrapping, in `PARTS` streams that begin at equal distances.
 ///
 /// # Safety
 /// - The CPU has the instructions of `V`; `from` is valid for reads of `n` words.
 #[inline(always)]
-pub(super) unsafe fn read<V: Vector, const AROUND: bool>(from: *const u64, n: usize) -> u64 {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match n >= PREFETCHED_WORDS {
-            true => read_with::<V, true>(from, n),
-            false => read_with::<V, false>(from, n),
-        }
-    }
-}
-
-/// # Safety
-/// - As for [`read`].
-#[inline(always)]
-unsafe fn read_with<V: Vector, const PREFETCH: bool>(from: *const u64, n: usize) -> u64 {
-    let mut idx = 0;
+pub(super) unsafe fn read<V: Vector, const STEP: usize, const AHEAD: u8, const PARTS: usize>(
+    from: *const u64,
+    n: usize,
+) -> u64 {
+    let (n_vectors, step_words) = (
+        STEP / V::REGISTERS / PARTS,
+        STEP / V::REGISTERS / PARTS * V::WORDS,
+    );
+    let part_words = n / PARTS / step_words * step_words;
     // SAFETY: every load lies below `n`, by the loop conditions.
     unsafe {
-        let mut sums = [V::splat(0); STEP];
-        while idx + STEP * V::WORDS <= n {
-            for (lane, sum) in sums.iter_mut().enumerate() {
-                let at = from.add(idx + lane * V::WORDS);
-                if PREFETCH && (lane * V::WORDS).is_multiple_of(LINE_WORDS) {
-                    prefetch_line(at);
+        let mut sums = [V::splat(0); N_SUMS];
+        let mut idx = 0;
+        while idx < part_words {
+            for lane in 0..n_vectors {
+                for part in 0..PARTS {
+                    let at = from.add(part * part_words + idx + lane * V::WORDS);
+                    if (lane * V::WORDS).is_multiple_of(LINE_WORDS) {
+                        V::ask_to_read::<AHEAD>(at);
+                    }
+                    let sum = &mut sums[(lane * PARTS + part) % N_SUMS];
+                    *sum = sum.add_words(V::load(at));
                 }
-                *sum = sum.add_words(V::load(at));
             }
-            idx += STEP * V::WORDS;
+            idx += step_words;
         }
-        let mut lanes = [0u64; LINE_WORDS];
+        idx = PARTS * part_words;
+        while idx + V::WORDS <= n {
+            sums[0] = sums[0].add_words(V::load(from.add(idx)));
+            idx += V::WORDS;
+        }
         let sum = sums.into_iter().reduce(|a, b| a.add_words(b));
+        let mut lanes = [0u64; LINE_WORDS];
         sum.unwrap_or(V::splat(0)).store(lanes.as_mut_ptr());
         let mut rest = lanes.into_iter().fold(0, u64::wrapping_add);
         while idx < n {
@@ -244,11 +420,15 @@ unsafe fn read_with<V: Vector, const PREFETCH: bool>(from: *const u64, n: usize)
 /// # Safety
 /// - The CPU has the instructions of `V`; `to` is valid for writes of `n` words.
 #[inline(always)]
-pub(super) unsafe fn write<V: Vector, const AROUND: bool>(to: *mut u64, n: usize, value: u64) {
+pub(super) unsafe fn write<V: Vector, const AROUND: bool, const STEP: usize, const WAHEAD: u8>(
+    to: *mut u64,
+    n: usize,
+    value: u64,
+) {
     // SAFETY: the closures touch nothing but `to`; the caller's promise.
     unsafe {
         let vector = V::splat(value);
-        each::<V, AROUND, 0>(to, [], n, |_| vector, |_| value);
+        each::<V, AROUND, 0, STEP, OFF, WAHEAD>(to, [], n, |_| vector, |_| value);
     }
 }
 
@@ -258,9 +438,19 @@ pub(super) unsafe fn write<V: Vector, const AROUND: bool>(to: *mut u64, n: usize
 /// - The CPU has the instructions of `V`; `to` is valid for writes and `from` for reads of `n` words; they do not
 ///   overlap.
 #[inline(always)]
-pub(super) unsafe fn copy<V: Vector, const AROUND: bool>(to: *mut u64, from: *const u64, n: usize) {
+pub(super) unsafe fn copy<
+    V: Vector,
+    const AROUND: bool,
+    const STEP: usize,
+    const AHEAD: u8,
+    const WAHEAD: u8,
+>(
+    to: *mut u64,
+    from: *const u64,
+    n: usize,
+) {
     // SAFETY: the caller's promise.
-    unsafe { each::<V, AROUND, 1>(to, [from], n, |v| v[0], |w| w[0]) };
+    unsafe { each::<V, AROUND, 1, STEP, AHEAD, WAHEAD>(to, [from], n, |v| v[0], |w| w[0]) };
 }
 
 /// Pseudo-code: `to[i] = factor * from[i]`.
@@ -268,7 +458,13 @@ pub(super) unsafe fn copy<V: Vector, const AROUND: bool>(to: *mut u64, from: *co
 /// # Safety
 /// - As for [`copy`], of doubles.
 #[inline(always)]
-pub(super) unsafe fn scale<V: Vector, const AROUND: bool>(
+pub(super) unsafe fn scale<
+    V: Vector,
+    const AROUND: bool,
+    const STEP: usize,
+    const AHEAD: u8,
+    const WAHEAD: u8,
+>(
     to: *mut f64,
     from: *const f64,
     factor: f64,
@@ -277,7 +473,7 @@ pub(super) unsafe fn scale<V: Vector, const AROUND: bool>(
     // SAFETY: the caller's promise.
     unsafe {
         let vector = V::splat(factor.to_bits());
-        each::<V, AROUND, 1>(
+        each::<V, AROUND, 1, STEP, AHEAD, WAHEAD>(
             to.cast(),
             [from.cast()],
             n,
@@ -292,7 +488,13 @@ pub(super) unsafe fn scale<V: Vector, const AROUND: bool>(
 /// # Safety
 /// - As for [`copy`], of doubles, for both sources.
 #[inline(always)]
-pub(super) unsafe fn add<V: Vector, const AROUND: bool>(
+pub(super) unsafe fn add<
+    V: Vector,
+    const AROUND: bool,
+    const STEP: usize,
+    const AHEAD: u8,
+    const WAHEAD: u8,
+>(
     to: *mut f64,
     a: *const f64,
     b: *const f64,
@@ -300,7 +502,7 @@ pub(super) unsafe fn add<V: Vector, const AROUND: bool>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        each::<V, AROUND, 2>(
+        each::<V, AROUND, 2, STEP, AHEAD, WAHEAD>(
             to.cast(),
             [a.cast(), b.cast()],
             n,
@@ -315,7 +517,13 @@ pub(super) unsafe fn add<V: Vector, const AROUND: bool>(
 /// # Safety
 /// - As for [`add`].
 #[inline(always)]
-pub(super) unsafe fn triad<V: Vector, const AROUND: bool>(
+pub(super) unsafe fn triad<
+    V: Vector,
+    const AROUND: bool,
+    const STEP: usize,
+    const AHEAD: u8,
+    const WAHEAD: u8,
+>(
     to: *mut f64,
     b: *const f64,
     c: *const f64,
@@ -325,7 +533,7 @@ pub(super) unsafe fn triad<V: Vector, const AROUND: bool>(
     // SAFETY: the caller's promise.
     unsafe {
         let vector = V::splat(factor.to_bits());
-        each::<V, AROUND, 2>(
+        each::<V, AROUND, 2, STEP, AHEAD, WAHEAD>(
             to.cast(),
             [b.cast(), c.cast()],
             n,
@@ -341,35 +549,31 @@ pub(super) unsafe fn triad<V: Vector, const AROUND: bool>(
 /// - The CPU has the instructions of `V`; `to` is valid for writes, every source for reads of `n` words; `to` overlaps
 ///   no source.
 #[inline(always)]
-unsafe fn each<V: Vector, const AROUND: bool, const N: usize>(
-    to: *mut u64,
-    from: [*const u64; N],
-    n: usize,
-    vector: impl Fn([V; N]) -> V + Copy,
-    word: impl Fn([u64; N]) -> u64 + Copy,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match n >= PREFETCHED_WORDS {
-            true => each_with::<V, AROUND, N, true>(to, from, n, vector, word),
-            false => each_with::<V, AROUND, N, false>(to, from, n, vector, word),
-        }
-    }
-}
-
-/// # Safety
-/// - As for [`each`].
-#[inline(always)]
-unsafe fn each_with<V: Vector, const AROUND: bool, const N: usize, const PREFETCH: bool>(
+unsafe fn each<
+    V: Vector,
+    const AROUND: bool,
+    const N: usize,
+    const STEP: usize,
+    const AHEAD: u8,
+    const WAHEAD: u8,
+>(
     to: *mut u64,
     from: [*const u64; N],
     n: usize,
     vector: impl Fn([V; N]) -> V,
     word: impl Fn([u64; N]) -> u64,
 ) {
+    let n_vectors = STEP / V::REGISTERS;
     let mut idx = 0;
     // SAFETY: every access lies below `n`, by the loop conditions; stores around the caches begin at a cache line.
     unsafe {
+        let one = |at: usize| {
+            let result = vector(from.map(|from| V::load(from.add(at))));
+            match AROUND {
+                true => result.store_around(to.add(at)),
+                false => result.store(to.add(at)),
+            }
+        };
         if AROUND {
             let head = words_before_line(to, n);
             while idx < head {
@@ -378,24 +582,21 @@ unsafe fn each_with<V: Vector, const AROUND: bool, const N: usize, const PREFETC
                 idx += 1;
             }
         }
-        while idx + STEP * V::WORDS <= n {
-            for lane in 0..STEP {
+        while idx + n_vectors * V::WORDS <= n {
+            for lane in 0..n_vectors {
                 let at = idx + lane * V::WORDS;
-                if PREFETCH && (lane * V::WORDS).is_multiple_of(LINE_WORDS) {
-                    from.iter().for_each(|from| prefetch_line(from.add(at)));
-                    if !AROUND {
-                        _mm_prefetch::<_MM_HINT_ET0>(
-                            to.add(at).cast::<i8>().wrapping_add(WRITE_AHEAD_BYTES),
-                        );
-                    }
+                if (lane * V::WORDS).is_multiple_of(LINE_WORDS) {
+                    from.iter()
+                        .for_each(|from| V::ask_to_read::<AHEAD>(from.add(at)));
+                    V::ask_to_write::<WAHEAD>(to.add(at));
                 }
-                let result = vector(from.map(|from| V::load(from.add(at))));
-                match AROUND {
-                    true => result.store_around(to.add(at)),
-                    false => result.store(to.add(at)),
-                }
+                one(at);
             }
-            idx += STEP * V::WORDS;
+            idx += n_vectors * V::WORDS;
+        }
+        while idx + V::WORDS <= n {
+            one(idx);
+            idx += V::WORDS;
         }
         while idx < n {
             to.add(idx)
@@ -403,7 +604,7 @@ unsafe fn each_with<V: Vector, const AROUND: bool, const N: usize, const PREFETC
             idx += 1;
         }
         if AROUND {
-            _mm_sfence();
+            V::finish_stores_around();
         }
     }
 }
