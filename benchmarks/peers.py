@@ -2,13 +2,15 @@
 """Times memwall's kernels beside other programs on this machine, in turn, and prints medians and ratios.
 
 Rounds go program after program, so that a machine whose speed drifts is as fast for one as for the other.
-Peers: likwid-bench (Debian package `likwid`), plain loops compiled by gcc, and llama-bench, built from the source
-package of `llama-cpp-python`, on a synthetic GGUF file with the shapes and formats of Qwen2.5.
+Works on any x86_64 or aarch64 Linux; a peer that is not installed is left out. Peers: likwid-bench, mbw and sysbench
+(Debian packages of these names), plain loops compiled by gcc and clang with ordinary and with non-temporal stores, and
+llama-bench, built from the source package of `llama-cpp-python`, on a synthetic GGUF file with the shapes and formats of
+Qwen2.5.
 
-    apt-get install likwid gcc cmake
+    apt-get install likwid mbw sysbench gcc g++ clang cmake python3-venv
     python3 -m venv venv && venv/bin/pip install gguf numpy scikit-build-core
     venv/bin/python benchmarks/peers.py --work DIR [--rounds N] [--skip-streams] [--skip-llama]
-        [--skip-decode] [--skip-prefill]
+        [--skip-decode] [--skip-prefill] [--variants avx2]
 """
 
 import argparse
@@ -16,6 +18,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -27,62 +30,89 @@ MODELS = {
     "qwen2.5-1.5b": (28, 1536, 8960, 12, 2, 128, 151936),
 }
 LOOPS = r"""
+// Plain loops, one contiguous part of each array a thread; `nontemporal` stores with compilers that have the builtin.
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <omp.h>
-int main(int argc, char **argv) {
-    const char *kind = argv[1];
-    int n_arrays = !strcmp(kind, "read") || !strcmp(kind, "write") ? 1 : !strcmp(kind, "copy") ? 2 : 3;
-    size_t n = strtoull(argv[2], 0, 10) / 8 / n_arrays;
+#include <sched.h>
+#ifdef NT
+#define STORE(at, value) __builtin_nontemporal_store(value, at)
+#else
+#define STORE(at, value) (*(at) = (value))
+#endif
+enum { ROUNDS = 10 };
+static const char *kind;
+static size_t n;
+static int n_arrays;
+static pthread_barrier_t barrier;
+static volatile double sink;
+static __attribute__((noinline)) double read_(const double *restrict a) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += a[i];
+    return sum;
+}
+static __attribute__((noinline)) void write_(double *restrict a, double value) {
+    for (size_t i = 0; i < n; i++) STORE(a + i, value);
+}
+static __attribute__((noinline)) void copy_(double *restrict a, const double *restrict b) {
+    for (size_t i = 0; i < n; i++) STORE(a + i, b[i]);
+}
+static __attribute__((noinline)) void triad_(double *restrict a, const double *restrict b, const double *restrict c) {
+    for (size_t i = 0; i < n; i++) STORE(a + i, b[i] + 3.0 * c[i]);
+}
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + 1e-9 * t.tv_nsec;
+}
+static void *work(void *of) {
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    CPU_SET((size_t)of, &cpus);
+    pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus);
     double *a[3];
     for (int k = 0; k < n_arrays; k++) {
-        a[k] = aligned_alloc(2 << 20, (n * 8 + (2 << 20)) >> 21 << 21);
+        a[k] = __builtin_assume_aligned(aligned_alloc(2 << 20, (n * 8 + (2 << 20)) >> 21 << 21), 64);
         madvise(a[k], n * 8, MADV_HUGEPAGE);
-        #pragma omp parallel for schedule(static)
         for (size_t i = 0; i < n; i++) a[k][i] = i % 509;
     }
-    double best[64];
-    int rounds = 10;
-    volatile double sink = 0;
-    for (int r = 0; r < rounds; r++) {
-        struct timespec s, e;
-        clock_gettime(CLOCK_MONOTONIC, &s);
-        if (!strcmp(kind, "read")) {
-            double sum = 0;
-            #pragma omp parallel for simd reduction(+ : sum) schedule(static)
-            for (size_t i = 0; i < n; i++) sum += a[0][i];
-            sink += sum;
-        } else if (!strcmp(kind, "write")) {
-            #pragma omp parallel for simd schedule(static)
-            for (size_t i = 0; i < n; i++) a[0][i] = r;
-        } else if (!strcmp(kind, "copy")) {
-            #pragma omp parallel for simd schedule(static)
-            for (size_t i = 0; i < n; i++) a[0][i] = a[1][i];
-        } else {
-            #pragma omp parallel for simd schedule(static)
-            for (size_t i = 0; i < n; i++) a[0][i] = a[1][i] + 3.0 * a[2][i];
-        }
-        clock_gettime(CLOCK_MONOTONIC, &e);
-        best[r] = (e.tv_sec - s.tv_sec) + 1e-9 * (e.tv_nsec - s.tv_nsec);
+    for (int r = 0; r < ROUNDS; r++) {
+        pthread_barrier_wait(&barrier);
+        double started = seconds();
+        if (!strcmp(kind, "read")) sink += read_(a[0]);
+        else if (!strcmp(kind, "write")) write_(a[0], r);
+        else if (!strcmp(kind, "copy")) copy_(a[0], a[1]);
+        else triad_(a[0], a[1], a[2]);
+        pthread_barrier_wait(&barrier);
+        if (r && !of) printf("%.9f\n", seconds() - started);
     }
-    for (int r = 1; r < rounds; r++) printf("%.4f\n", n * 8.0 * n_arrays / best[r] / 1e9);
+    return 0;
+}
+int main(int argc, char **argv) {
+    kind = argv[1];
+    n_arrays = !strcmp(kind, "read") || !strcmp(kind, "write") ? 1 : !strcmp(kind, "copy") ? 2 : 3;
+    size_t n_threads = atoi(argv[3]);
+    n = strtoull(argv[2], 0, 10) / 8 / n_arrays / n_threads / 8 * 8;
+    pthread_barrier_init(&barrier, 0, n_threads);
+    pthread_t threads[256];
+    for (size_t t = 1; t < n_threads; t++) pthread_create(threads + t, 0, work, (void *)t);
+    work(0);
+    for (size_t t = 1; t < n_threads; t++) pthread_join(threads[t], 0);
     return 0;
 }
 """
-# likwid-bench kernels by ours; `_mem` uses stores that bypass the caches.
-LIKWID = {
-    "read": "load_avx512",
-    "write": "store_avx512",
-    "write_nt": "store_mem_avx512",
-    "copy": "copy_avx512",
-    "copy_nt": "copy_mem_avx512",
-    "triad": "stream_avx512",
-    "triad_nt": "stream_mem_avx512",
-}
+KINDS = ["read", "write", "write_nt", "copy", "copy_nt", "triad", "triad_nt"]
+# Ours by the stem of likwid-bench's kernels, each of which exists for several widths of vectors.
+LIKWID = {"read": ["load"], "write": ["store"], "write_nt": ["store_mem"], "copy": ["copy"], "copy_nt": ["copy_mem"],
+          "triad": ["stream"], "triad_nt": ["stream_mem"]}
+# Widths as likwid-bench names them, by the flag in /proc/cpuinfo that they need.
+WIDTHS = [("avx512_fma", "avx512f"), ("avx512", "avx512f"), ("avx_fma", "fma"), ("avx", "avx"), ("sse", "sse2"),
+          ("sve512", "sve"), ("sve256", "sve"), ("sve128", "sve"), ("sve", "sve"), ("neon_fma", "asimd"),
+          ("neon", "asimd")]
 
 
 def median(values):
@@ -191,38 +221,115 @@ def llama(program, file, threads):
     return json.loads(output)[0]["avg_ts"]
 
 
+def rate_of(command, pattern=r"([\d.]+)", **more):
+    """The first figure that matches; none where the program is missing or fails."""
+    try:
+        output = subprocess.run([str(word) for word in command], capture_output=True, text=True, **more).stdout
+    except FileNotFoundError:
+        return None
+    found = re.search(pattern, output)
+    return float(found.group(1)) if found else None
+
+
 def loops(program, kind, threads, working_set):
-    env = dict(os.environ, OMP_NUM_THREADS=str(threads), OMP_PROC_BIND="true")
-    command = [program, kind, str(working_set)]
-    output = subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout
-    return median([float(line) for line in output.split()])
+    command = [program, kind, str(working_set), str(threads)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    n_arrays = {"read": 1, "write": 1, "copy": 2, "triad": 3}[kind]
+    n = working_set // 8 // n_arrays // threads // 8 * 8
+    return n * 8 * n_arrays * threads / median([float(line) for line in output.split()]) / 1e9
 
 
-def likwid(kind, threads, working_set):
-    command = ["likwid-bench", "-t", LIKWID[kind], "-w", f"S0:{working_set // 1000}kB:{threads}", "-s", "1"]
-    output = subprocess.run(command, capture_output=True, text=True).stdout
-    found = re.search(r"MByte/s:\s+([\d.]+)", output)
-    return float(found.group(1)) / 1000 if found else None
+def likwid(kernel, threads, working_set):
+    rate = rate_of(["likwid-bench", "-t", kernel, "-w", f"S0:{working_set // 1000}kB:{threads}", "-s", "1"],
+                   r"MByte/s:\s+([\d.]+)")
+    return rate and rate / 1000
+
+
+def mbw(threads, working_set):
+    """Counts what it copied once."""
+    command = ["taskset", "-c", "0", "mbw", "-q", "-t0", "-n", "5", str(working_set // 2 >> 20)]
+    rate = rate_of(command, r"AVG.*Copy:\s+([\d.]+)")
+    return rate and 2 * rate * (1 << 20) / 1e9
+
+
+def sysbench(operation, threads, working_set):
+    command = ["sysbench", "memory", f"--memory-block-size={working_set // threads}", f"--memory-oper={operation}",
+               "--memory-scope=local", f"--threads={threads}", "--time=1", "--memory-total-size=1T", "run"]
+    rate = rate_of(command, r"\(([\d.]+) MiB/sec\)")
+    return rate and rate * (1 << 20) / 1e9
+
+
+def stream_peers(args, kind, threads):
+    """What a kernel is compared with here, by name."""
+    flags = set(re.search(r"(?:flags|Features)\s*: (.*)", args.cpuinfo).group(1).split())
+    listed = subprocess.run(["likwid-bench", "-a"], capture_output=True, text=True).stdout if args.has_likwid else ""
+    names = {line.split(" - ")[0].strip() for line in listed.splitlines()}
+    kernels = [name for stem in LIKWID[kind] for width, flag in WIDTHS if flag in flags
+               for name in [f"{stem}_{width}"] if name in names]
+    size = args.working_set
+    peers = {f"likwid {kernel}": lambda kernel=kernel: likwid(kernel, threads, size) for kernel in kernels[:3]}
+    plain = kind.removesuffix("_nt")
+    for compiler, program in args.loops[kind.endswith("_nt")].items():
+        peers[f"{compiler} loop"] = lambda program=program: loops(program, plain, threads, size)
+    if plain == "copy" and threads == 1:
+        peers["mbw"] = lambda: mbw(threads, size)
+    if kind in ("read", "write"):
+        peers["sysbench"] = lambda: sysbench(kind, threads, size)
+    return peers
+
+
+def compile_loops(work):
+    """The loops by whether their stores bypass the caches and by compiler, as far as each is here."""
+    source = work / "loops.c"
+    source.write_text(LOOPS)
+    native = "-mcpu=native" if os.uname().machine == "aarch64" else "-march=native"
+    programs = {False: {}, True: {}}
+    for bypass, compiler in ((False, "gcc"), (False, "clang"), (True, "clang")):
+        program = work / f"loops-{compiler}{'-nt' if bypass else ''}"
+        command = [compiler, "-O3", native, "-ffast-math", "-pthread", "-D_GNU_SOURCE", *["-DNT"] * bypass, source,
+                   "-o", program]
+        try:
+            subprocess.run(command, check=True)
+            programs[bypass][compiler] = program
+        except FileNotFoundError:
+            print(f"{compiler} is not installed", file=sys.stderr)
+    return programs
+
+
+def protocol_of(program):
+    """The version that the board program speaks, from its greeting."""
+    greeting = subprocess.run([program, "facts"], check=True, capture_output=True, text=True).stdout
+    return json.loads(greeting.splitlines()[0])["protocol"]
 
 
 def memwall(program, units):
-    request = {"protocol": 4, "run_id": "peers", "units": units, "deadline_ms": 600_000}
+    request = {"protocol": protocol_of(program), "run_id": "peers", "units": units, "deadline_ms": 600_000}
     text = json.dumps(request) + "\n"
     output = subprocess.run([program, "run"], input=text, check=True, capture_output=True, text=True).stdout
-    work, times = {}, {}
+    ready, times = {}, {}
     for line in output.splitlines():
         message = json.loads(line)
         if message["type"] == "unit_ready":
-            work[message["unit"]] = message["work"]["read_bytes"] + message["work"]["written_bytes"]
+            ready[message["unit"]] = message
         elif message["type"] == "sample":
             times.setdefault(message["unit"], []).append(message["elapsed_ns"] / message["iterations"])
         elif message["type"] == "unit_end" and message["status"] != "ok":
             raise SystemExit(f"{message}")
+    for name, message in ready.items():
+        race = message.get("race")
+        if race:
+            SHAPES.setdefault(name, []).append(message["shape"])
+            RACE_MS.append(race["elapsed_ns"] / 1e6)
+    work = {name: message["work"]["read_bytes"] + message["work"]["written_bytes"] for name, message in ready.items()}
     return {unit: (work[unit] / median(ns), 1e9 / median(ns)) for unit, ns in times.items()}
 
 
+# Shapes that won, by unit, and what choosing them took.
+SHAPES, RACE_MS = {}, []
+
+
 def unit(name, kernel, threads, job, variant=None, n_samples=9):
-    sampling = {"min_samples": n_samples, "max_samples": n_samples, "budget_ms": 1}
+    sampling = {"min_samples": n_samples, "max_samples": n_samples, "budget_ms": 4000}
     return {"unit": name, "kernel": kernel, "variant": variant, "cpus": list(range(threads)), "job": job,
             "sampling": sampling, "deadline_ms": 120_000}
 
@@ -253,20 +360,53 @@ def decode_job(model, quant, work):
     return json.loads(path.read_text())
 
 
-def row(name, unit_name, ours, peers):
+def row(name, unit_name, ours, peers, shapes=()):
+    peers = {peer: rates for peer, rates in peers.items() if all(rates)}
     best = max(peers, key=lambda peer: median(peers[peer])) if peers else None
     cells = [f"{median(ours):.2f} ({min(ours):.2f} to {max(ours):.2f})"]
     cells += [f"{best} {median(peers[best]):.2f} ({min(peers[best]):.2f} to {max(peers[best]):.2f})"] if best else ["-"]
     ratio = f"{median([a / b for a, b in zip(ours, peers[best])]):.2f}" if best else "-"
-    print(f"| {name} | {unit_name} | {' | '.join(cells)} | {ratio} |", flush=True)
+    others = ", ".join(f"{peer} {median(rates):.2f}" for peer, rates in peers.items() if peer != best)
+    shapes = ", ".join(sorted(set(shapes), key=lambda shape: -list(shapes).count(shape)))
+    print(f"| {name} | {unit_name} | {' | '.join(cells)} | {ratio} | {shapes} | {others} |", flush=True)
+
+
+def streams(args, program):
+    for kind in args.kinds:
+        for threads in args.threads:
+            peers = stream_peers(args, kind, threads)
+            for variant in args.variants:
+                ours, rates = [], {peer: [] for peer in peers}
+                SHAPES.clear()
+                for _ in range(args.rounds):
+                    job = {"stream": {"working_set_bytes": args.working_set, "residency": "dram"}}
+                    ours.append(memwall(program, [unit("u", kind, threads, job, variant)])["u"][0])
+                    for peer, measure in peers.items():
+                        rates[peer].append(measure())
+                name = f"{kind}, {threads} threads" + (f", {variant}" if variant else "")
+                row(name, "GB/s", ours, rates, SHAPES.get("u", []))
+    if RACE_MS:
+        print(f"\n{len(RACE_MS)} races took {median(RACE_MS):.0f} ms ({min(RACE_MS):.0f} to {max(RACE_MS):.0f})\n")
+
+
+def print_cpu(args):
+    """What every table must say: rates are of one machine."""
+    lines = subprocess.run(["lscpu"], capture_output=True, text=True, env=dict(os.environ, LC_ALL="C")).stdout
+    facts = dict(line.split(":", 1) for line in lines.splitlines() if ":" in line)
+    names = ("Vendor ID", "Model name", "CPU family", "Model", "CPU(s)", "L2 cache", "L3 cache", "Hypervisor vendor")
+    print("; ".join(f"{name} {facts[name].strip()}" for name in names if name in facts))
+    vectors = re.findall(r"\b(?:avx\w*|amx\w*|fma|asimd\w*|sve\w*|i8mm)\b", args.cpuinfo.split("\n\n")[0])
+    print(f"Vectors: {' '.join(dict.fromkeys(vectors))}; {args.rounds} rounds\n")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, os.cpu_count()])
+    parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, os.cpu_count()}))
     parser.add_argument("--working-set", type=int, default=1 << 30)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--variants", nargs="+", default=[None], help="force these (`avx2`) instead of the best")
     parser.add_argument("--skip-streams", action="store_true")
     parser.add_argument("--skip-llama", action="store_true")
     parser.add_argument("--skip-decode", action="store_true")
@@ -275,32 +415,23 @@ def main():
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
+    args.cpuinfo = pathlib.Path("/proc/cpuinfo").read_text()
+    args.has_likwid = shutil.which("likwid-bench") is not None
     built = subprocess.run(["cargo", "xtask", "build", "--format", "json"], cwd=ROOT, check=True,
                            capture_output=True, text=True)
     arch = os.uname().machine
     program = next(item["path"] for item in json.loads(built.stdout) if item["target"].startswith(arch))
-    source = args.work / "loops.c"
-    source.write_text(LOOPS)
-    gcc_loops = args.work / "loops"
-    subprocess.run(["gcc", "-O3", "-march=native", "-fopenmp", "-ffast-math", source, "-o", gcc_loops], check=True)
-    print("| what | unit | memwall | best peer | ratio, round by round |\n|---|---|--:|--:|--:|")
-    for kind in [] if args.skip_streams else LIKWID:
-        for threads in args.threads:
-            ours, peers = [], {}
-            for _ in range(args.rounds):
-                job = {"stream": {"working_set_bytes": args.working_set, "residency": "dram"}}
-                ours.append(memwall(program, [unit("u", kind, threads, job)])["u"][0])
-                rate = likwid(kind, threads, args.working_set)
-                if rate:
-                    peers.setdefault("likwid-bench", []).append(rate)
-                if not kind.endswith("_nt"):
-                    peers.setdefault("gcc loop", []).append(loops(gcc_loops, kind, threads, args.working_set))
-            row(f"{kind}, {threads} threads", "GB/s", ours, peers)
+    args.loops = compile_loops(args.work)
+    print_cpu(args)
+    print("| what | unit | memwall | best peer | ratio, round by round | shapes | other peers |")
+    print("|---|---|--:|--:|--:|---|---|")
+    if not args.skip_streams:
+        streams(args, program)
     if args.skip_llama:
         return
     # AMX is compiled in with -march=native; without it the same programs show what vectors alone do.
     benches = {"llama-bench": build_llama(args.work, "llama-build")}
-    has_amx = "amx_int8" in pathlib.Path("/proc/cpuinfo").read_text()
+    has_amx = "amx_int8" in args.cpuinfo
     if has_amx:
         without = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
         flags = [f"-DCMAKE_C_FLAGS={without}", f"-DCMAKE_CXX_FLAGS={without}"]

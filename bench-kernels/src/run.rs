@@ -4,13 +4,16 @@ mod candidates;
 mod race;
 mod sampling;
 pub mod state;
+mod unrest;
 mod watchdog;
 
 use std::io::{BufWriter, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bench_protocol::{Done, Job, Message, RunRequest, UnitEnd, UnitReady, UnitSpec, UnitStatus};
+use bench_protocol::{
+    Done, Job, Message, RunRequest, UnitEnd, UnitReady, UnitSpec, UnitStatus, Unrest,
+};
 
 use self::watchdog::Watchdog;
 use crate::background::Readers;
@@ -109,23 +112,27 @@ pub fn run(request: &RunRequest, sink: &mut Sink) {
 
 /// Measures one unit and says how it ended.
 pub fn one(unit: &UnitSpec, sink: &mut Sink, n_samples: &mut u32) {
-    let (status, reason) = match measure(unit, sink, n_samples) {
-        Ok(()) => (UnitStatus::Ok, None),
-        Err(NotReady::Skipped(reason)) => (UnitStatus::Skipped, Some(reason)),
-        Err(NotReady::Failed(reason)) => (UnitStatus::Failed, Some(reason)),
+    let (status, reason, unrest) = match measure(unit, sink, n_samples) {
+        Ok(unrest) => (UnitStatus::Ok, None, unrest),
+        Err(NotReady::Skipped(reason)) => (UnitStatus::Skipped, Some(reason), None),
+        Err(NotReady::Failed(reason)) => (UnitStatus::Failed, Some(reason), None),
     };
     sink.send(&Message::UnitEnd(UnitEnd {
         unit: unit.unit.clone(),
         round: unit.round,
         status,
         reason,
-        unrest: None,
+        unrest,
     }));
 }
 
-fn measure(unit: &UnitSpec, sink: &mut Sink, n_samples: &mut u32) -> Result<(), NotReady> {
+fn measure(
+    unit: &UnitSpec,
+    sink: &mut Sink,
+    n_samples: &mut u32,
+) -> Result<Option<Unrest>, NotReady> {
     if let Job::External(external) = &unit.job {
-        return external::run(unit, external, sink);
+        return external::run(unit, external, sink).map(|()| None);
     }
     let isa = match &unit.variant {
         Some(name) => simd::by_name(name).map_err(|missing| NotReady::Skipped(missing.reason))?,

@@ -27,7 +27,7 @@ pub use message::{
 };
 pub use request::{
     Background, DecodeModel, DecodeTensor, Job, KvFormat, MATRIX_FORMATS, Pages, Residency,
-    RunRequest, Sampling, TensorRole, UnitSpec, has_shapes, race_budget_ms,
+    RunRequest, SAMPLED_LONGER, Sampling, TensorRole, UnitSpec, has_shapes, race_budget_ms,
 };
 pub use text::{MAX_TEXT_CHARS, foreign, foreign_short};
 

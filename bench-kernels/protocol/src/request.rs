@@ -256,9 +256,9 @@ impl Residency {
 pub struct Sampling {
     /// At least this many samples, whatever they cost.
     pub min_samples: u32,
-    /// At most this many samples.
+    /// At most this many samples, unless they do not scatter around one value ([`SAMPLED_LONGER`]).
     pub max_samples: u32,
-    /// No further sample starts after this much measured time. Milliseconds.
+    /// No further sample starts after this much measured time, with the same exception. Milliseconds.
     pub budget_ms: u64,
     /// No further sample starts, either, once half the width of the 95 % confidence interval of the median is below this
     /// share of the median. Millionths; 0 for never.
@@ -271,6 +271,9 @@ pub struct Sampling {
     #[serde(default)]
     pub with_state: bool,
 }
+
+/// Samples that do not scatter around one value are taken up to so many times as long, and as often, as asked for.
+pub const SAMPLED_LONGER: u32 = 3;
 
 /// Whether a kernel has loops of several shapes: those that stream through arrays, and those that walk through weights once
 /// for each token.

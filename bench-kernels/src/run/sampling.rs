@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use bench_protocol::{Message, Sample, SampleState, Sampling, UnitSpec};
+use bench_protocol::{Message, SAMPLED_LONGER, Sample, SampleState, Sampling, UnitSpec, Unrest};
 
 use super::Sink;
 use super::state::StateFiles;
+use super::unrest::unrest;
 use crate::background::Readers;
 use crate::kernels::{Kernel, NotReady};
 use crate::pool::Pool;
@@ -19,6 +20,9 @@ const TRIAL_SAMPLES: usize = 3;
 
 /// Takes and sends the samples of a unit whose output is right. Background readers read until the last one is taken.
 ///
+/// Samples that do not scatter around one value go on for [`SAMPLED_LONGER`] times as long, or until they do; what is
+/// wrong with them in the end is returned. A series over time (`with_state`) shows it itself.
+///
 /// # Errors
 /// When a sample computed a wrong result.
 pub(super) fn sample(
@@ -28,7 +32,7 @@ pub(super) fn sample(
     background: Option<&Readers>,
     sink: &mut Sink,
     n_samples: &mut u32,
-) -> Result<(), NotReady> {
+) -> Result<Option<Unrest>, NotReady> {
     let Sampling {
         min_samples,
         max_samples,
@@ -45,9 +49,18 @@ pub(super) fn sample(
     let mut spent = Duration::ZERO;
     let mut times_ns = Vec::new();
     let first_start = Instant::now();
-    for sample_idx in 0..max_samples {
-        let is_enough = spent >= budget || median_is_known(&mut times_ns, precision_ppm);
-        if sample_idx >= min_samples && is_enough {
+    // Half of it is left for the time that the samples do not count.
+    let longest = (budget * SAMPLED_LONGER).min(Duration::from_millis(unit.deadline_ms / 2));
+    let restless = |times_ns: &[u64]| match with_state {
+        true => None,
+        false => unrest(times_ns, iterations),
+    };
+    for sample_idx in 0.. {
+        let is_over = spent >= longest || sample_idx >= max_samples.saturating_mul(SAMPLED_LONGER);
+        let is_enough = spent >= budget
+            || sample_idx >= max_samples
+            || median_is_known(&times_ns, precision_ppm);
+        if sample_idx >= min_samples && is_enough && (is_over || restless(&times_ns).is_none()) {
             break;
         }
         let background_before = background.map(Readers::bytes_read);
@@ -79,7 +92,7 @@ pub(super) fn sample(
             state,
         }));
     }
-    Ok(())
+    Ok(restless(&times_ns))
 }
 
 /// Work done per nanosecond in a short trial, by the median: bytes where the kernel moves any, operations elsewhere.
@@ -106,11 +119,12 @@ pub(super) fn trial_rate(kernel: &mut dyn Kernel, pool: &Pool) -> f64 {
 /// The interval is that of the order statistics: ranks n/2 -+ 0.98 sqrt(n) hold the median of any distribution with 95 %
 /// (normal approximation of the binomial; Conover, Practical Nonparametric Statistics). Below eight samples no pair of
 /// ranks does.
-fn median_is_known(times_ns: &mut [u64], precision_ppm: u32) -> bool {
+fn median_is_known(times_ns: &[u64], precision_ppm: u32) -> bool {
     let n = times_ns.len();
     if precision_ppm == 0 || n < 8 {
         return false;
     }
+    let mut times_ns = times_ns.to_vec();
     times_ns.sort_unstable();
     let reach = 0.98 * (n as f64).sqrt();
     let low = (n as f64 / 2.0 - reach).floor().max(0.0) as usize;
@@ -143,11 +157,7 @@ mod tests {
     #[test]
     fn stops_when_the_median_is_known() {
         let check = |times: &[u64], ppm: u32, expect: bool| {
-            assert_eq!(
-                median_is_known(&mut times.to_vec(), ppm),
-                expect,
-                "{times:?} at {ppm}"
-            );
+            assert_eq!(median_is_known(times, ppm), expect, "{times:?} at {ppm}");
         };
         check(&[1000; 7], 10_000, false);
         check(&[1000; 8], 10_000, true);

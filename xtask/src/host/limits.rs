@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bench_protocol::{Job, MAX_OUTPUT_BYTES, RunRequest, UnitSpec};
+use bench_protocol::{Job, MAX_OUTPUT_BYTES, RunRequest, SAMPLED_LONGER, UnitSpec};
 use bench_reports::run_dir::Stage;
 use tokio::time::Instant;
 
@@ -70,7 +70,8 @@ impl Allowance {
 
 fn unit_bytes(unit: &UnitSpec) -> u64 {
     let sample_bytes = SAMPLE_BYTES + SAMPLE_CPU_BYTES * unit.cpus.len() as u64;
-    let samples = u64::from(unit.sampling.max_samples).saturating_mul(sample_bytes);
+    let most_samples = u64::from(unit.sampling.max_samples) * u64::from(SAMPLED_LONGER);
+    let samples = most_samples.saturating_mul(sample_bytes);
     let output = match unit.job {
         Job::External(_) => ESCAPED * MAX_OUTPUT_BYTES as u64,
         _ => 0,
