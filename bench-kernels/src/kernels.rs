@@ -1,6 +1,7 @@
 //! The kernels: their table, and what one has to provide to be measured.
 
 pub mod batch;
+mod chunks;
 mod decode;
 mod gemm;
 mod gemv;
@@ -223,12 +224,12 @@ pub trait Kernel {
     fn iterate(&mut self, pool: &Pool, iterations: u64);
 
     /// The shapes that it can run in, the usual one first; none where there is nothing to choose.
-    fn shape_names(&self) -> Vec<&'static str> {
+    fn shape_names(&self) -> Vec<String> {
         Vec::new()
     }
 
     /// The shape that it runs in.
-    fn shape_name(&self) -> Option<&'static str> {
+    fn shape_name(&self) -> Option<String> {
         None
     }
 

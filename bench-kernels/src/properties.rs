@@ -73,9 +73,11 @@ proptest! {
         simd::scalar().gemv(format, &weights[offset..], cols, &activations, &mut expected);
         prop_assert!(expected.iter().all(|out| out.is_finite()));
         for isa in isas() {
-            let mut out = vec![f32::NAN; n_groups * GROUP_ROWS];
-            isa.gemv(format, &weights[offset..], cols, &activations, &mut out);
-            prop_assert_eq!(bits(&out), bits(&expected), "{}", isa.name());
+            for (idx, ahead) in isa.product_names().enumerate() {
+                let mut out = vec![f32::NAN; n_groups * GROUP_ROWS];
+                isa.gemv_as(idx, format, &weights[offset..], cols, &activations, &mut out);
+                prop_assert_eq!(bits(&out), bits(&expected), "{} {}", isa.name(), ahead);
+            }
         }
     }
 

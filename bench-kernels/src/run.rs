@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bench_protocol::{
-    Done, Job, Message, RunRequest, UnitEnd, UnitReady, UnitSpec, UnitStatus, Unrest,
+    Done, Job, Message, Race, RunRequest, UnitEnd, UnitReady, UnitSpec, UnitStatus, Unrest,
 };
 
 use self::watchdog::Watchdog;
@@ -150,13 +150,9 @@ fn measure(
     };
     let pool = start_pool(&unit.cpus)?;
     let mut kernel = kernels::prepare(unit, &pool, isa)?;
-    let race = match &unit.shape {
-        Some(name) => force_shape(kernel.as_mut(), name, isa).map(|()| None)?,
-        None => {
-            let _reading = background.as_ref().map(Readers::read);
-            let budget = bench_protocol::race_budget_ms(unit.sampling, &unit.kernel);
-            race::choose_shape(kernel.as_mut(), &pool, Duration::from_millis(budget))
-        }
+    let race = {
+        let _reading = background.as_ref().map(Readers::read);
+        settle_shape(unit, kernel.as_mut(), &pool, isa, 1)?
     };
     // The check is also the warm-up: the first, page-faulting pass never counts.
     let check = kernel.check(&pool)?;
@@ -166,7 +162,7 @@ fn measure(
         round: unit.round,
         kernel: unit.kernel.clone(),
         variant: isa.name().to_string(),
-        shape: kernel.shape_name().map(str::to_string),
+        shape: kernel.shape_name(),
         race,
         cpus: unit.cpus.clone(),
         working_set_bytes: shape.working_set_bytes,
@@ -193,6 +189,22 @@ fn measure(
         sink,
         n_samples,
     )
+}
+
+/// Leaves the kernel in the shape that is asked for, or the one that wins a race in one of `n_parts` of its time.
+fn settle_shape(
+    unit: &UnitSpec,
+    kernel: &mut dyn Kernel,
+    pool: &Pool,
+    isa: &Isa,
+    n_parts: usize,
+) -> Result<Option<Race>, NotReady> {
+    if let Some(name) = &unit.shape {
+        return force_shape(kernel, name, isa).map(|()| None);
+    }
+    let budget_ms = bench_protocol::race_budget_ms(unit.sampling, &unit.kernel);
+    let budget = Duration::from_millis(budget_ms) / n_parts.max(1) as u32;
+    Ok(race::choose_shape(kernel, pool, budget))
 }
 
 /// Leaves the kernel in the shape of that name, never in another instead.

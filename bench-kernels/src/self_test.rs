@@ -131,26 +131,21 @@ fn products(isa: &Isa, cases: &mut Cases) {
                     for x in inputs(cols) {
                         let mut activations = Activations::new(cols, format.activation_block());
                         activations.quantise(&x);
-                        let mut out = vec![0.0; n_groups * GROUP_ROWS];
-                        let mut expected = out.clone();
-                        isa.gemv(format, &weights[offset..], cols, &activations, &mut out);
-                        simd::scalar().gemv(
-                            format,
-                            &weights[offset..],
-                            cols,
-                            &activations,
-                            &mut expected,
-                        );
-                        let equal = out
-                            .iter()
-                            .zip(&expected)
-                            .all(|(a, b)| a.to_bits() == b.to_bits());
-                        cases.expect(equal, || {
-                            format!(
-                                "{} product, {n_groups} groups x {cols} columns at {offset}",
-                                format.id()
-                            )
-                        });
+                        let weights = &weights[offset..];
+                        let mut expected = vec![0.0; n_groups * GROUP_ROWS];
+                        simd::scalar().gemv(format, weights, cols, &activations, &mut expected);
+                        for (idx, ahead) in isa.product_names().enumerate() {
+                            let mut out = vec![0.0; n_groups * GROUP_ROWS];
+                            isa.gemv_as(idx, format, weights, cols, &activations, &mut out);
+                            let mut pairs = out.iter().zip(&expected);
+                            let equal = pairs.all(|(a, b)| a.to_bits() == b.to_bits());
+                            cases.expect(equal, || {
+                                format!(
+                                    "{} product `{ahead}`, {n_groups} groups x {cols} columns at {offset}",
+                                    format.id()
+                                )
+                            });
+                        }
                     }
                 }
             }

@@ -41,7 +41,8 @@ type GemvFn = unsafe fn(*const u8, usize, usize, &Activations, *mut f32);
 pub struct Isa {
     name: &'static str,
     streams: &'static [&'static Streams],
-    products: Products,
+    /// By how far ahead they ask for the weights, the usual one first; at least one.
+    products: &'static [(&'static str, Products)],
     batched: Batched,
     peaks: Peaks,
     attention: Attention,
@@ -149,7 +150,12 @@ impl Isa {
         self.shapes(operation)[0]
     }
 
-    /// Matrix times vector over whole groups of rows in the interleaved layout.
+    /// How far ahead products may ask for their weights, the usual choice first.
+    pub fn product_names(&self) -> impl Iterator<Item = &'static str> {
+        self.products.iter().map(|(name, _)| *name)
+    }
+
+    /// Matrix times vector over whole groups of rows in the interleaved layout, in the usual shape.
     ///
     /// Shape: `weights` holds `out.len() / 8` groups of 8 rows x `cols` columns in `format`.
     ///
@@ -163,6 +169,23 @@ impl Isa {
         x: &Activations,
         out: &mut [f32],
     ) {
+        self.gemv_as(0, format, weights, cols, x, out);
+    }
+
+    /// The same in the shape of that index in [`Isa::product_names`].
+    ///
+    /// # Panics
+    /// As for [`Isa::gemv`], and where there is no such shape.
+    pub fn gemv_as(
+        &self,
+        product_idx: usize,
+        format: Format,
+        weights: &[u8],
+        cols: usize,
+        x: &Activations,
+        out: &mut [f32],
+    ) {
+        let products = &self.products[product_idx].1;
         assert_eq!(out.len() % GROUP_ROWS, 0, "rows come in whole groups");
         assert!(
             cols > 0 && cols.is_multiple_of(format.block_elements()),
@@ -180,16 +203,16 @@ impl Isa {
             "activations are quantised for this format"
         );
         let gemv = match format {
-            Format::F16 => self.products.f16,
-            Format::Q4_0 => self.products.q4_0,
-            Format::Q5_0 => self.products.q5_0,
-            Format::Q8_0 => self.products.q8_0,
-            Format::Iq4Nl => self.products.iq4_nl,
-            Format::Q2K => self.products.q2_k,
-            Format::Q3K => self.products.q3_k,
-            Format::Q4K => self.products.q4_k,
-            Format::Q5K => self.products.q5_k,
-            Format::Q6K => self.products.q6_k,
+            Format::F16 => products.f16,
+            Format::Q4_0 => products.q4_0,
+            Format::Q5_0 => products.q5_0,
+            Format::Q8_0 => products.q8_0,
+            Format::Iq4Nl => products.iq4_nl,
+            Format::Q2K => products.q2_k,
+            Format::Q3K => products.q3_k,
+            Format::Q4K => products.q4_k,
+            Format::Q5K => products.q5_k,
+            Format::Q6K => products.q6_k,
         };
         // SAFETY: the token proves the CPU runs this variant; the assertions above tie all lengths together, and those of
         // the activations follow from their columns and blocks.

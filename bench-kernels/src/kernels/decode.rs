@@ -9,7 +9,6 @@
 
 mod attention;
 mod cache;
-mod chunks;
 mod held;
 pub(super) mod plan;
 mod step;
@@ -17,7 +16,7 @@ mod step;
 mod tests;
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bench_protocol::{
     Check, Convention, DecodeModel, Job, KvFormat, ModelRef, Residency, UnitSpec, Work,
@@ -25,10 +24,10 @@ use bench_protocol::{
 
 use self::attention::{Buffers, N_EXTRA};
 use self::cache::{Share, Store};
-use self::chunks::Tickets;
 use self::held::Limits;
 use self::plan::{Matrix, Plan};
 use self::step::Turn;
+use super::chunks::{ProductShape, Tickets, product_shapes};
 use super::weights::GROUP_ROWS;
 use super::{Kernel, NotReady, Prepared, Shape, compare, out_of_memory, wrong_job};
 use crate::memory::{PhaseBuffer, Region, split_evenly};
@@ -43,6 +42,9 @@ const CHECKED_TOKENS: usize = 2;
 struct Decode {
     plan: Plan,
     isa: &'static Isa,
+    /// The shapes of its products, and the one that they run in.
+    shapes: Vec<(String, ProductShape)>,
+    shape_idx: usize,
     model: ModelRef,
     /// Positions of the tokens of one iteration.
     positions: Range<usize>,
@@ -133,6 +135,8 @@ fn build(
     let mut state = 11;
     Ok(Decode {
         isa,
+        shapes: product_shapes(isa, n_threads),
+        shape_idx: 0,
         model: ModelRef {
             model: model.model.clone(),
             quant: model.quant.clone(),
@@ -258,18 +262,39 @@ impl Scratch {
 impl Decode {
     /// The first `n_tokens` of an iteration, by all threads together.
     fn generate(&self, isa: &Isa, pool: &Pool, thread_idx: usize, n_tokens: usize) {
-        let mut scratch = self.scratch[thread_idx]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = self.scratch_of(thread_idx);
         for position in self.positions.clone().take(n_tokens) {
-            let turn = Turn {
-                decode: self,
-                isa,
-                barrier: pool.barrier(),
-                thread_idx,
-                position,
-            };
-            turn.step(&mut scratch);
+            self.turn(isa, pool, thread_idx, position)
+                .step(&mut scratch);
+        }
+    }
+
+    /// Each thread takes the lock of its own buffers only: it is never contended.
+    fn scratch_of(&self, thread_idx: usize) -> MutexGuard<'_, Scratch> {
+        let scratch = &self.scratch[thread_idx];
+        scratch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn<'a>(
+        &'a self,
+        isa: &'a Isa,
+        pool: &'a Pool,
+        thread_idx: usize,
+        position: usize,
+    ) -> Turn<'a> {
+        // Another variant, the reference, may not have as many shapes as the one that is measured.
+        let (_, shape) = &self.shapes[self.shape_idx];
+        let n_products = isa.product_names().count();
+        Turn {
+            decode: self,
+            isa,
+            shape: ProductShape {
+                product_idx: shape.product_idx.min(n_products - 1),
+                ..*shape
+            },
+            barrier: pool.barrier(),
+            thread_idx,
+            position,
         }
     }
 
@@ -319,6 +344,37 @@ impl Kernel for Decode {
         };
         let output = logits(self.isa);
         Ok(compare(&output, &logits(simd::scalar())))
+    }
+
+    fn shape_names(&self) -> Vec<String> {
+        self.shapes.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    fn shape_name(&self) -> Option<String> {
+        Some(self.shapes[self.shape_idx].0.clone())
+    }
+
+    fn take_shape(&mut self, shape_idx: usize) {
+        self.shape_idx = shape_idx;
+    }
+
+    /// A slice is a layer of the first token.
+    fn n_slices(&self) -> usize {
+        self.plan.layers.len()
+    }
+
+    fn run_slices(&mut self, pool: &Pool, first: usize, n: usize) -> u64 {
+        let this = &*self;
+        let n_layers = this.plan.layers.len();
+        let layers = || (first..first + n).map(|idx| idx % n_layers);
+        let position = this.positions.start;
+        pool.run(&|thread_idx| {
+            let turn = this.turn(this.isa, pool, thread_idx, position);
+            turn.layers(&mut this.scratch_of(thread_idx), layers());
+        });
+        let kv_bytes = position as u64 * this.kv_bytes_per_token / n_layers as u64;
+        let weights = layers().map(|idx| this.plan.layers[idx].weight_bytes());
+        weights.sum::<u64>() + n as u64 * kv_bytes
     }
 
     fn iterate(&mut self, pool: &Pool, iterations: u64) {

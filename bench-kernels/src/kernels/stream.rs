@@ -265,12 +265,13 @@ impl Kernel for Stream {
         });
     }
 
-    fn shape_names(&self) -> Vec<&'static str> {
-        self.shapes.iter().map(|shaped| shaped.name()).collect()
+    fn shape_names(&self) -> Vec<String> {
+        let names = self.shapes.iter().map(|shaped| shaped.name());
+        names.map(str::to_string).collect()
     }
 
-    fn shape_name(&self) -> Option<&'static str> {
-        Some(self.shapes[self.shape_idx].name())
+    fn shape_name(&self) -> Option<String> {
+        Some(self.shapes[self.shape_idx].name().to_string())
     }
 
     fn take_shape(&mut self, shape_idx: usize) {

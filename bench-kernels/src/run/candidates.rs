@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bench_protocol::UnitSpec;
 
-use super::{sampling, start_pool};
+use super::{sampling, settle_shape, start_pool};
 use crate::background::Readers;
 use crate::kernels::{self, NotReady};
 use crate::simd::Isa;
@@ -12,7 +12,8 @@ use crate::simd::Isa;
 /// The CPUs to measure a unit on: its own, or the fastest of its candidates.
 ///
 /// Every candidate is set up, run for a few samples and torn down before the next; its output is not checked, that of
-/// the one chosen is. No further one is tried once that could take more than half of the unit's time.
+/// the one chosen is. Each is taken at its fastest shape: what suits one kind of core need not suit another. The races of
+/// all of them together take as long as the one that follows. No further one is tried once that could take more than half of the unit's time.
 ///
 /// # Errors
 /// When no candidate can be set up: the reason of the first.
@@ -67,6 +68,7 @@ fn try_out(
     let pool = start_pool(cpus)?;
     let mut kernel = kernels::prepare(unit, &pool, isa)?;
     let _reading = background.map(Readers::read);
+    settle_shape(unit, kernel.as_mut(), &pool, isa, unit.candidates.len())?;
     Ok(sampling::trial_rate(kernel.as_mut(), &pool))
 }
 

@@ -153,7 +153,7 @@ pub(super) fn choose_shape(kernel: &mut dyn Kernel, pool: &Pool, budget: Duratio
     let outcome = race(names.len(), trial, || started.elapsed() >= budget);
     kernel.take_shape(outcome.winner);
     let tried = names.iter().enumerate().map(|(idx, name)| Tried {
-        shape: name.to_string(),
+        shape: name.clone(),
         bytes_per_s: outcome.rate(idx) as u64,
         n_trials: outcome.rates[idx].len() as u32,
     });

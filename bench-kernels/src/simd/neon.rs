@@ -25,7 +25,7 @@ static FAMILIES: [&Streams; 3] = [&STREAMS, &ONCE_LOADED, &MORE];
 static NEON: Isa = Isa {
     name: "neon",
     streams: &FAMILIES,
-    products: products::<Widening>(),
+    products: &const { products::<Widening>() },
     batched: batched::<Widening>(),
     peaks: peak::WIDENING,
     attention: attention::WIDENING,
@@ -35,7 +35,7 @@ static NEON: Isa = Isa {
 static NEON_DOTPROD: Isa = Isa {
     name: "neon-dotprod",
     streams: &FAMILIES,
-    products: products::<Dotprod>(),
+    products: &const { products::<Dotprod>() },
     batched: batched::<Dotprod>(),
     peaks: peak::DOTPROD,
     attention: attention::DOTPROD,
@@ -46,7 +46,7 @@ static NEON_DOTPROD: Isa = Isa {
 static NEON_I8MM: Isa = Isa {
     name: "neon-i8mm",
     streams: &FAMILIES,
-    products: products::<Dotprod>(),
+    products: &const { products::<Dotprod>() },
     batched: batched::<I8mm>(),
     peaks: peak::I8MM,
     attention: attention::DOTPROD,

@@ -15,6 +15,7 @@ use std::arch::x86_64::*;
 
 use crate::kernels::weights::GROUP_ROWS;
 use crate::numeric::Activations;
+use crate::simd::streams::{FAR, NEAR, OFF};
 use crate::simd::sum_lanes;
 
 pub(super) use self::blocks32::{Iq4Nl, Q4_0, Q5_0, Q8_0};
@@ -22,19 +23,31 @@ pub(super) use self::blocks256::{Q2K, Q3K, Q4K, Q5K, Q6K};
 
 /// The products of every format with one kind of [`Dot`], compiled for the instruction sets named.
 macro_rules! products {
-    ($features:literal, $dot:ty) => {
+    ($features:literal, $dot:ty) => {{
+        use $crate::simd::rows256::{Asking, products};
+        use $crate::simd::streams::{FAR, NEAR, OFF};
+        &[
+            ("far", products!(@all $features, Asking<$dot, FAR>)),
+            ("near", products!(@all $features, Asking<$dot, NEAR>)),
+            ("off", products!(@all $features, Asking<$dot, OFF>)),
+        ]
+    }};
+    (@all $features:literal, $dot:ty) => {
         $crate::simd::Products {
-            f16: $crate::simd::rows256::gemv_f16,
-            q4_0: $crate::simd::rows256::products!(@one $features, $dot, Q4_0),
-            q5_0: $crate::simd::rows256::products!(@one $features, $dot, Q5_0),
-            q8_0: $crate::simd::rows256::products!(@one $features, $dot, Q8_0),
-            iq4_nl: $crate::simd::rows256::products!(@one $features, $dot, Iq4Nl),
-            q2_k: $crate::simd::rows256::products!(@one $features, $dot, Q2K),
-            q3_k: $crate::simd::rows256::products!(@one $features, $dot, Q3K),
-            q4_k: $crate::simd::rows256::products!(@one $features, $dot, Q4K),
-            q5_k: $crate::simd::rows256::products!(@one $features, $dot, Q5K),
-            q6_k: $crate::simd::rows256::products!(@one $features, $dot, Q6K),
+            f16: products!(@f16 $dot),
+            q4_0: products!(@one $features, $dot, Q4_0),
+            q5_0: products!(@one $features, $dot, Q5_0),
+            q8_0: products!(@one $features, $dot, Q8_0),
+            iq4_nl: products!(@one $features, $dot, Iq4Nl),
+            q2_k: products!(@one $features, $dot, Q2K),
+            q3_k: products!(@one $features, $dot, Q3K),
+            q4_k: products!(@one $features, $dot, Q4K),
+            q5_k: products!(@one $features, $dot, Q5K),
+            q6_k: products!(@one $features, $dot, Q6K),
         }
+    };
+    (@f16 $dot:ty) => {
+        $crate::simd::rows256::gemv_f16::<$dot>
     };
     (@one $features:literal, $dot:ty, $block:ident) => {{
         /// # Safety
@@ -62,6 +75,9 @@ pub(super) use products;
 /// A running sum is either eight 32-bit lanes or sixteen 16-bit lanes, two per row: the formats keep few enough
 /// products in one sum for 16 bits, and say how many those are.
 pub(super) trait Dot {
+    /// How far ahead of the loads the weights are asked for.
+    const AHEAD: u8 = OFF;
+
     /// What [`Dot::add_signed`] adds too much for every activation, because it made the weights unsigned.
     const SIGNED_OFFSET: i32;
 
@@ -160,7 +176,7 @@ pub(super) unsafe fn gemv<D: Dot, B: Block>(
 /// - The CPU has AVX2 and F16C.
 /// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
 #[target_feature(enable = "avx2,f16c")]
-pub(super) unsafe fn gemv_f16(
+pub(super) unsafe fn gemv_f16<D: Dot>(
     weights: *const u8,
     n_groups: usize,
     cols: usize,
@@ -175,7 +191,7 @@ pub(super) unsafe fn gemv_f16(
         // `out` 8 a group: the caller's promise.
         unsafe {
             for col in (0..cols).step_by(8) {
-                prefetch::<2>(block);
+                prefetch::<D, 2>(block);
                 let x = _mm256_loadu_ps(x.floats().as_ptr().add(col));
                 for (row, sum) in sums.iter_mut().enumerate() {
                     let w = _mm256_cvtph_ps(_mm_loadu_si128(block.add(row * 16).cast()));
@@ -204,13 +220,16 @@ unsafe fn broadcast4(qs: *const i8) -> __m256i {
 
 /// How far ahead of the loads the weights are prefetched into the first cache: hardware prefetchers stop at a 4 KiB
 /// page, the stream does not.
-const NEAR_BYTES: usize = 4096;
+const FIRST_BYTES: usize = 4096;
 
 /// How far ahead they are prefetched into the second cache. The first cache has a dozen places for lines on their way,
 /// too few for the time that memory takes; the second has several times as many. Measured from memory on one Sapphire
 /// Rapids core, interleaved, against the first cache alone: Q4_0 1.12 x, Q6_K 1.16 x, Q4_K 1.16 x, Q8_0 1.06 x.
 /// Nearer (2 and 8 KiB: Q4_0 1.08 x) is less; without the nearer ones the same is 0.98 x.
-const FAR_BYTES: usize = 16 << 10;
+const SECOND_BYTES: usize = 16 << 10;
+
+/// How far ahead where only the next lines are asked for: within the page that a hardware prefetcher follows.
+const NEAR_BYTES: usize = 768;
 
 /// # Safety
 /// - Prefetching any address is harmless, so `at` need not be valid.
@@ -219,8 +238,8 @@ pub(super) unsafe fn prefetch_line<T>(at: *const T) {
     let at = at.cast::<i8>();
     // SAFETY: a prefetch never faults.
     unsafe {
-        _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(NEAR_BYTES));
-        _mm_prefetch::<_MM_HINT_T1>(at.wrapping_add(FAR_BYTES));
+        _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(FIRST_BYTES));
+        _mm_prefetch::<_MM_HINT_T1>(at.wrapping_add(SECOND_BYTES));
     }
 }
 
@@ -234,17 +253,65 @@ pub(super) unsafe fn prefetch_far<T>(at: *const T) {
     // SAFETY: a prefetch never faults.
     unsafe {
         _mm_prefetch::<_MM_HINT_T0>(at);
-        _mm_prefetch::<_MM_HINT_T1>(at.wrapping_add(FAR_BYTES));
+        _mm_prefetch::<_MM_HINT_T1>(at.wrapping_add(SECOND_BYTES));
     }
 }
 
+/// Asks for some lines as far ahead as `D` says.
+///
 /// # Safety
 /// - As for [`prefetch_line`].
 #[inline(always)]
-unsafe fn prefetch<const LINES: usize>(at: *const u8) {
+unsafe fn prefetch<D: Dot, const LINES: usize>(at: *const u8) {
     for line in 0..LINES {
+        let at = at.wrapping_add(line * 64);
         // SAFETY: the caller's promise, which is none.
-        unsafe { prefetch_line(at.wrapping_add(line * 64)) };
+        unsafe {
+            match D::AHEAD {
+                FAR => prefetch_line(at),
+                NEAR => _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(NEAR_BYTES).cast()),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A [`Dot`] that asks for the weights ahead.
+pub(super) struct Asking<D, const AHEAD: u8>(D);
+
+impl<D: Dot, const AHEAD: u8> Dot for Asking<D, AHEAD> {
+    const AHEAD: u8 = AHEAD;
+    const SIGNED_OFFSET: i32 = D::SIGNED_OFFSET;
+    const FIELDS_STAY: bool = D::FIELDS_STAY;
+
+    #[inline(always)]
+    unsafe fn add(sum: __m256i, w: __m256i, qs: *const i8) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe { D::add(sum, w, qs) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_signed(products: __m256i, w: __m256i, qs: *const i8) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe { D::add_signed(products, w, qs) }
+    }
+
+    #[inline(always)]
+    unsafe fn join(a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe { D::join(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn total<const N: usize>(sums: [__m256i; N]) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe { D::total(sums) }
+    }
+
+    #[inline(always)]
+    unsafe fn scaled<const N: usize>(sums: [__m256i; N], scale: __m256i, offset: i32) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe { D::scaled(sums, scale, offset) }
     }
 }
 

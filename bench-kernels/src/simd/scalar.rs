@@ -13,7 +13,7 @@ use super::{Isa, vectors};
 pub(super) static ISA: Isa = Isa {
     name: "scalar",
     streams: &[&STREAMS],
-    products: products::PRODUCTS,
+    products: &[("plain", products::PRODUCTS)],
     batched: BATCHED,
     peaks: PEAKS,
     attention: ATTENTION,

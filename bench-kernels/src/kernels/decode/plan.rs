@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use bench_protocol::{DecodeModel, DecodeTensor, TensorRole};
 
-use crate::kernels::NotReady;
 use crate::kernels::weights::{Format, GROUP_ROWS};
+use crate::kernels::{NotReady, chunks};
 use crate::memory::split_evenly;
 use crate::numeric::noise_f32;
 
@@ -56,6 +56,12 @@ impl Layer {
             .map(|bias| &bias[head_idx * head_dim..][..head_dim])
     }
 
+    /// Bytes of all its matrices.
+    pub fn weight_bytes(&self) -> u64 {
+        let bytes = |matrix: &Matrix| (matrix.rows * matrix.format.row_bytes(matrix.cols)) as u64;
+        self.matrices().map(bytes).sum()
+    }
+
     /// Its matrices, in the order the step reads them.
     pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {
         let rest = [
@@ -94,6 +100,24 @@ impl Matrix {
     pub fn rows_of(&self, thread_idx: usize, n_threads: usize) -> Range<usize> {
         let groups = split_evenly(self.rows / GROUP_ROWS, n_threads, thread_idx);
         groups.start * GROUP_ROWS..groups.end * GROUP_ROWS
+    }
+
+    /// Chunks of the rows of one thread.
+    pub fn n_chunks(&self, owner_idx: usize, chunk_bytes: usize) -> usize {
+        let n_rows = self.rows_of(owner_idx, self.offsets.len()).len();
+        let group_bytes = GROUP_ROWS * self.format.row_bytes(self.cols);
+        chunks::n_chunks(n_rows / GROUP_ROWS, group_bytes, chunk_bytes)
+    }
+
+    /// Groups of one of `n_chunks` chunks, counted from the first of the owner.
+    pub fn groups_of_chunk(
+        &self,
+        owner_idx: usize,
+        n_chunks: usize,
+        chunk_idx: usize,
+    ) -> Range<usize> {
+        let n_groups = self.rows_of(owner_idx, self.offsets.len()).len() / GROUP_ROWS;
+        split_evenly(n_groups, n_chunks, chunk_idx)
     }
 
     /// Puts each thread's rows at the end of its region, which grows by them.
@@ -377,5 +401,30 @@ impl Builder<'_> {
         Ok((0..len)
             .map(|_| centre + 0.25 * noise_f32(&mut state))
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_cover_the_rows_of_a_thread_once() {
+        for rows in [0, 8, 24, 1536, 8960] {
+            let matrix = Matrix {
+                format: Format::Q4_0,
+                rows,
+                cols: 1536,
+                seed: 0,
+                offsets: vec![0; 3],
+            };
+            for (owner_idx, kib) in [(0, 64), (1, 64), (2, 64), (0, 256), (2, 1)] {
+                let n_chunks = matrix.n_chunks(owner_idx, kib << 10);
+                let groups =
+                    (0..n_chunks).map(|idx| matrix.groups_of_chunk(owner_idx, n_chunks, idx));
+                let n_groups: usize = groups.map(|groups| groups.len()).sum();
+                assert_eq!(n_groups * GROUP_ROWS, matrix.rows_of(owner_idx, 3).len());
+            }
+        }
     }
 }

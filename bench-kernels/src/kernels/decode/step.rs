@@ -4,7 +4,7 @@
 //! `x += Wo * attention(rope(Wq * norm(x) + bq), cache)`, then `x += Wd * (silu(Wg * norm(x)) * (Wu * norm(x)))`,
 //! and at the end `logits = W * norm(x)`.
 //!
-//! 1. The rows of every matrix are shared out in chunks (see [`super::chunks`]).
+//! 1. The rows of every matrix are shared out in chunks (see [`crate::kernels::chunks`]).
 //! 2. Norms and the quantisation of activations are done by every thread for itself: cheaper than a barrier.
 //! 3. Six barriers a layer separate the phases; two more with post-norms, one more where a KV cache is so long that
 //!    attention is split over positions.
@@ -16,6 +16,7 @@ use std::ops::Range;
 use super::attention::{self, N_EXTRA};
 use super::plan::{Layer, Matrix, Plan};
 use super::{Decode, Scratch, cache};
+use crate::kernels::chunks::ProductShape;
 use crate::kernels::weights::GROUP_ROWS;
 use crate::memory::{PhaseBuffer, split_evenly};
 use crate::numeric::{self, Activations};
@@ -27,6 +28,7 @@ use crate::simd::Isa;
 pub(super) struct Turn<'a> {
     pub decode: &'a Decode,
     pub isa: &'a Isa,
+    pub shape: ProductShape,
     pub barrier: &'a Barrier,
     pub thread_idx: usize,
     /// The token's position.
@@ -37,13 +39,24 @@ impl Turn<'_> {
     /// One token, by all threads together.
     pub fn step(self, scratch: &mut Scratch) {
         let decode = self.decode;
+        self.layers(scratch, 0..decode.plan.layers.len());
+        let output = &decode.plan.output;
+        self.normalise(scratch, &decode.plan.output_norm, [output].into_iter());
+        self.multiply(scratch, &[(output, 0)], &decode.logits, |_| {});
+        self.barrier.wait();
+    }
+
+    /// Some layers of a token, by all threads together.
+    pub fn layers(self, scratch: &mut Scratch, layers: impl Iterator<Item = usize>) {
+        let decode = self.decode;
         if self.thread_idx == 0 {
             let x = &decode.x;
             // SAFETY: all other threads wait at the barrier below, and a barrier lies behind every earlier use.
             numeric::copy(unsafe { x.write(0..x.len()) }, &decode.embedding);
         }
         self.barrier.wait();
-        for (layer_idx, layer) in decode.plan.layers.iter().enumerate() {
+        for layer_idx in layers {
+            let layer = &decode.plan.layers[layer_idx];
             self.project(scratch, layer);
             self.barrier.wait();
             self.attend(scratch, layer_idx, layer);
@@ -63,10 +76,6 @@ impl Turn<'_> {
             self.add_product(scratch, input, &layer.ffn_down, &layer.ffn_post_norm);
             self.barrier.wait();
         }
-        let output = &decode.plan.output;
-        self.normalise(scratch, &decode.plan.output_norm, [output].into_iter());
-        self.multiply(scratch, &[(output, 0)], &decode.logits, |_| {});
-        self.barrier.wait();
     }
 
     /// Chunks of positions that have one by now.
@@ -273,10 +282,8 @@ impl Turn<'_> {
     ) {
         scratch.phase_idx += 1;
         let n_chunks = |owner_idx: usize| {
-            let counts = matrices
-                .iter()
-                .map(|(matrix, _)| matrix.n_chunks(owner_idx));
-            counts.sum::<usize>()
+            let of = |matrix: &Matrix| matrix.n_chunks(owner_idx, self.shape.chunk_bytes);
+            matrices.iter().map(|(matrix, _)| of(matrix)).sum()
         };
         self.decode.tickets.share(
             scratch.phase_idx,
@@ -284,12 +291,12 @@ impl Turn<'_> {
             n_chunks,
             |owner_idx, mut chunk_idx| {
                 for (matrix, first_row) in matrices {
-                    let n_chunks = matrix.n_chunks(owner_idx);
+                    let n_chunks = matrix.n_chunks(owner_idx, self.shape.chunk_bytes);
                     if chunk_idx >= n_chunks {
                         chunk_idx -= n_chunks;
                         continue;
                     }
-                    let groups = matrix.groups_of_chunk(owner_idx, chunk_idx);
+                    let groups = matrix.groups_of_chunk(owner_idx, n_chunks, chunk_idx);
                     let rows = self.rows(matrix, owner_idx, &groups);
                     let rows = first_row + rows.start..first_row + rows.end;
                     // SAFETY: each chunk is one thread's; `out` is read only after the next barrier.
@@ -325,8 +332,9 @@ impl Turn<'_> {
                 x.cols() == matrix.cols && x.block_elements() == matrix.format.activation_block()
             })
             .expect("the plan lists the input shape of every matrix");
+        let product_idx = self.shape.product_idx;
         self.isa
-            .gemv(matrix.format, weights, matrix.cols, input, out);
+            .gemv_as(product_idx, matrix.format, weights, matrix.cols, input, out);
     }
 
     /// Adds the bias, turns every pair of a head by the angle of this position (halves as pairs, as in NeoX) and

@@ -388,3 +388,27 @@ fn step_does_not_depend_on_threads_or_variant() {
         }
     }
 }
+
+#[test]
+fn step_does_not_depend_on_its_shape() {
+    for n_threads in [1, 3] {
+        let (mut decode, pool) = build_with(PLAIN, n_threads, simd::best());
+        let expected = logits(&decode, &pool);
+        for (shape_idx, name) in decode.shape_names().iter().enumerate() {
+            decode.take_shape(shape_idx);
+            assert_eq!(logits(&decode, &pool), expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn slices_are_whole_layers_and_disturb_no_step() {
+    let (mut decode, pool) = build_with(PLAIN, 2, simd::best());
+    let expected = logits(&decode, &pool);
+    let n_layers = decode.n_slices();
+    let all = decode.run_slices(&pool, 0, n_layers);
+    assert_eq!(decode.run_slices(&pool, 1, 3 * n_layers), 3 * all);
+    let output_bytes = decode.plan.output.rows * decode.plan.output.format.row_bytes(HIDDEN);
+    assert!(all + output_bytes as u64 <= decode.work().read_bytes);
+    assert_eq!(logits(&decode, &pool), expected);
+}

@@ -13,12 +13,21 @@ use self::blocks32::{Iq4Nl, Q4_0, Q5_0, Q8_0};
 use self::blocks256::{Q2K, Q3K, Q4K, Q5K, Q6K};
 use crate::kernels::weights::GROUP_ROWS;
 use crate::numeric::Activations;
+use crate::simd::streams::{FAR, NEAR, OFF};
 use crate::simd::{Products, sum_lanes};
 
-/// The products of every format with one kind of [`RowDot`].
-pub(super) const fn products<D: RowDot>() -> Products {
+/// The products of every format with one kind of [`RowDot`], by how far ahead they ask for the weights.
+pub(super) const fn products<D: RowDot>() -> [(&'static str, Products); 3] {
+    [
+        ("far", every_format::<Asking<D, FAR>>()),
+        ("near", every_format::<Asking<D, NEAR>>()),
+        ("off", every_format::<Asking<D, OFF>>()),
+    ]
+}
+
+const fn every_format<D: RowDot>() -> Products {
     Products {
-        f16: gemv_f16,
+        f16: gemv_f16::<D>,
         q4_0: gemv::<D, Q4_0>,
         q5_0: gemv::<D, Q5_0>,
         q8_0: gemv::<D, Q8_0>,
@@ -33,6 +42,9 @@ pub(super) const fn products<D: RowDot>() -> Products {
 
 /// Products of 4 rows x 16 weights with 16 activations, summed into one lane per row.
 pub(super) trait RowDot {
+    /// How far ahead of the loads the weights are asked for.
+    const AHEAD: u8 = OFF;
+
     /// Adds to `sum[r]` the dot products of `w[c][4r..4r+4]` and `x[4c..4c+4]` for the chunks c = 0 .. 3.
     ///
     /// # Safety
@@ -103,19 +115,53 @@ unsafe fn sdot<const LANE: usize>(mut sum: int32x4_t, w: int8x16_t, x: int8x16_t
     sum
 }
 
-/// How far ahead of the loads the weights are prefetched: small cores' prefetchers stop at a 4 KiB page.
-const PREFETCH_BYTES: usize = 1024;
+/// How far ahead of the loads the weights are prefetched into the first cache: small cores' prefetchers stop at a 4 KiB
+/// page.
+const FIRST_BYTES: usize = 1024;
 
+/// How far ahead into the second cache, which has room for more lines on their way.
+const SECOND_BYTES: usize = 8192;
+
+macro_rules! ask {
+    ($hint:literal, $address:expr) => {
+        asm!(
+            concat!("prfm ", $hint, ", [{address}]"),
+            address = in(reg) $address,
+            options(nostack, preserves_flags, readonly),
+        )
+    };
+}
+
+/// Asks for some lines as far ahead as `D` says.
+///
 /// # Safety
 /// - None beyond the instruction being there on every aarch64: prefetching any address is harmless.
 #[inline(always)]
-unsafe fn prefetch<const LINES: usize>(at: *const u8) {
+unsafe fn prefetch<D: RowDot, const LINES: usize>(at: *const u8) {
     for line in 0..LINES {
-        let address = at.wrapping_add(PREFETCH_BYTES + line * 64);
+        let at = at.wrapping_add(line * 64);
         // SAFETY: PRFM never faults and changes no state the program sees.
         unsafe {
-            asm!("prfm pldl1strm, [{address}]", address = in(reg) address, options(nostack, preserves_flags, readonly));
+            if D::AHEAD == FAR || D::AHEAD == NEAR {
+                ask!("pldl1strm", at.wrapping_add(FIRST_BYTES));
+            }
+            if D::AHEAD == FAR {
+                ask!("pldl2keep", at.wrapping_add(SECOND_BYTES));
+            }
         }
+    }
+}
+
+/// A [`RowDot`] that asks for the weights ahead.
+struct Asking<D, const AHEAD: u8>(D);
+
+impl<D: RowDot, const AHEAD: u8> RowDot for Asking<D, AHEAD> {
+    const AHEAD: u8 = AHEAD;
+
+    #[inline(always)]
+    unsafe fn add(sum: int32x4_t, w: [int8x16_t; 4], x: int8x16_t) -> int32x4_t {
+        // SAFETY: the caller's promise.
+        unsafe { D::add(sum, w, x) }
     }
 }
 
@@ -240,7 +286,7 @@ unsafe fn gemv<D: RowDot, B: Block>(
 /// - The CPU has NEON.
 /// - `weights` holds `n_groups` groups of `cols` columns, `out` has room for 8 floats a group.
 #[target_feature(enable = "neon")]
-unsafe fn gemv_f16(
+unsafe fn gemv_f16<D: RowDot>(
     weights: *const u8,
     n_groups: usize,
     cols: usize,
@@ -255,7 +301,7 @@ unsafe fn gemv_f16(
         // `out` 8 a group: the caller's promise.
         unsafe {
             for col in (0..cols).step_by(8) {
-                prefetch::<2>(block);
+                prefetch::<D, 2>(block);
                 let x = x.floats().as_ptr().add(col);
                 let x = [vld1q_f32(x), vld1q_f32(x.add(4))];
                 for (row, sums) in sums.iter_mut().enumerate() {

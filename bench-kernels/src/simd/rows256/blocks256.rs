@@ -66,7 +66,7 @@ impl Block for Q2K {
         unsafe {
             let (mut products, mut minima) = (_mm256_setzero_si256(), _mm256_setzero_si256());
             for half in 0..2 {
-                prefetch::<6>(block.add(half * 336));
+                prefetch::<D, 6>(block.add(half * 336));
                 let q = x.qs().as_ptr().add(block_idx * 256 + half * 128);
                 let sums16 = x.sums16().as_ptr().add(block_idx * 16 + half * 8);
                 let mut scales = [[_mm256_setzero_si256(); 2]; 4];
@@ -135,7 +135,7 @@ unsafe fn q3_k_half<D: Dot, const HALF: usize>(
 ) -> __m256i {
     // SAFETY: all offsets lie inside the block, the activations have 16 sums for it: the caller's promise.
     unsafe {
-        prefetch::<7>(block.add(HALF * 440));
+        prefetch::<D, 7>(block.add(HALF * 440));
         let q = x.qs().as_ptr().add(block_idx * 256 + HALF * 128);
         let sums16 = x.sums16().as_ptr().add(block_idx * 16 + HALF * 8);
         let (mut products, mut offsets) = (_mm256_setzero_si256(), _mm256_setzero_si256());
@@ -273,11 +273,11 @@ unsafe fn k_step<D: Dot, const FIFTH: bool, const STEP: usize>(
         let scales = both_scales(_mm256_and_si256(bytes, _mm256_set1_epi16(63)));
         let minima = _mm256_add_epi32(minima, pair_product(minimum, sums32));
         let (low, high) = if FIFTH {
-            prefetch::<6>(block.add(STEP * 352));
+            prefetch::<D, 6>(block.add(STEP * 352));
             let (low, high) = q5_k_dots::<D, STEP>(block, q);
             (D::scaled(low, scales[0], 0), D::scaled(high, scales[1], 0))
         } else {
-            prefetch::<5>(block.add(STEP * 288));
+            prefetch::<D, 5>(block.add(STEP * 288));
             let (low, high) = q4_k_dots::<D>(block.add(128 + STEP * 256), q);
             (
                 D::scaled([low], scales[0], 0),
@@ -370,7 +370,7 @@ impl Block for Q6K {
             let (low_mask, high_mask) = (_mm256_set1_epi8(15), _mm256_set1_epi8(0x30));
             let mut products = _mm256_setzero_si256();
             for step in 0..4 {
-                prefetch::<7>(block.add(step * 420));
+                prefetch::<D, 7>(block.add(step * 420));
                 // Chunks step*4 .. step*4+3 of each quarter of the block: one sub-block of 16 in each quarter.
                 let mut pairs = [[_mm256_setzero_si256(); 2]; 4];
                 for in_step in 0..4 {

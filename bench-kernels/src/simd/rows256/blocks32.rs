@@ -22,7 +22,7 @@ impl Block for Q4_0 {
     ) -> __m256 {
         // SAFETY: all offsets lie inside the block: the caller's promise.
         unsafe {
-            prefetch::<2>(block);
+            prefetch::<D, 2>(block);
             let q = x.qs().as_ptr().add(block_idx * 32);
             let (mut low, mut high) = (_mm256_setzero_si256(), _mm256_setzero_si256());
             for chunk_idx in 0..4 {
@@ -55,7 +55,7 @@ impl Block for Q8_0 {
     ) -> __m256 {
         // SAFETY: all offsets lie inside the block: the caller's promise.
         unsafe {
-            prefetch::<4>(block);
+            prefetch::<D, 4>(block);
             let q = x.qs().as_ptr().add(block_idx * 32);
             let mut products = _mm256_set1_epi32(-D::SIGNED_OFFSET * sum32(x, block_idx));
             for chunk_idx in 0..8 {
@@ -83,7 +83,7 @@ impl Block for Q5_0 {
     ) -> __m256 {
         // SAFETY: all offsets lie inside the block: the caller's promise.
         unsafe {
-            prefetch::<3>(block);
+            prefetch::<D, 3>(block);
             let q = x.qs().as_ptr().add(block_idx * 32);
             let (mask, fifth_mask) = (_mm256_set1_epi8(15), _mm256_set1_epi8(16));
             let fifth = load(block.add(16));
@@ -124,7 +124,7 @@ impl Block for Iq4Nl {
     ) -> __m256 {
         // SAFETY: all offsets lie inside the block: the caller's promise; the table has 16 bytes.
         unsafe {
-            prefetch::<2>(block);
+            prefetch::<D, 2>(block);
             let q = x.qs().as_ptr().add(block_idx * 32);
             let table = _mm_loadu_si128(IQ4_NL_VALUES.as_ptr().cast());
             let table = _mm256_broadcastsi128_si256(table);

@@ -100,7 +100,7 @@ impl Block for Q2K {
         unsafe {
             let (mut products, mut minima) = ([vdupq_n_s32(0); 2], [vdupq_n_s32(0); 2]);
             for half in 0..2 {
-                prefetch::<6>(block.add(half * 336));
+                prefetch::<D, 6>(block.add(half * 336));
                 let q = x.qs().as_ptr().add(block_idx * 256 + half * 128);
                 let sums16 = x.sums16().as_ptr().add(block_idx * 16 + half * 8);
                 for run in 0..4 {
@@ -148,7 +148,7 @@ impl Block for Q3K {
         unsafe {
             let (mut products, mut offsets) = ([vdupq_n_s32(0); 2], [vdupq_n_s32(0); 2]);
             for half in 0..2 {
-                prefetch::<7>(block.add(half * 440));
+                prefetch::<D, 7>(block.add(half * 440));
                 let q = x.qs().as_ptr().add(block_idx * 256 + half * 128);
                 let sums16 = x.sums16().as_ptr().add(block_idx * 16 + half * 8);
                 for run in 0..4 {
@@ -246,10 +246,10 @@ unsafe fn add_k<D: RowDot, const FIFTH: bool>(
             let bytes = paired(block.add(32 + step * 16));
             let high_minima = paired(block.add(96 + step % 2 * 16));
             let vectors = if FIFTH {
-                prefetch::<6>(block.add(step * 352));
+                prefetch::<D, 6>(block.add(step * 352));
                 block.add(384 + step * 256)
             } else {
-                prefetch::<5>(block.add(step * 288));
+                prefetch::<D, 5>(block.add(step * 288));
                 block.add(128 + step * 256)
             };
             let dots = k_dots::<D, FIFTH>(vectors, block.add(128), q, step);
@@ -321,7 +321,7 @@ impl Block for Q6K {
             let q = x.qs().as_ptr().add(block_idx * 256);
             let mut products = [vdupq_n_s32(0); 2];
             for step in 0..4 {
-                prefetch::<7>(block.add(step * 420));
+                prefetch::<D, 7>(block.add(step * 420));
                 for (half, product) in products.iter_mut().enumerate() {
                     let quarters = q6_k_sub_blocks::<D>(block, q, step, half);
                     for (quarter, sum) in quarters.into_iter().enumerate() {

@@ -24,7 +24,7 @@ impl Block for Q4_0 {
     ) {
         // SAFETY: all offsets lie inside the block: the caller's promise.
         unsafe {
-            prefetch::<2>(block);
+            prefetch::<D, 2>(block);
             let q = x.qs().as_ptr().add(block_idx * 32);
             let mut products = [vdupq_n_s32(-8 * sum32(x, block_idx)); 2];
             for (half, product) in products.iter_mut().enumerate() {
@@ -53,7 +53,7 @@ impl Block for Q5_0 {
     ) {
         // SAFETY: all offsets lie inside the block: the caller's promise.
         unsafe {
-            prefetch::<3>(block);
+            prefetch::<D, 3>(block);
             let q = x.qs().as_ptr().add(block_idx * 32);
             let mut products = [vdupq_n_s32(-16 * sum32(x, block_idx)); 2];
             for (half, product) in products.iter_mut().enumerate() {
@@ -85,7 +85,7 @@ impl Block for Q8_0 {
     ) {
         // SAFETY: all offsets lie inside the block: the caller's promise.
         unsafe {
-            prefetch::<4>(block);
+            prefetch::<D, 4>(block);
             let q = x.qs().as_ptr().add(block_idx * 32);
             let mut products = [vdupq_n_s32(0); 2];
             for (half, product) in products.iter_mut().enumerate() {
@@ -114,7 +114,7 @@ impl Block for Iq4Nl {
     ) {
         // SAFETY: all offsets lie inside the block: the caller's promise; the table has 16 bytes.
         unsafe {
-            prefetch::<2>(block);
+            prefetch::<D, 2>(block);
             let q = x.qs().as_ptr().add(block_idx * 32);
             let table = vld1q_s8(IQ4_NL_VALUES.as_ptr());
             let mut products = [vdupq_n_s32(0); 2];

@@ -4,15 +4,9 @@
 //! it takes by a counter, and a thread that has no chunks left takes those of the others: a slow core holds nobody up
 //! for longer than a chunk. What is computed does not depend on who computes it.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::plan::Matrix;
-use crate::kernels::weights::GROUP_ROWS;
-use crate::memory::split_evenly;
-
-/// Least bytes of weights in a chunk: several microseconds of one core, which the counter does not slow down.
-const CHUNK_BYTES: usize = 64 << 10;
+use crate::simd::Isa;
 
 /// Most chunks of one thread's rows of a matrix.
 const MAX_CHUNKS: usize = 32;
@@ -67,21 +61,46 @@ impl Tickets {
     }
 }
 
-impl Matrix {
-    /// Chunks of the rows of one thread.
-    pub fn n_chunks(&self, owner_idx: usize) -> usize {
-        let n_rows = self.rows_of(owner_idx, self.offsets.len()).len();
-        let n_bytes = n_rows * self.format.row_bytes(self.cols);
-        (n_bytes / CHUNK_BYTES)
-            .clamp(1, MAX_CHUNKS)
-            .min(n_rows / GROUP_ROWS)
-    }
+/// Chunks of the groups of rows that one thread holds: none smaller than `chunk_bytes`, unless there is one only.
+pub fn n_chunks(n_groups: usize, group_bytes: usize, chunk_bytes: usize) -> usize {
+    let n_bytes = n_groups * group_bytes;
+    (n_bytes / chunk_bytes).clamp(1, MAX_CHUNKS).min(n_groups)
+}
 
-    /// Groups of one chunk, counted from the first of the owner.
-    pub fn groups_of_chunk(&self, owner_idx: usize, chunk_idx: usize) -> Range<usize> {
-        let n_groups = self.rows_of(owner_idx, self.offsets.len()).len() / GROUP_ROWS;
-        split_evenly(n_groups, self.n_chunks(owner_idx), chunk_idx)
-    }
+/// What a product from memory can run in.
+#[derive(Clone, Copy)]
+pub struct ProductShape {
+    /// How far ahead it asks for the weights: index in [`Isa::product_names`].
+    pub product_idx: usize,
+    /// Least bytes of weights in a chunk that threads share out.
+    pub chunk_bytes: usize,
+}
+
+/// Chunks of several and of some dozen microseconds of one core: neither is slowed down by the counter.
+const CHUNK_BYTES: [usize; 2] = [64 << 10, 256 << 10];
+
+/// The shapes of a variant's products with their names, the usual one first: `far`, or `far-c64` with chunks in KiB where
+/// several threads share them.
+pub fn product_shapes(isa: &Isa, n_threads: usize) -> Vec<(String, ProductShape)> {
+    let sizes = match n_threads {
+        1 => &CHUNK_BYTES[..1],
+        _ => &CHUNK_BYTES,
+    };
+    let shape = |product_idx, ahead: &str, chunk_bytes| {
+        let name = match n_threads {
+            1 => ahead.to_string(),
+            _ => format!("{ahead}-c{}", chunk_bytes >> 10),
+        };
+        let shape = ProductShape {
+            product_idx,
+            chunk_bytes,
+        };
+        (name, shape)
+    };
+    let by_ahead = isa.product_names().enumerate();
+    by_ahead
+        .flat_map(|(idx, ahead)| sizes.iter().map(move |size| shape(idx, ahead, *size)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -90,7 +109,6 @@ mod tests {
 
     use super::*;
     use crate::affinity;
-    use crate::kernels::weights::Format;
     use crate::pool::Pool;
 
     #[test]
@@ -130,26 +148,5 @@ mod tests {
             |owner_idx, chunk_idx| done.push((owner_idx, chunk_idx)),
         );
         assert_eq!(done, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]);
-    }
-
-    #[test]
-    fn chunks_cover_the_rows_of_a_thread_once() {
-        for rows in [0, 8, 24, 1536, 8960] {
-            let matrix = Matrix {
-                format: Format::Q4_0,
-                rows,
-                cols: 1536,
-                seed: 0,
-                offsets: vec![0; 3],
-            };
-            for owner_idx in 0..3 {
-                let n_chunks = matrix.n_chunks(owner_idx);
-                let n_groups: usize = (0..n_chunks)
-                    .map(|chunk_idx| matrix.groups_of_chunk(owner_idx, chunk_idx).len())
-                    .sum();
-                assert_eq!(n_groups * GROUP_ROWS, matrix.rows_of(owner_idx, 3).len());
-                assert!(n_chunks <= MAX_CHUNKS);
-            }
-        }
     }
 }
