@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use bench_inventory::foreign::Folder;
 use bench_inventory::{Board, KvFormat, Memory, Model, Quant};
-use bench_protocol::UnitState;
+use bench_protocol::{Tried, UnitState, Unrest};
 use polars::prelude::*;
 use polars_io::prelude::{CsvWriter, ParquetWriter};
 
@@ -102,7 +102,13 @@ pub fn samples(analysis: &Analysis) -> anyhow::Result<DataFrame> {
             .map(|(_, sample)| pick(sample))
             .collect::<Vec<Option<u64>>>()
     };
+    let shape = |(row, sample): &(Row, &SampleRow)| {
+        let mut rounds = row.unit.rounds.iter();
+        let round = rounds.find(|round| round.round == sample.round)?;
+        round.shape.clone()
+    };
     columns.extend([
+        column("shape", rows.iter().map(shape).collect::<Vec<_>>()),
         column(
             "round",
             rows.iter().map(|(_, s)| s.round).collect::<Vec<u32>>(),
@@ -152,6 +158,9 @@ pub fn samples(analysis: &Analysis) -> anyhow::Result<DataFrame> {
 /// `rounds_apart` from the smallest to the largest; `spread` is the interquartile range over the median within a round; `gb_per_s` is
 /// the rate of the median, `best_gb_per_s` of the fastest sample, `gop_per_s` 10^9 operations per second; `bound` is
 /// GB/s, `bound_tokens_per_s` the same for units of a model, `efficiency` is measured over bound and never clipped.
+/// `shape` has the shapes that ran in the rounds that are used, `shapes_tried` what each reached in the race of the first of
+/// these, GB/s, the fastest first, and `race_ms` the time it took. `unrest` is `bimodal` or `drifting` where samples do not
+/// scatter around one value; the fast ones, a share `unrest_fast_share` of them, took `unrest_fast_ns` per iteration.
 ///
 /// # Errors
 /// When polars refuses the columns.
@@ -173,6 +182,7 @@ pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
             .collect::<Vec<Option<u64>>>()
     };
     let mut columns = keys(analysis, &rows);
+    columns.extend(shapes(&rows));
     columns.extend([
         column(
             "status",
@@ -264,6 +274,7 @@ pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
             }),
         ),
     ]);
+    columns.extend(unrest(&rows));
     columns.extend(judgement(&rows));
     frame(columns)
 }
@@ -469,6 +480,53 @@ fn keys(analysis: &Analysis, rows: &[Row]) -> Vec<Column> {
         column(
             "epoch",
             text(rows, |row| row.host.data.facts.as_ref().map(epoch::name)),
+        ),
+    ]
+}
+
+/// The columns that say which shape of the loops ran, and why that one.
+fn shapes(rows: &[Row]) -> [Column; 4] {
+    let joined = |texts: Vec<String>| (!texts.is_empty()).then(|| texts.join(", "));
+    let ran = |row: &Row| joined(row.unit.shapes().into_iter().map(str::to_owned).collect());
+    let tried = |row: &Row| {
+        let rate = |tried: &&Tried| {
+            let gb_per_s = tried.bytes_per_s as f64 / 1e9;
+            format!("{} {gb_per_s:.3}", tried.shape)
+        };
+        joined(row.unit.tried().iter().map(rate).collect())
+    };
+    let is_forced = |row: &Row| (!row.unit.shapes().is_empty()).then_some(row.unit.is_shape_forced);
+    let race_ms = |row: &Row| Some(row.unit.race.as_ref()?.elapsed_ns as f64 / 1e6);
+    [
+        column("shape", text(rows, ran)),
+        column(
+            "shape_is_forced",
+            rows.iter().map(is_forced).collect::<Vec<Option<bool>>>(),
+        ),
+        column("shapes_tried", text(rows, tried)),
+        column(
+            "race_ms",
+            rows.iter().map(race_ms).collect::<Vec<Option<f64>>>(),
+        ),
+    ]
+}
+
+/// The columns of samples that do not scatter around one value.
+fn unrest(rows: &[Row]) -> [Column; 4] {
+    let number = |pick: fn(&Unrest) -> f64| {
+        let of_row = |row: &Row| row.unit.unrest().as_ref().map(pick);
+        rows.iter().map(of_row).collect::<Vec<Option<f64>>>()
+    };
+    [
+        column(
+            "unrest",
+            text(rows, |row| Some(row.unit.unrest()?.kind.name().into())),
+        ),
+        column("unrest_fast_ns", number(|it| it.fast_ns as f64)),
+        column("unrest_slow_ns", number(|it| it.slow_ns as f64)),
+        column(
+            "unrest_fast_share",
+            number(|it| f64::from(it.fast_permille) / 1000.0),
         ),
     ]
 }

@@ -3,7 +3,7 @@
 //! One bad round spoils no unit. Rounds against which nothing speaks are used where they are at least half of those that
 //! were begun; else the usable ones, where these are; else all, and the unit is judged by the worst of them.
 
-use bench_protocol::{Check, UnitReady, UnitState};
+use bench_protocol::{Check, UnitReady, UnitState, Unrest};
 
 use super::power::{self, Power};
 use super::unit::{SampleRow, UnitStatusKind, elapsed_ns, impossible, status_of};
@@ -27,6 +27,10 @@ pub struct RoundRow {
     pub is_used: bool,
     /// What kinds of disturbances there were.
     pub causes: Vec<Cause>,
+    /// The shape of the kernel's loops that ran, where it has several.
+    pub shape: Option<String>,
+    /// That its samples do not scatter around one value, where they do not.
+    pub unrest: Option<Unrest>,
 }
 
 /// What the rounds of a unit say together.
@@ -152,6 +156,8 @@ fn judged<'a>(round: u32, data: &'a RoundData, unit: &UnitData, host: &HostData)
             reason,
             is_used: false,
             causes: disturbances.iter().map(|found| found.cause).collect(),
+            shape: (data.ready.as_ref()).and_then(|ready| ready.shape.clone()),
+            unrest: data.end.as_ref().and_then(|end| end.unrest),
         },
         data,
         samples,

@@ -1,11 +1,12 @@
 //! One unit as a row: what ran, its samples, its statistics, its rate.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use bench_inventory::{TensorFormat, saturating_sum};
 use bench_protocol::{
-    Check, Convention, Environment, Job, KvFormat, ModelRef, Pages, Residency, SampleState,
-    UnitReady, UnitState, UnitStatus, Work,
+    Check, Convention, Environment, Job, KvFormat, ModelRef, Pages, Race, Residency, SampleState,
+    Tried, UnitReady, UnitState, UnitStatus, Unrest, Work,
 };
 
 use super::power::Power;
@@ -28,6 +29,10 @@ pub struct UnitRow {
     pub residency: Option<Residency>,
     /// The variant that really ran, else the one asked for; empty when neither is known.
     pub variant: String,
+    /// Whether the shape of its loops was asked for instead of raced.
+    pub is_shape_forced: bool,
+    /// The race among the shapes of its loops in the first round that is used; `None` where there was none.
+    pub race: Option<Race>,
     /// Logical CPUs, one pinned thread each.
     pub cpus: Vec<u32>,
     /// Bytes walked through.
@@ -302,6 +307,8 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
             .or(spec.and_then(|s| s.variant.as_ref()))
             .cloned()
             .unwrap_or_default(),
+        is_shape_forced: spec.is_some_and(|spec| spec.shape.is_some()),
+        race: ready.and_then(|ready| ready.race.clone()),
         gop_per_s: (median_ns.zip(work))
             .filter(|(_, work)| kind.computes() && work.ops > 0)
             .map(|(ns, work)| work.ops as f64 / ns),
@@ -377,8 +384,36 @@ impl UnitRow {
 
     /// Median time of an iteration in each round that is used, nanoseconds.
     pub fn round_medians_ns(&self) -> Vec<f64> {
-        let used = self.rounds.iter().filter(|round| round.is_used);
-        used.filter_map(|round| round.median_ns).collect()
+        self.used_rounds()
+            .filter_map(|round| round.median_ns)
+            .collect()
+    }
+
+    fn used_rounds(&self) -> impl Iterator<Item = &RoundRow> {
+        self.rounds.iter().filter(|round| round.is_used)
+    }
+
+    /// The shapes of its loops that ran in the rounds that are used, each once; none for kernels of one shape.
+    pub fn shapes(&self) -> Vec<&str> {
+        let mut shapes: Vec<&str> = Vec::new();
+        for shape in self.used_rounds().filter_map(|it| it.shape.as_deref()) {
+            if !shapes.contains(&shape) {
+                shapes.push(shape);
+            }
+        }
+        shapes
+    }
+
+    /// What the shapes reached in the race, the fastest first.
+    pub fn tried(&self) -> Vec<&Tried> {
+        let mut tried: Vec<&Tried> = self.race.iter().flat_map(|race| &race.tried).collect();
+        tried.sort_by_key(|tried| Reverse(tried.bytes_per_s));
+        tried
+    }
+
+    /// That the samples of a round that is used do not scatter around one value, where they do not.
+    pub fn unrest(&self) -> Option<Unrest> {
+        self.used_rounds().find_map(|round| round.unrest)
     }
 
     /// `2 of 3 rounds`: how many make its figures. `None` of a unit that was to be measured once.

@@ -118,6 +118,14 @@ struct Unit<'a> {
     kernel: &'a str,
     /// Variant of the instruction set that really ran.
     variant: &'a str,
+    /// Shapes of its loops that ran in the rounds that are used; empty for a kernel of one shape.
+    shapes: Vec<&'a str>,
+    /// Whether the shape was asked for instead of raced; null where there is none.
+    shape_is_forced: Option<bool>,
+    /// What each shape reached in the race of the first round that is used, the fastest first.
+    shapes_tried: Vec<TriedShape<'a>>,
+    /// Time that this race took, milliseconds.
+    race_ms: Option<f64>,
     /// Threads, one logical CPU each.
     threads: usize,
     /// Bytes walked through.
@@ -142,6 +150,8 @@ struct Unit<'a> {
     median_ns: Option<f64>,
     /// 95 % interval of the median, nanoseconds.
     interval_ns: Option<[f64; 2]>,
+    /// That the samples do not scatter around one value; null where they do.
+    unrest: Option<Restless>,
     /// What it is held against.
     bound_gb_per_s: Option<f64>,
     /// Measured over bound; never clipped.
@@ -150,6 +160,30 @@ struct Unit<'a> {
     verdict: &'static str,
     /// Why.
     reason: Option<&'a str>,
+}
+
+/// What one shape of a kernel's loops reached in a race.
+#[derive(Debug, Serialize, JsonSchema)]
+struct TriedShape<'a> {
+    /// The shape.
+    shape: &'a str,
+    /// Median rate of its trials.
+    gb_per_s: f64,
+    /// Trials: fewer for one that fell behind early.
+    n: u32,
+}
+
+/// Samples that do not scatter around one value.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Restless {
+    /// `bimodal` (two groups) or `drifting` (slower or faster from sample to sample).
+    kind: &'static str,
+    /// Nanoseconds per iteration, median of the fast samples.
+    fast_ns: u64,
+    /// The same of the slow samples.
+    slow_ns: u64,
+    /// Share of the fast samples.
+    fast_share: f64,
 }
 
 /// The best model for a host or board.
@@ -299,6 +333,16 @@ fn unit(unit: &UnitRow) -> Unit<'_> {
         unit: &unit.unit,
         kernel: &unit.kernel,
         variant: &unit.variant,
+        shape_is_forced: (!unit.shapes().is_empty()).then_some(unit.is_shape_forced),
+        shapes: unit.shapes(),
+        shapes_tried: (unit.tried().into_iter())
+            .map(|tried| TriedShape {
+                shape: &tried.shape,
+                gb_per_s: tried.bytes_per_s as f64 / 1e9,
+                n: tried.n_trials,
+            })
+            .collect(),
+        race_ms: (unit.race.as_ref()).map(|race| race.elapsed_ns as f64 / 1e6),
         threads: unit.cpus.len(),
         working_set_bytes: unit.working_set_bytes,
         model: model.map(|model| model.model.as_str()),
@@ -313,6 +357,12 @@ fn unit(unit: &UnitRow) -> Unit<'_> {
         interval_ns: summary
             .map(|summary| [summary.ci_low, summary.ci_high])
             .filter(|ends| ends.iter().all(|end| end.is_finite())),
+        unrest: unit.unrest().map(|unrest| Restless {
+            kind: unrest.kind.name(),
+            fast_ns: unrest.fast_ns,
+            slow_ns: unrest.slow_ns,
+            fast_share: f64::from(unrest.fast_permille) / 1000.0,
+        }),
         bound_gb_per_s: finite(unit.bound.as_ref().map(|bound| bound.gb_per_s)),
         efficiency: finite(unit.efficiency),
         verdict: unit.verdict.name(),

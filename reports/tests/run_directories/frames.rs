@@ -9,13 +9,14 @@ use polars_io::prelude::ParquetReader;
 
 const SAMPLE_COLUMNS: &str = "run_id host board processor emulated unit kernel residency variant threads cpus working_set_bytes \
     convention model quant depth n_prompt n_generate kv_format held_layers chains pages background_permille environment epoch \
-    round round_is_used sample_idx iterations elapsed_ns read_bytes written_bytes ops tokens background_bytes since_start_ns lowest_khz \
+    shape round round_is_used sample_idx iterations elapsed_ns read_bytes written_bytes ops tokens background_bytes since_start_ns lowest_khz \
     celsius verdict reason";
 
 const UNIT_COLUMNS: &str = "run_id host board processor emulated unit kernel residency variant threads cpus working_set_bytes \
-    convention model quant depth n_prompt n_generate kv_format held_layers chains pages background_permille environment epoch status n \
-    rounds rounds_used rounds_apart median_ns best_ns spread ci_low_ns ci_high_ns gb_per_s best_gb_per_s tokens_per_s gop_per_s ns_per_load \
-    other_cpu_ms swapped_pages throttle_events celsius watts power_sensor tokens_per_joule label background_gb_per_s background_alone_gb_per_s bound bound_tokens_per_s bound_name efficiency kernel_gb_per_s limit verdict reason";
+    convention model quant depth n_prompt n_generate kv_format held_layers chains pages background_permille environment epoch shape shape_is_forced \
+    shapes_tried race_ms status n rounds rounds_used rounds_apart median_ns best_ns spread ci_low_ns ci_high_ns gb_per_s best_gb_per_s tokens_per_s gop_per_s ns_per_load \
+    other_cpu_ms swapped_pages throttle_events celsius watts power_sensor tokens_per_joule label background_gb_per_s background_alone_gb_per_s bound bound_tokens_per_s bound_name efficiency kernel_gb_per_s limit \
+    unrest unrest_fast_ns unrest_slow_ns unrest_fast_share verdict reason";
 
 #[test]
 fn columns_are_stable() {
@@ -121,6 +122,38 @@ fn rates_follow_from_the_samples() {
 }
 
 #[test]
+fn rows_say_which_shape_ran_and_what_the_others_reached() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = fixture::full_run(temp.path(), "run");
+    let frame = read(&dir, "units");
+    let value = |unit: &str, column: &str| {
+        let row = find(&frame, "rock-desk", unit);
+        format!("{}", frame.column(column).unwrap().get(row).unwrap())
+    };
+    for (column, raced, other) in [
+        ("shape", "\"v128x8-far\"", "null"),
+        ("shape_is_forced", "false", "null"),
+        (
+            "shapes_tried",
+            "\"v128x8-far 24.200, ldnp 24.150, v128x8 21.500\"",
+            "null",
+        ),
+        ("race_ms", "375.0", "null"),
+        ("unrest", "null", "\"bimodal\""),
+        ("unrest_fast_ns", "null", "1.1e7"),
+        ("unrest_slow_ns", "null", "1.6e7"),
+        ("unrest_fast_share", "null", "0.6"),
+    ] {
+        assert_eq!(value("read_dram_t4", column), raced, "{column}");
+        assert_eq!(value("read_dram_t2", column), other, "{column}");
+    }
+    let samples = read(&dir, "samples");
+    let row = find(&samples, "rock-desk", "read_dram_t4");
+    let shape = samples.column("shape").unwrap().str().unwrap();
+    assert_eq!(shape.get(row), Some("v128x8-far"));
+}
+
+#[test]
 fn writing_leaves_no_half_files() {
     let temp = tempfile::tempdir().unwrap();
     let dir = fixture::full_run(temp.path(), "run");
@@ -201,4 +234,7 @@ fn runs_of_the_first_protocol_are_still_read() {
     let row = find(&frame, "this-machine", "decode/m/q4_0/d8/t1");
     let tokens_per_s = frame.column("tokens_per_s").unwrap().f64().unwrap();
     assert_eq!(tokens_per_s.get(row), Some(1000.0));
+    for unknown in ["shape", "shapes_tried", "race_ms", "unrest"] {
+        assert_eq!(frame.column(unknown).unwrap().null_count(), 1, "{unknown}");
+    }
 }
