@@ -34,6 +34,8 @@ pub struct SuiteUnit {
     /// Rates at which the CPUs that are left over read memory meanwhile, per cent of what they reach alone, one unit
     /// each; empty for a quiet bus.
     pub background_percent: Vec<u32>,
+    /// Shapes of the kernel's loops that are forced, one unit each; empty to let the board race all that it has.
+    pub shapes: Vec<String>,
     /// Shape of the work.
     pub work: SuiteWork,
     /// When to stop sampling.

@@ -486,6 +486,35 @@ error: `telnet` is no value for `hosts.desk.transport`
 }
 
 #[test]
+fn shapes_are_forced_where_a_kernel_has_several() {
+    let forced = |kernel: &str, shapes: &str| {
+        let threads = format!("{kernel}\n    shapes: {shapes}\n    threads");
+        suite().replacen("decode\n    threads", &threads, 1)
+    };
+    check(
+        &[
+            ("models/qwen.yaml", model()),
+            ("suites/s.yaml", forced("latency", "[\"a b\"]")),
+        ],
+        r#"error: kernel `latency` has one shape only
+ --> inventory/suites/s.yaml:8:13
+  |
+8 |     shapes: ["a b"]
+  |             ^^^^^^^
+  |
+  = help: remove it
+
+error: `a b` cannot be the name of a shape
+ --> inventory/suites/s.yaml:8:13
+  |
+8 |     shapes: ["a b"]
+  |             ^^^^^^^
+  |
+  = help: give names as the results of a run have them, for instance `v256x8-far`"#,
+    );
+}
+
+#[test]
 fn a_tab_is_named_as_the_cause() {
     check(
         &[("boards/rock.yaml", board().replace("    kind", "\tkind"))],

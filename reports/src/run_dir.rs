@@ -49,7 +49,9 @@ pub use read::{
 ///   version 2 changed.
 /// - 4: results of other programs: `imports/`. Nothing of version 3 changed.
 /// - 5: rounds: a unit may stand in a request and in a stream several times (protocol 5). Nothing of version 4 changed.
-pub const RUN_DIR_VERSION: u32 = 5;
+/// - 6: shapes of loops and unrest among samples in streams (protocol 6), a forced shape in the manifest. Nothing of version
+///   5 changed.
+pub const RUN_DIR_VERSION: u32 = 6;
 
 /// A record of a run directory (every `*.json` in it) with more bytes is not read. The plan of a thousand hosts has a
 /// third of it; read, it takes some ten times as much memory.
@@ -83,6 +85,9 @@ pub struct RunManifest {
     /// Instruction-set variant that every unit was forced to.
     #[serde(default)]
     pub variant: Option<String>,
+    /// Shape that every unit was forced to whose kernel has several and whose suite names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<String>,
     /// Git revision of the controller's source, if it is a checkout.
     pub git_revision: Option<String>,
     /// Whether that checkout had changes.

@@ -42,6 +42,8 @@ pub struct RunContext {
     pub suite: Suite,
     /// Instruction-set variant that every unit is forced to; none takes the best each CPU has.
     pub variant: Option<String>,
+    /// Shape that units are forced to whose kernels have several; none lets each board race them.
+    pub shape: Option<String>,
     /// Everything the inventory says.
     pub inventory: Inventory,
     /// Whether every unit is measured twice: as the board is found, and after it was prepared.

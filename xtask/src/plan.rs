@@ -7,7 +7,7 @@ mod sizes;
 
 use bench_inventory::{Inventory, Suite, SuiteUnit, SuiteWork};
 use bench_protocol::{
-    Background, CpuFacts, Environment, Facts, PROTOCOL_VERSION, RunRequest, UnitSpec,
+    Background, CpuFacts, Environment, Facts, PROTOCOL_VERSION, RunRequest, UnitSpec, has_shapes,
 };
 
 use self::cpus::Placement;
@@ -44,14 +44,14 @@ pub fn request(
                 emulated,
                 &placement.cpus,
             ) {
-                for (background_suffix, background) in backgrounds(suite_unit, &placement, facts) {
+                for (ending, background, shape) in ways(suite_unit, &placement, facts) {
                     let name = &placement.name;
                     let unit = UnitSpec {
-                        unit: format!("{}/{suffix}/{name}{background_suffix}", suite_unit.kernel),
+                        unit: format!("{}/{suffix}/{name}{ending}", suite_unit.kernel),
                         round: 0,
                         kernel: suite_unit.kernel.clone(),
                         variant: None,
-                        shape: None,
+                        shape,
                         cpus: placement.cpus.clone(),
                         candidates: placement.candidates.clone(),
                         job: job.clone(),
@@ -77,9 +77,36 @@ pub fn request(
     }
 }
 
+/// Forces the variant of every unit, and the shape of those that may have several and whose suite names none.
+pub fn force(units: &mut [UnitSpec], variant: Option<&str>, shape: Option<&str>) {
+    for unit in units {
+        unit.variant = variant.map(str::to_owned);
+        let asked = shape.filter(|_| has_shapes(&unit.kernel));
+        unit.shape = unit.shape.take().or(asked.map(str::to_owned));
+    }
+}
+
 /// When a program that measures these units one after the other ends itself, milliseconds.
 pub fn deadline_ms(units: &[UnitSpec]) -> u64 {
     units.iter().map(|unit| unit.deadline_ms).sum::<u64>() + REQUEST_SLACK_MS
+}
+
+/// The end of a unit's name, what reads beside it, and the shape that is forced.
+type Way = (String, Option<Background>, Option<String>);
+
+/// Each background with each shape that the suite forces, or with none where the board is to race them.
+fn ways(unit: &SuiteUnit, placement: &Placement, facts: &Facts) -> Vec<Way> {
+    let mut ways = Vec::new();
+    for (ending, background) in backgrounds(unit, placement, facts) {
+        for shape in &unit.shapes {
+            let ending = format!("{ending}/{shape}");
+            ways.push((ending, background.clone(), Some(shape.clone())));
+        }
+        if unit.shapes.is_empty() {
+            ways.push((ending, background, None));
+        }
+    }
+    ways
 }
 
 /// The loads on the bus beside a unit: all CPUs that it leaves over read. None where none is left.
@@ -128,10 +155,11 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    use bench_inventory::{Inventory, load_catalogue};
+    use bench_inventory::{Inventory, ThreadCount, load_catalogue};
     use bench_protocol::{CacheFacts, MemoryFacts};
 
     use super::*;
+    use crate::budget;
 
     fn catalogue() -> Inventory {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../inventory");
@@ -179,6 +207,48 @@ mod tests {
             let sampling_s = budgets_ms.sum::<u64>() as f64 / 1000.0;
             assert!(sampling_s <= at_most_s, "{suite}: {sampling_s} s");
         }
+    }
+
+    /// Connecting, set-up, races and sampling together; what a restless machine is sampled longer for comes on top.
+    #[test]
+    fn the_quick_suite_takes_less_than_a_minute_on_every_board() {
+        let inventory = catalogue();
+        let mut boards = vec![rk3588()];
+        boards.extend(inventory.boards.values().map(|board| {
+            let n_cores = board.clusters.iter().map(|cluster| cluster.n_cores).sum();
+            assumed_facts(n_cores)
+        }));
+        for facts in boards {
+            let request = request("run", &inventory.suites["quick"], &inventory, &facts, false);
+            let planned_ms = request.units.iter().map(budget::unit_ms).sum::<u64>();
+            let planned_s = (budget::HOST_MS + planned_ms) as f64 / 1000.0;
+            assert!(planned_s < 60.0, "{} CPUs: {planned_s} s", facts.cpus.len());
+        }
+    }
+
+    #[test]
+    fn a_suite_and_the_command_line_force_shapes() {
+        let inventory = catalogue();
+        let mut suite = inventory.suites["quick"].clone();
+        suite
+            .units
+            .retain(|unit| matches!(unit.kernel.as_str(), "read" | "copy" | "latency"));
+        for unit in &mut suite.units {
+            unit.threads = vec![ThreadCount::All];
+        }
+        suite.units[0].shapes = vec!["v256x8-far".into(), "ldnp".into()];
+        let mut request = request("run", &suite, &inventory, &rk3588(), false);
+        force(&mut request.units, None, Some("rep"));
+        let found: Vec<(&str, Option<&str>)> = (request.units.iter())
+            .map(|unit| (unit.unit.as_str(), unit.shape.as_deref()))
+            .collect();
+        let expect = [
+            ("read/dram/t8/v256x8-far", Some("v256x8-far")),
+            ("read/dram/t8/ldnp", Some("ldnp")),
+            ("copy/dram/t8", Some("rep")),
+            ("latency/dram/x1/t8", None),
+        ];
+        assert_eq!(found, expect);
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Ingredients {
     pub own_files: BTreeMap<String, String>,
     /// Instruction-set variant that every unit is forced to.
     pub variant: Option<String>,
+    /// Shape that every unit is forced to whose kernel has several and whose suite names none.
+    pub shape: Option<String>,
     /// Time that each host is given.
     pub budget: Option<Budget>,
     /// Rounds that were asked for instead of the suite's own.
@@ -68,6 +70,7 @@ pub fn make(
         kernels: from.kernels.clone(),
         own_files: from.own_files.clone(),
         variant: from.variant.clone(),
+        shape: from.shape.clone(),
         budget_s: from.budget.map(|budget| budget.seconds),
         rounds: from.rounds.map(NonZeroU32::get),
         compare_environment: from.compare_environment,
@@ -221,6 +224,8 @@ fn planned(from: &Ingredients, host: &Host) -> PlannedHost {
     let facts = plan::assumed_facts(assumed_cpus);
     let slow = is_slow(host);
     let mut request = plan::request("plan", &from.suite, &from.inventory, &facts, slow);
+    let (variant, shape) = (from.variant.as_deref(), from.shape.as_deref());
+    plan::force(&mut request.units, variant, shape);
     let left_out = environment::apply(
         &mut request,
         &host.prepare,

@@ -65,6 +65,7 @@ impl Recorder {
             kernels: plan.kernels.clone(),
             file_models: commands::own_files::models(&plan.own_files),
             variant: plan.variant.clone(),
+            shape: plan.shape.clone(),
             plan_hash: Some(plan.hash.clone()),
             planned_hosts,
             shard,

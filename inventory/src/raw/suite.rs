@@ -77,6 +77,10 @@ struct RawUnit {
     /// Rates at which the CPUs that are left over read memory meanwhile, per cent of what they reach alone.
     #[schemars(inner(range(min = 0, max = 100)))]
     background_percent: Option<Vec<u32>>,
+    /// Shapes of the kernel's loops to force, one unit each, as `shape` in the results names them; left out, the board races
+    /// all that it has and measures the fastest. A board without such a shape skips the unit and says which it has.
+    #[schemars(length(min = 1), inner(length(min = 1, max = 40)))]
+    shapes: Option<Vec<String>>,
     /// Work of a streaming kernel.
     stream: Option<RawStream>,
     /// Work of the latency kernel.
@@ -255,6 +259,7 @@ impl RawUnit {
         problems: &mut Vec<Problem>,
     ) -> Option<SuiteUnit> {
         check_external(&self, place, problems);
+        check_shapes(&self, place, problems);
         check_rounds(self.max_rounds, &place.key("max-rounds"), problems);
         let sampling = match self.sampling {
             Some(sampling) => sampling.resolve(&place.key("sampling"), problems),
@@ -319,6 +324,7 @@ impl RawUnit {
                 RawClusters::Each => ClusterChoice::Each,
             },
             background_percent,
+            shapes: self.shapes.unwrap_or_default(),
             work,
             sampling,
             max_rounds: self.max_rounds,
@@ -335,6 +341,28 @@ fn check_rounds(rounds: Option<NonZeroU32>, place: &Place, problems: &mut Vec<Pr
         problems.push(place.problem(
             format!("{rounds} rounds are more than a run has"),
             format!("give a number from 1 to {MAX_ROUNDS}"),
+        ));
+    }
+}
+
+/// Names of shapes become parts of names of units.
+fn check_shapes(unit: &RawUnit, place: &Place, problems: &mut Vec<Problem>) {
+    let Some(shapes) = &unit.shapes else {
+        return;
+    };
+    let place = place.key("shapes");
+    if !bench_protocol::has_shapes(&unit.kernel) {
+        problems.push(place.problem(
+            format!("kernel {} has one shape only", quoted(&unit.kernel)),
+            "remove it",
+        ));
+    }
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let is_name = |shape: &&String| !shape.is_empty() && shape.chars().all(is_plain);
+    if let Some(wrong) = shapes.iter().find(|shape| !is_name(shape)) {
+        problems.push(place.problem(
+            format!("{} cannot be the name of a shape", quoted(wrong)),
+            "give names as the results of a run have them, for instance `v256x8-far`",
         ));
     }
 }

@@ -354,7 +354,8 @@ fn hosts(analysis: &Analysis) -> anyhow::Result<DataFrame> {
 }
 
 /// The run's frame of units with the work of one iteration, which makes rates of samples, and whether the unit is only
-/// there to be compared with the same one on the prepared board.
+/// there to be compared with the same one on the prepared board. A forced shape is part of the variant: what was forced is
+/// not the board's best, and its line breaks there.
 fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
     let rows: Vec<&UnitRow> = (analysis.hosts.iter())
         .flat_map(HostAnalysis::all_units)
@@ -379,7 +380,14 @@ fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
         column("ops", work(|work| work.ops)),
         column("tokens", work(|work| work.tokens)),
     ];
-    Ok(frames::units(analysis)?.hstack(&more)?)
+    let variant = |unit: &&UnitRow| match unit.is_shape_forced {
+        true => format!("{} {}", unit.variant, unit.shapes().join(" ")),
+        false => unit.variant.clone(),
+    };
+    let variants: Vec<String> = rows.iter().map(variant).collect();
+    let mut units = frames::units(analysis)?;
+    units.with_column(column("variant", variants))?;
+    Ok(units.hstack(&more)?)
 }
 
 fn epochs(analysis: &Analysis) -> anyhow::Result<DataFrame> {

@@ -204,6 +204,10 @@ impl State {
             all().map(|it| format!("{:?}", it.variant)).collect(),
         );
         differs(
+            "forced shapes",
+            all().map(|it| format!("{:?}", it.shape)).collect(),
+        );
+        differs(
             "budgets",
             all().map(|it| format!("{:?}", it.budget_s)).collect(),
         );
@@ -281,6 +285,7 @@ fn joined<'a>(
         kernels: first.kernels.clone(),
         file_models: first.file_models.clone(),
         variant: first.variant.clone(),
+        shape: first.shape.clone(),
         git_revision: same(|part| part.git_revision.clone()),
         git_dirty: parts.iter().filter_map(|part| part.git_dirty).max(),
         rustc: same(|part| part.rustc.clone()),

@@ -17,7 +17,8 @@ use super::{ArtifactRecord, LeftOutUnit};
 /// - 1: first version.
 /// - 2: data files of the plan's own, external programs.
 /// - 3: rounds.
-pub const PLAN_VERSION: u32 = 3;
+/// - 4: forced shapes.
+pub const PLAN_VERSION: u32 = 4;
 
 /// What a run is to measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,9 @@ pub struct PlanRecord {
     pub own_files: BTreeMap<String, String>,
     /// Instruction-set variant that every unit is forced to.
     pub variant: Option<String>,
+    /// Shape that every unit is forced to whose kernel has several and whose suite names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<String>,
     /// Time that each host is given, seconds.
     pub budget_s: Option<u64>,
     /// Rounds that were asked for instead of the suite's own.
@@ -181,6 +185,7 @@ mod tests {
             kernels: Vec::new(),
             own_files: BTreeMap::new(),
             variant: None,
+            shape: None,
             budget_s: Some(90),
             rounds: None,
             compare_environment: false,

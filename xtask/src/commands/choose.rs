@@ -39,6 +39,10 @@ pub struct SelectArgs {
     /// Force every kernel to this instruction-set variant; units are skipped where the CPU lacks it
     #[arg(long, value_name = "NAME")]
     variant: Option<String>,
+    /// Force kernels to this shape of their loops, as the results of a run name it, instead of racing all shapes; units
+    /// whose kernel has others only are skipped
+    #[arg(long, value_name = "NAME")]
+    shape: Option<String>,
     /// Give each host this much time, for instance `45m`: units of most value first, what does not fit is left out and
     /// named
     #[arg(long, value_name = "TIME")]
@@ -140,6 +144,7 @@ pub fn choose(global: &Global, args: &SelectArgs) -> anyhow::Result<Ingredients>
         kernels: args.kernel.clone(),
         own_files: own,
         variant: args.variant.clone(),
+        shape: args.shape.clone(),
         budget: args.budget,
         rounds,
         max_parallel: args.max_parallel,

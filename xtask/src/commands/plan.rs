@@ -71,6 +71,7 @@ pub fn ingredients(global: &Global, plan: &PlanRecord) -> anyhow::Result<Ingredi
         kernels: plan.kernels.clone(),
         own_files: plan.own_files.clone(),
         variant: plan.variant.clone(),
+        shape: plan.shape.clone(),
         rounds,
         compare_environment: plan.compare_environment,
         budget: plan.budget_s.map(|seconds| Budget { seconds }),

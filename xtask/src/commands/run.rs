@@ -45,13 +45,13 @@ pub struct RunArgs {
     #[arg(long)]
     dry_run: bool,
     /// Measure exactly what `cargo xtask plan --output FILE` wrote; refused when inventory or programs are others now
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["all_boards", "board", "select", "suite", "kernel", "gguf", "variant", "budget", "rounds", "max_parallel", "dry_run", "compare_environment"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["all_boards", "board", "select", "suite", "kernel", "gguf", "variant", "shape", "budget", "rounds", "max_parallel", "dry_run", "compare_environment"])]
     plan: Option<PathBuf>,
     /// Measure the hosts of one of N parts, for instance `1/3`; `cargo xtask merge` joins them
     #[arg(long, value_name = "I/N", conflicts_with = "dry_run")]
     shard: Option<ShardArg>,
     /// Go on with a run that ended before all of its hosts did: its name, or the path of its directory
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["all_boards", "board", "select", "suite", "kernel", "gguf", "variant", "budget", "rounds", "dry_run", "plan", "shard", "compare_environment"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["all_boards", "board", "select", "suite", "kernel", "gguf", "variant", "shape", "budget", "rounds", "dry_run", "plan", "shard", "compare_environment"])]
     resume: Option<String>,
     /// Go on even where the run's copy of the fleet file, its suite or its requests ask for what this lab's inventory does
     /// not say
@@ -99,6 +99,7 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<u8> {
         suite,
         hosts,
         variant,
+        shape,
         budget,
         max_parallel,
         compare_environment,
@@ -108,6 +109,7 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<u8> {
         run_id: manifest.run_id.clone(),
         suite,
         variant,
+        shape,
         compare_environment,
         patience: Duration::from_secs(args.patience),
         inventory,
@@ -163,6 +165,7 @@ fn resume(global: &Global, args: &RunArgs, run: &str, events: Arc<Events>) -> an
         run_id: manifest.run_id.clone(),
         suite: resumed.suite.clone(),
         variant: manifest.variant.clone(),
+        shape: manifest.shape.clone(),
         // The requests as they were sent say it.
         compare_environment: manifest.compare_environment,
         patience: Duration::from_secs(args.patience),

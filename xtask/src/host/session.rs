@@ -262,9 +262,8 @@ impl<'a> HostSession<'a> {
             facts,
             is_slow(self.host),
         );
-        for unit in &mut request.units {
-            unit.variant.clone_from(&context.variant);
-        }
+        let (variant, shape) = (context.variant.as_deref(), context.shape.as_deref());
+        plan::force(&mut request.units, variant, shape);
         let left_out = environment::apply(
             &mut request,
             &self.host.prepare,

@@ -59,6 +59,7 @@ async fn session() -> Outcome {
         run_id: "run".into(),
         suite: inventory.suites["smoke"].clone(),
         variant: None,
+        shape: None,
         inventory,
         compare_environment: false,
         patience: Duration::from_secs(60),

@@ -32,6 +32,7 @@ mod plan;
 mod replay;
 mod resume;
 mod runner;
+mod shapes;
 mod shards;
 mod sshd;
 mod whole_path;
