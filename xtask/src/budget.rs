@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bench_protocol::{Job, Pages, Residency, RunRequest, UnitSpec};
+use bench_protocol::{Job, Pages, Residency, RunRequest, UnitSpec, race_budget_ms};
 use bench_reports::run_dir::{LeftOut, LeftOutUnit};
 
 use crate::plan;
@@ -136,13 +136,17 @@ pub fn sampling_ms(unit: &UnitSpec) -> u64 {
     sampling.budget_ms.max(least)
 }
 
-/// Time of a unit with its set-up, milliseconds, by estimate.
+/// Time of a unit with its set-up and the race among its shapes, milliseconds, by estimate.
 pub fn unit_ms(unit: &UnitSpec) -> u64 {
     let set_up_ms = match unit.job {
         Job::Decode { .. } | Job::Prefill { .. } => MODEL_SET_UP_MS,
         _ => SET_UP_MS,
     };
-    sampling_ms(unit).saturating_add(set_up_ms)
+    let race_ms = match unit.shape {
+        Some(_) => 0,
+        None => race_budget_ms(unit.sampling, &unit.kernel),
+    };
+    sampling_ms(unit) + set_up_ms + race_ms
 }
 
 fn by_value(units: Vec<UnitSpec>) -> Vec<UnitSpec> {
@@ -284,6 +288,20 @@ mod tests {
         let mut same = all.clone();
         assert_eq!(apply(&mut same, None), None);
         assert_eq!(same, all);
+    }
+
+    #[test]
+    fn a_race_takes_time_that_a_forced_shape_does_not() {
+        let request = request("quick");
+        let unit = |kernel: &str| {
+            let mut units = request.units.iter();
+            units.find(|unit| unit.kernel == kernel).unwrap().clone()
+        };
+        let mut read = unit("read");
+        assert_eq!(unit_ms(&read), 1_500 + SET_UP_MS + 375);
+        read.shape = Some("v256x8".into());
+        assert_eq!(unit_ms(&read), 1_500 + SET_UP_MS);
+        assert_eq!(unit_ms(&unit("latency")), 1_000 + SET_UP_MS);
     }
 
     #[test]
