@@ -184,7 +184,7 @@ pub struct Pair {
     pub false_discovery_rate: Option<f64>,
     /// The word for it.
     pub outcome: Outcome,
-    /// What to know about the pair: too few samples, another variant, a suspect figure.
+    /// What to know about the pair: too few samples, another variant or shape, a suspect figure.
     pub notes: Vec<String>,
 }
 

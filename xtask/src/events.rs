@@ -51,6 +51,9 @@ pub enum Event<'a> {
         unit: &'a str,
         /// The variant that runs.
         variant: &'a str,
+        /// The shape of its loops, where the kernel has several.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        shape: Option<&'a str>,
     },
     /// A unit ended.
     UnitEnd {
@@ -148,6 +151,7 @@ impl Events {
                 host,
                 unit: &ready.unit,
                 variant: &ready.variant,
+                shape: ready.shape.as_deref(),
             }),
             Message::UnitEnd(end) => self.emit(&Event::UnitEnd {
                 host,

@@ -71,6 +71,9 @@ fn traits(subject: &Subject) -> BTreeMap<&'static str, String> {
     if let Some(variant) = &subject.manifest.variant {
         traits.insert("forced instruction-set variant", variant.clone());
     }
+    if let Some(shape) = &subject.manifest.shape {
+        traits.insert("forced shape", shape.clone());
+    }
     if let Some(rustc) = &subject.manifest.rustc {
         traits.insert("compiler", rustc.clone());
     }

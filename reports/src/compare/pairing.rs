@@ -269,6 +269,9 @@ fn shape(item: &Item) -> String {
         parts.push("small pages".into());
     }
     parts.extend(unit.n_chains.map(|n| format!("{n} chains")));
+    if unit.is_shape_forced {
+        parts.extend(unit.shapes().into_iter().map(str::to_owned));
+    }
     let mut data = item.subject.host.data.units.iter();
     let spec = data
         .find(|data| data.unit == unit.unit)
@@ -385,6 +388,18 @@ pub(super) fn notes(group: &Group) -> Vec<String> {
         false => differs("threads", &|unit| unit.cpus.len().to_string()),
     }
     differs("variant", &|unit| format!("`{}`", unit.variant));
+    let has_shape = |units: &[&UnitRow]| units.iter().all(|unit| !unit.shapes().is_empty());
+    // A program of one shape names none: that it is another program stands under what else differs.
+    if has_shape(&group.a) && has_shape(&group.b) {
+        differs("shape", &|unit| format!("`{}`", unit.shapes().join(", ")));
+        differs("choice of the shape", &|unit| {
+            let word = match unit.is_shape_forced {
+                true => "forced",
+                false => "raced",
+            };
+            word.to_owned()
+        });
+    }
     differs("working set", &|unit| {
         format::binary_bytes(unit.working_set_bytes)
     });

@@ -1,6 +1,6 @@
 //! Every unit of a host: measured, bound, ratio, verdict, spread, samples, threads, variant, working set.
 
-use bench_protocol::Residency;
+use bench_protocol::{Residency, UnrestKind};
 use serde::Serialize;
 
 use super::{Page, unit_anchor, value, verdict_word};
@@ -26,6 +26,7 @@ struct Row {
     unit: String,
     kernel: String,
     variant: String,
+    shapes: Option<Shapes>,
     threads: usize,
     cpus: String,
     residency: &'static str,
@@ -43,12 +44,28 @@ struct Row {
     /// How many rounds make the figures; empty of a unit that was to be measured once.
     rounds: String,
     unused_rounds: Vec<String>,
+    unrest: String,
     median: String,
     interval: String,
     convention: &'static str,
     verdict: &'static str,
     badge: &'static str,
     reason: String,
+}
+
+/// Which shape of the loops ran, and what the race among all of them saw.
+#[derive(Serialize)]
+struct Shapes {
+    ran: String,
+    is_forced: bool,
+    /// The fastest first; none where there was no race.
+    tried: Vec<Tried>,
+}
+
+#[derive(Serialize)]
+struct Tried {
+    shape: String,
+    rate: String,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
@@ -85,6 +102,7 @@ fn row(unit: &UnitRow) -> Row {
         unit: format::foreign_short(&unit.unit, 80),
         kernel: format::foreign_short(&unit.kernel, 60),
         variant: format::foreign_short(&unit.variant, 30),
+        shapes: shapes(unit),
         threads: unit.cpus.len(),
         cpus: format::cpu_list(&unit.cpus),
         residency: unit
@@ -138,6 +156,7 @@ fn row(unit: &UnitRow) -> Row {
         unused_rounds: (unit.unused_rounds().iter())
             .map(|text| format::foreign_short(text, 300))
             .collect(),
+        unrest: unrest(unit).unwrap_or_default(),
         median: summary
             .map(|summary| format::duration_ns(summary.median))
             .unwrap_or_default(),
@@ -155,4 +174,48 @@ fn row(unit: &UnitRow) -> Row {
             .map(|reason| format::foreign_short(reason, 600))
             .unwrap_or_default(),
     }
+}
+
+fn shapes(unit: &UnitRow) -> Option<Shapes> {
+    let ran = unit.shapes();
+    let tried = |tried: &bench_protocol::Tried| Tried {
+        shape: format::foreign_short(&tried.shape, 40),
+        rate: format::gb_per_s(tried.bytes_per_s as f64 / 1e9),
+    };
+    (!ran.is_empty()).then(|| Shapes {
+        ran: format::foreign_short(&ran.join(", "), 80),
+        is_forced: unit.is_shape_forced,
+        tried: unit.tried().into_iter().map(tried).collect(),
+    })
+}
+
+/// Samples that do not scatter around one value, in plain words.
+fn unrest(unit: &UnitRow) -> Option<String> {
+    let (unrest, summary) = (unit.unrest()?, unit.summary.as_ref()?);
+    // The figure goes with the time, or against it.
+    let figure = |ns: u64| {
+        let faster = summary.median / ns as f64;
+        let gb_per_s = unit.gb_per_s.map(|it| format::gb_per_s(it * faster));
+        let gop_per_s = unit.gop_per_s.map(|it| format::gop_per_s(it * faster));
+        let ns_per_load = unit.ns_per_load.map(|it| format::duration_ns(it / faster));
+        match unit.kind {
+            UnitKind::Latency => ns_per_load,
+            UnitKind::Peak | UnitKind::Gemm | UnitKind::Prefill => gop_per_s,
+            _ => gb_per_s,
+        }
+    };
+    let (fast, slow) = (figure(unrest.fast_ns)?, figure(unrest.slow_ns)?);
+    let cause = match unit.residency {
+        Some(Residency::Dram) => "something else used the memory, or the clock changed",
+        _ => "something else ran, or the clock changed",
+    };
+    Some(match unrest.kind {
+        UnrestKind::Bimodal => format!(
+            "the samples fall into two groups, {fast} in {} of them and {slow} in the rest: {cause}",
+            format::percent(f64::from(unrest.fast_permille) / 1000.0)
+        ),
+        UnrestKind::Drifting => format!(
+            "the samples drift, {fast} in the faster half and {slow} in the slower: {cause}"
+        ),
+    })
 }

@@ -12,6 +12,7 @@ use bench_reports::analysis::analyse;
 use bench_reports::compare::{
     self, Basis, Comparison, Outcome, Pair, State, Subject, before_after, compare,
 };
+use bench_reports::history::StoredRun;
 use bench_reports::run_dir::{self, RunData};
 use bench_reports::words::Language;
 
@@ -67,6 +68,41 @@ fn reason<'a>(comparison: &'a Comparison, unit: &str) -> (&'static str, &'a str)
     let left_out = comparison.left_out.iter().find(|it| it.unit == unit);
     let left_out = left_out.unwrap_or_else(|| panic!("{unit} in {:?}", comparison.left_out));
     (left_out.side, &left_out.reason)
+}
+
+#[test]
+fn other_shapes_are_named_beside_the_row() {
+    let temp = tempfile::tempdir().unwrap();
+    let run = |name: &str, shape: Option<&'static str>, is_forced: bool| {
+        let mut units = vec![Unit::stream("read", (1, 0), &ALL, 24.0)];
+        units[0].tried = shape.map(|shape| (shape, 24.0)).into_iter().collect();
+        let mut host = host(fixture::rock_facts(), &units);
+        for unit in &mut host.request.as_mut().unwrap().units {
+            unit.shape = shape.filter(|_| is_forced).map(str::to_owned);
+        }
+        read_run(temp.path(), name, &[host])
+    };
+    let old = run("old", None, false);
+    let near = run("near", Some("v128x8-near"), false);
+    let far = run("far", Some("v128x8-far"), false);
+    let forced = run("forced", Some("v128x8-far"), true);
+    let notes = |a: &RunData, b: &RunData| {
+        let comparison = compared(&[a], &[b]).unwrap();
+        pair(&comparison, "read_dram_t8").notes.join("; ")
+    };
+    assert_eq!(notes(&old, &far), "");
+    assert_eq!(notes(&far, &far), "");
+    let differ = "shape: `v128x8-near` on A, `v128x8-far` on B";
+    assert_eq!(notes(&near, &far), differ);
+    let forced_only = "choice of the shape: raced on A, forced on B";
+    assert_eq!(notes(&far, &forced), forced_only);
+
+    // The history breaks a line where a shape is forced, and only there.
+    for (run, variant) in [(&far, "neon-dotprod"), (&forced, "neon-dotprod v128x8-far")] {
+        let stored = StoredRun::of(&analyse(run)).unwrap();
+        let variants = stored.units.column("variant").unwrap().str().unwrap();
+        assert_eq!(variants.get(0), Some(variant));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Every line of a board on its way in: bounded, kept, cleaned, and only then taken.
 
-use bench_protocol::{CONTROL_ACK, Message, parse_line};
+use bench_protocol::{CONTROL_ACK, Message, Unrest, UnrestKind, parse_line};
 use bench_reports::run_dir::Stage;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::sync::mpsc;
@@ -91,7 +91,15 @@ impl HostSession<'_> {
         match message {
             Message::UnitReady(ready) => {
                 let (unit, variant) = (&ready.unit, &ready.variant);
-                self.line.say(&format!("{at}/{n_units} {unit} ({variant})"));
+                let shape = ready.shape.iter().map(|shape| format!(", {shape}"));
+                let shape: String = shape.collect();
+                self.line
+                    .say(&format!("{at}/{n_units} {unit} ({variant}{shape})"));
+            }
+            Message::UnitEnd(end) => {
+                if let Some(unrest) = end.unrest {
+                    self.line.say(&restless(&end.unit, unrest));
+                }
             }
             Message::Output(output) => {
                 let seconds = output.elapsed_ns as f64 / 1e9;
@@ -111,6 +119,20 @@ impl HostSession<'_> {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// That the samples of a unit do not scatter around one value.
+fn restless(unit: &str, unrest: Unrest) -> String {
+    let faster = unrest.slow_ns as f64 / unrest.fast_ns.max(1) as f64;
+    let percent = unrest.fast_permille / 10;
+    match unrest.kind {
+        UnrestKind::Bimodal => format!(
+            "samples of {unit} fall into two groups, {percent} % of them {faster:.2} times as fast as the rest: something else ran, or the clock changed"
+        ),
+        UnrestKind::Drifting => format!(
+            "samples of {unit} drift, the faster half {faster:.2} times as fast as the slower: something else ran, or the clock changed"
+        ),
     }
 }
 
