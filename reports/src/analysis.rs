@@ -227,7 +227,7 @@ fn analyse_host<'a>(data: &'a HostData, run: &'a RunData) -> HostAnalysis<'a> {
     for unit in units.iter_mut().chain(&mut as_found) {
         judge_against_theory(unit, theory.as_ref().ok(), data);
     }
-    let best_read = best_read(&units);
+    let best_read = best_read(&chain::memory_reads(&units, data.facts.as_ref()));
     chain::set_kernel_limits(&mut units);
     for unit in units
         .iter_mut()
@@ -236,7 +236,8 @@ fn analyse_host<'a>(data: &'a HostData, run: &'a RunData) -> HostAnalysis<'a> {
         judge_against_read(unit, best_read.as_ref(), data);
     }
     peak::judge(&mut units, data);
-    let chains = chain::chains(&units, theory.as_ref().ok(), best_read.as_ref());
+    let reads = chain::memory_reads(&units, data.facts.as_ref());
+    let chains = chain::chains(&units, theory.as_ref().ok(), best_read.as_ref(), &reads);
     HostAnalysis {
         board: theory::board_of(&data.record, inventory),
         data: Cow::Borrowed(data),
@@ -315,23 +316,19 @@ fn judge(unit: &mut UnitRow, data: &HostData) {
     unit.reason = reason;
 }
 
-/// The best read-only walk through memory. A matrix-times-vector kernel reads memory too: when one beats the plain
-/// read kernel, the memory has shown that it can do that much.
-fn best_read(units: &[UnitRow]) -> Option<BestRead> {
-    units
-        .iter()
-        .filter(|unit| matches!(unit.kind, UnitKind::Stream | UnitKind::Gemv))
-        .filter(|unit| unit.is_memory_read() && unit.verdict.is_usable() && unit.is_quiet())
-        .filter_map(|unit| unit.gb_per_s.map(|gb_per_s| (unit, gb_per_s)))
-        // The earlier unit wins a tie, so that the result does not depend on how `max_by` breaks it.
-        .rev()
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .map(|(unit, gb_per_s)| BestRead {
-            gb_per_s,
-            unit: unit.unit.clone(),
-            kernel: unit.kernel.clone(),
-            n_threads: unit.cpus.len(),
-        })
+/// The best read-only walk through memory, of any kernel: when a product or a token step beats the plain read, the memory
+/// has shown that it can do that much. `None` of token steps alone: nothing says how much more it could do.
+fn best_read(reads: &[(&UnitRow, f64)]) -> Option<BestRead> {
+    let is_walk = |(unit, _): &(&UnitRow, f64)| unit.kind != UnitKind::Decode;
+    reads.iter().any(is_walk).then_some(())?;
+    // The earlier unit wins a tie, so that the result does not depend on how `max_by` breaks it.
+    let best = reads.iter().rev().max_by(|a, b| a.1.total_cmp(&b.1));
+    best.map(|(unit, gb_per_s)| BestRead {
+        gb_per_s: *gb_per_s,
+        unit: unit.unit.clone(),
+        kernel: unit.kernel.clone(),
+        n_threads: unit.cpus.len(),
+    })
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ pub const SUSPECT_SPREAD: f64 = 0.10;
 /// Rounds whose medians lie further apart than this, from the smallest to the largest, are of a machine that changes.
 pub const SUSPECT_ROUNDS_APART: f64 = 0.20;
 
+/// A cache that keeps what it can holds a part of a working set that is not this many times as large.
+pub(crate) const CACHES_PER_WORKING_SET: u64 = 4;
+
 /// Whether a measurement may be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
@@ -156,7 +159,7 @@ fn wrong_output(evidence: &Evidence) -> Option<String> {
 fn above_bound_reason(evidence: &Evidence, efficiency: f64) -> String {
     let share = format::percent(efficiency);
     let mut causes = Vec::new();
-    if working_set_fits_caches(evidence, 2) {
+    if working_set_fits_caches(evidence, CACHES_PER_WORKING_SET) {
         causes.push("the working set is not much larger than the caches");
     }
     match evidence.bound {
@@ -290,14 +293,16 @@ fn working_set_fits_caches(evidence: &Evidence, times: u64) -> bool {
     if evidence.residency != Some(Residency::Dram) {
         return false;
     }
-    let Some(level) = facts.caches.iter().map(|cache| cache.level).max() else {
-        return false;
-    };
-    let last_level = facts.caches.iter().filter(|cache| cache.level == level);
-    let cache_bytes: u64 = last_level
+    evidence.working_set_bytes < last_level_bytes(facts).saturating_mul(times)
+}
+
+/// Bytes of the last-level caches together; 0 where the board does not tell.
+pub(crate) fn last_level_bytes(facts: &Facts) -> u64 {
+    let level = facts.caches.iter().map(|cache| cache.level).max();
+    let last_level = (facts.caches.iter()).filter(|cache| Some(cache.level) == level);
+    last_level
         .map(|cache| cache.size_bytes)
-        .fold(0, u64::saturating_add);
-    evidence.working_set_bytes < cache_bytes.saturating_mul(times)
+        .fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use bench_protocol::{ModelRef, Residency, Work};
+use bench_protocol::{Facts, ModelRef, Residency, Work};
 
 use super::unit::{BoundKind, UnitKind, UnitRow, tokens_of};
 use super::{BestRead, Theory};
 use crate::bounds;
-use crate::verdict::Verdict;
+use crate::verdict::{self, Verdict};
 
 /// Threads that read less than this share of the bound are too few to reach it.
 const TOO_FEW_THREADS: f64 = 0.9;
@@ -114,10 +114,18 @@ fn limit(read_gb_per_s: f64, kernel_gb_per_s: f64) -> Limit {
 }
 
 impl UnitRow {
-    /// Whether it walks through memory and only reads.
+    /// Whether its rate is one at which memory is read: it walks through memory and only reads, but for a thousandth, the
+    /// keys and values of the tokens that it generates.
     pub fn is_memory_read(&self) -> bool {
-        let reads_only = |work: &Work| work.written_bytes == 0 && work.read_bytes > 0;
-        self.residency == Some(Residency::Dram) && self.work.as_ref().is_some_and(reads_only)
+        let reads_only =
+            |work: &Work| work.read_bytes > 0 && work.written_bytes <= work.read_bytes / 1000;
+        let walks = matches!(
+            self.kind,
+            UnitKind::Stream | UnitKind::Gemv | UnitKind::Decode
+        );
+        walks
+            && self.residency == Some(Residency::Dram)
+            && self.work.as_ref().is_some_and(reads_only)
     }
 
     /// What binds this unit; `None` when one of the limits is unknown or the unit does not walk through memory.
@@ -233,6 +241,7 @@ pub(super) fn chains(
     units: &[UnitRow],
     theory: Option<&Theory>,
     best_read: Option<&BestRead>,
+    reads: &[(&UnitRow, f64)],
 ) -> Vec<Chain> {
     units
         .iter()
@@ -246,7 +255,7 @@ pub(super) fn chains(
                 extrapolated: unit.extrapolated(),
                 theory_gb_per_s: theory.map(|theory| theory.gb_per_s),
                 read_gb_per_s: best_read.map(|read| read.gb_per_s),
-                threads_read_gb_per_s: threads_read(units, unit.cpus.len()),
+                threads_read_gb_per_s: threads_read(reads, unit.cpus.len()),
                 read_threads: best_read.map(|read| read.n_threads),
                 kernel_gb_per_s: unit.kernel_gb_per_s,
                 measured_gb_per_s: unit.gb_per_s?,
@@ -257,12 +266,32 @@ pub(super) fn chains(
         .collect()
 }
 
-/// Best read of the streams with this many threads.
-fn threads_read(units: &[UnitRow], n_threads: usize) -> Option<f64> {
+/// Usable rates at which memory was read with nothing beside it: of `read`, and of products and token steps, which read
+/// memory too and may do so faster. The size of a model does not follow the caches: one that they hold a part of does not
+/// count.
+pub(super) fn memory_reads<'a>(
+    units: &'a [UnitRow],
+    facts: Option<&Facts>,
+) -> Vec<(&'a UnitRow, f64)> {
+    let caches = facts.map_or(0, verdict::last_level_bytes);
+    let least_bytes = verdict::CACHES_PER_WORKING_SET.saturating_mul(caches);
     units
         .iter()
-        .filter(|unit| unit.kind == UnitKind::Stream && unit.cpus.len() == n_threads)
         .filter(|unit| unit.is_memory_read() && unit.verdict.is_usable() && unit.is_quiet())
-        .filter_map(|unit| unit.gb_per_s)
-        .max_by(f64::total_cmp)
+        .filter(|unit| unit.kind != UnitKind::Decode || unit.working_set_bytes >= least_bytes)
+        .filter_map(|unit| Some((unit, unit.gb_per_s?)))
+        .collect()
+}
+
+/// The fastest read with this many threads; `None` without a stream of as many, since a product or a token step alone may
+/// be slow for another reason than its threads.
+fn threads_read(reads: &[(&UnitRow, f64)], n_threads: usize) -> Option<f64> {
+    let of_threads = || {
+        reads
+            .iter()
+            .filter(|(unit, _)| unit.cpus.len() == n_threads)
+    };
+    let has_stream = of_threads().any(|(unit, _)| unit.kind == UnitKind::Stream);
+    let rates = of_threads().map(|(_, gb_per_s)| *gb_per_s);
+    rates.max_by(f64::total_cmp).filter(|_| has_stream)
 }

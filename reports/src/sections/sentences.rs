@@ -117,6 +117,10 @@ fn measured_text(host: &HostAnalysis, analysis: &Analysis) -> (&'static str, Str
             ),
             Err(why) => format!("{}. Its theoretical bandwidth is unknown: {why}.", reads),
         });
+        if read.kernel != "read" {
+            let kernel = format::foreign_short(&read.kernel, 40);
+            parts.push(format!("The fastest reader was `{kernel}`."));
+        }
         let doubt = findings::doubt(analysis, host);
         parts.extend((!doubt.is_empty()).then(|| doubt.trim().to_owned()));
         parts.extend(decode_text(host));

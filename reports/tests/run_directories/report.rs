@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::fixture;
 use crate::fixture::{Unit, measured, record, rock_facts, write_run};
 use bench_protocol::{Facts, Residency, SmbiosMemoryDevice, UnitStatus};
+use bench_reports::analysis::HostAnalysis;
 use bench_reports::run_dir::HostStatus;
 use bench_reports::{analysis, report, run_dir, verdict::Verdict};
 use serde_json::Value;
@@ -178,6 +179,61 @@ fn pages_of_an_earlier_report_do_not_stay() {
     fs::write(dir.join("html/hosts/gone.html"), "old").unwrap();
     report::render(&dir).unwrap();
     assert!(!dir.join("html/hosts/gone.html").exists());
+}
+
+/// A decode that reads memory faster than `read` is the best read itself; one that a cache may have helped is said to be
+/// above its bound.
+#[test]
+fn no_decode_is_above_the_best_read_unless_caches_hold_a_part_of_it() {
+    let analysed = |token_bytes: u64, l3_bytes: u64, check: &dyn Fn(&HostAnalysis)| {
+        let temp = tempfile::tempdir().unwrap();
+        let mut facts = rock_facts();
+        facts.caches[0].size_bytes = l3_bytes;
+        let cpus = [4, 5, 6, 7];
+        let units = [
+            Unit::stream("read", (1, 0), &cpus, 20.0),
+            Unit::gemv("q4_0", Residency::Dram, &cpus, 21.0),
+            Unit::decode("qwen2.5-1.5b", "q4_0", 0, &cpus, token_bytes, 23.0),
+            Unit::decode("qwen2.5-1.5b", "q4_0", 8, &cpus, token_bytes, 22.0),
+        ];
+        let record = record("shelf", Some("rock-5b"), "ssh");
+        let dir = temp.path().join("run");
+        write_run(&dir, &[measured(record, facts, "neon", &units)]);
+        let run = run_dir::read(&dir).unwrap();
+        check(&analysis::analyse(&run).hosts[0]);
+        report::render(&dir).unwrap();
+        let summary = fs::read_to_string(dir.join("summary.md")).unwrap();
+        let is_told = summary.contains("The fastest reader was `decode`.");
+        assert_eq!(is_told, l3_bytes < token_bytes / 4);
+    };
+    analysed(868_000_000, 32 << 20, &|host| {
+        let read = host.best_read.as_ref().unwrap();
+        assert_eq!(read.unit, "decode_qwen2.5-1.5b_q4_0_d0_t4");
+        assert_eq!(host.units[2].efficiency, Some(1.0));
+        for unit in &host.units[1..] {
+            let bound = &unit.bound.as_ref().unwrap().name;
+            assert_eq!(
+                bound,
+                "best measured read (`decode_qwen2.5-1.5b_q4_0_d0_t4`)"
+            );
+            assert!(unit.efficiency <= Some(1.0), "{}", unit.unit);
+            assert_eq!(unit.verdict, Verdict::Ok, "{:?}", unit.reason);
+        }
+        // Nor are its own threads too few to reach it.
+        for chain in &host.chains {
+            assert_eq!(chain.threads_read_gb_per_s, Some(read.gb_per_s));
+            assert_eq!(chain.too_few_threads(), None);
+        }
+    });
+    analysed(868_000_000, 256 << 20, &|host| {
+        assert_eq!(host.best_read.as_ref().unwrap().kernel, "gemv_q4_0");
+        let decode = &host.units[2];
+        assert!(decode.efficiency > Some(1.0));
+        assert_eq!(decode.verdict, Verdict::Invalid);
+        let reason = decode.reason.as_deref().unwrap();
+        let cause = "first the likeliest: the working set is not much larger than the caches";
+        assert!(reason.contains(cause), "{reason}");
+    });
 }
 
 #[test]
