@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+use anyhow::Context as _;
 use polars::prelude::*;
 
 use super::line::{About, Line, Point, Setup, Work, keep_best_threads};
 use super::store::{self, Entry, RunCard, StoredRun};
 use super::{BOARD_PROGRAM, Cause, Change, History, HostHistory, Run, Visit, change, date};
 use crate::format;
+use crate::stats::Quartiles;
 use crate::verdict::Verdict;
 
 const HOST_COLUMNS: [&str; 10] = [
@@ -60,9 +62,6 @@ const ROUND_COLUMNS: [&str; 2] = ["round", "round_is_used"];
 /// First version of the store that has [`ROUND_COLUMNS`].
 const VERSION_WITH_ROUNDS: u32 = 2;
 
-/// Column of the median time of an iteration, nanoseconds.
-const MEDIAN_NS: &str = "median_of_samples_ns";
-
 /// Reads the history up to `current`, the run that is rendered, which is taken as given and not from the store; all of
 /// the store without one. Whatever cannot be read is told in [`History::problems`].
 pub fn read(dir: &Path, current: Option<&StoredRun>) -> History {
@@ -95,11 +94,14 @@ enum Source<'a> {
     Memory(&'a StoredRun),
 }
 
+/// Median time of an iteration, nanoseconds, by host, unit and environment.
+type Medians = HashMap<[String; 3], f64>;
+
 /// The columns of a run that lines need.
 struct Frames {
     hosts: DataFrame,
     units: DataFrame,
-    medians: DataFrame,
+    medians: Medians,
     epochs: DataFrame,
 }
 
@@ -119,42 +121,61 @@ impl Source<'_> {
         }
     }
 
-    /// Samples of the rounds that make figures, with their round.
-    fn samples(&self) -> anyhow::Result<LazyFrame> {
+    fn frames(&self) -> anyhow::Result<Frames> {
         let has_rounds = match self {
             Source::Store(entry) => entry.card.version >= VERSION_WITH_ROUNDS,
             Source::Memory(_) => true,
         };
-        Ok(match has_rounds {
-            true => {
-                let columns = [&SAMPLE_COLUMNS[..], &ROUND_COLUMNS].concat();
-                (self.frame("samples", &columns)?.lazy()).filter(col("round_is_used"))
-            }
-            false => (self.frame("samples", &SAMPLE_COLUMNS)?.lazy())
-                .with_column(lit(0_u32).alias("round")),
-        })
-    }
-
-    fn frames(&self) -> anyhow::Result<Frames> {
-        // Rates come from the samples themselves: the median of a round's samples, and of several rounds their median.
-        let iteration_ns =
-            col("elapsed_ns").cast(DataType::Float64) / col("iterations").cast(DataType::Float64);
-        let unit = || ["host", "unit", "environment"].map(col);
-        let medians = (self.samples()?)
-            .filter(col("elapsed_ns").gt(lit(0_u64)))
-            .group_by([&unit()[..], &[col("round")]].concat())
-            .agg([iteration_ns.median().alias(MEDIAN_NS)])
-            .group_by(unit())
-            .agg([col(MEDIAN_NS).median()])
-            .collect()
-            .map_err(|error| anyhow::anyhow!("`samples.parquet` cannot be summed up: {error}"))?;
+        let samples = match has_rounds {
+            true => self.frame("samples", &[&SAMPLE_COLUMNS[..], &ROUND_COLUMNS].concat())?,
+            false => self.frame("samples", &SAMPLE_COLUMNS)?,
+        };
         Ok(Frames {
             hosts: self.frame("hosts", &HOST_COLUMNS)?,
             units: self.frame("units", &UNIT_COLUMNS)?,
-            medians,
+            medians: medians(&samples, has_rounds)
+                .context("`samples.parquet` cannot be summed up")?,
             epochs: self.frame("epochs", &["host", "epoch", "key", "value"])?,
         })
     }
+}
+
+/// The median of a round's samples, and of several rounds the median of theirs. Only rounds that make figures count.
+fn medians(samples: &DataFrame, has_rounds: bool) -> anyhow::Result<Medians> {
+    let text = |name: &str| samples.column(name)?.str();
+    let [hosts, units, environments] = [text("host")?, text("unit")?, text("environment")?];
+    let keys = hosts.iter().zip(units.iter()).zip(environments.iter());
+    let whole = |name: &str| samples.column(name)?.u64();
+    let times = (whole("elapsed_ns")?.iter()).zip(whole("iterations")?.iter());
+    let rounds: Vec<Option<u32>> = match has_rounds {
+        true => {
+            let is_used = samples.column("round_is_used")?.bool()?;
+            let rounds = samples.column("round")?.u32()?.iter().zip(is_used.iter());
+            rounds
+                .map(|(round, is_used)| round.filter(|_| is_used == Some(true)))
+                .collect()
+        }
+        false => vec![Some(0); samples.height()],
+    };
+    let mut by_unit: HashMap<[&str; 3], BTreeMap<u32, Vec<f64>>> = HashMap::new();
+    for ((((host, unit), environment), (elapsed_ns, iterations)), round) in
+        keys.zip(times).zip(rounds)
+    {
+        if let (Some(host), Some(unit), Some(environment)) = (host, unit, environment)
+            && let (Some(elapsed_ns @ 1..), Some(iterations), Some(round)) =
+                (elapsed_ns, iterations, round)
+        {
+            let of_unit = by_unit.entry([host, unit, environment]).or_default();
+            let of_round = of_unit.entry(round).or_default();
+            of_round.push(elapsed_ns as f64 / iterations as f64);
+        }
+    }
+    let median = |values: Vec<f64>| Some(Quartiles::of(&values)?.median);
+    let of_unit = |(key, rounds): ([&str; 3], BTreeMap<u32, Vec<f64>>)| {
+        let of_rounds = rounds.into_values().filter_map(median).collect();
+        Some((key.map(str::to_owned), median(of_rounds)?))
+    };
+    Ok(by_unit.into_iter().filter_map(of_unit).collect())
 }
 
 /// The runs that count, the oldest first: none after the current one, none twice, and none beside a run that was merged
@@ -294,12 +315,8 @@ impl Builder {
     }
 
     fn add_units(&mut self, run_idx: usize, run: &Run, frames: &Frames) -> anyhow::Result<()> {
-        let keys = ["host", "unit", "environment"].map(col);
-        let units = (frames.units.clone().lazy())
-            .left_join_all(frames.medians.clone().lazy(), keys)
-            .collect()?;
-        let columns = UnitColumns::of(&units)?;
-        for i in 0..units.height() {
+        let columns = UnitColumns::of(&frames.units, &frames.medians)?;
+        for i in 0..frames.units.height() {
             columns.add(i, run_idx, run, self);
         }
         Ok(())
@@ -322,34 +339,23 @@ impl Builder {
     }
 }
 
-/// A join on columns of the same names on both sides.
-trait JoinAll {
-    fn left_join_all(self, other: LazyFrame, keys: [Expr; 3]) -> LazyFrame;
-}
-
-impl JoinAll for LazyFrame {
-    fn left_join_all(self, other: LazyFrame, keys: [Expr; 3]) -> LazyFrame {
-        self.join(other, keys.clone(), keys, JoinArgs::new(JoinType::Left))
-    }
-}
-
 /// The columns of units, by name.
 struct UnitColumns<'a> {
     text: HashMap<&'static str, &'a StringChunked>,
     whole: HashMap<&'static str, &'a UInt64Chunked>,
     small: HashMap<&'static str, &'a UInt32Chunked>,
     compared_only: &'a BooleanChunked,
-    median_ns: &'a Float64Chunked,
+    medians: &'a Medians,
 }
 
 impl<'a> UnitColumns<'a> {
-    fn of(units: &'a DataFrame) -> anyhow::Result<UnitColumns<'a>> {
+    fn of(units: &'a DataFrame, medians: &'a Medians) -> anyhow::Result<UnitColumns<'a>> {
         let mut columns = UnitColumns {
             text: HashMap::new(),
             whole: HashMap::new(),
             small: HashMap::new(),
             compared_only: units.column("compared_only")?.bool()?,
-            median_ns: units.column(MEDIAN_NS)?.f64()?,
+            medians,
         };
         for name in UNIT_COLUMNS {
             let column = units.column(name)?;
@@ -411,7 +417,9 @@ impl<'a> UnitColumns<'a> {
             tokens: whole("tokens") as f64,
         };
         let Some(chart) = about.chart() else { return };
-        let value = (self.median_ns.get(i)).and_then(|ns| about.value(chart, work, ns));
+        let key = ["host", "unit", "environment"].map(|name| text(name).to_owned());
+        let median_ns = self.medians.get(&key);
+        let value = median_ns.and_then(|ns| about.value(chart, work, *ns));
         let Some(value) = value else { return };
         let setup = Setup {
             epoch: visit.epoch.clone(),
