@@ -7,7 +7,7 @@ mod pages;
 mod script;
 mod summary;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -82,6 +82,10 @@ fn write_and_keep(dir: &Path, history: Option<&Path>, keep: Keep) -> anyhow::Res
     let mut run = run_dir::read(dir)?;
     // They will be there once this is done.
     run.has_frames = true;
+    for host in &mut run.hosts {
+        // Its units have what was asked of them; of 200 hosts it is tens of megabytes.
+        host.request = None;
+    }
     let analysis = analysis::analyse(&run);
     let hosts = analysis.hosts.iter();
     let mut failures = Failures(hosts.filter_map(HostAnalysis::failure_words).collect());
@@ -157,9 +161,11 @@ fn render_analysis(
         Decisions::of(analysis)
     });
     let decisions = decisions.unwrap_or_default();
-    let (mut files, mut untranslated) = pages::render_all(analysis, &decisions, history, failures)?;
-    files.extend(data_files(analysis, &decisions, failures)?);
-    replace_folder(dir, "html", &files)?;
+    let mut untranslated = replace_folder(dir, "html", |html| {
+        let untranslated = pages::write_all(analysis, &decisions, history, html, failures)?;
+        write_data_files(analysis, &decisions, html, failures)?;
+        Ok(untranslated)
+    })?;
     for (name, language) in [
         ("summary.md", Language::English),
         ("summary.es.md", Language::Spanish),
@@ -178,20 +184,19 @@ fn render_analysis(
     Ok((dir.join("html").join("index.html"), untranslated))
 }
 
-type Files = BTreeMap<String, Vec<u8>>;
-
 /// The rows behind the pages.
-fn data_files(
+fn write_data_files(
     analysis: &Analysis,
     decisions: &Decisions,
+    html: &Folder,
     failures: &mut Failures,
-) -> anyhow::Result<Files> {
-    let mut files = Files::new();
+) -> anyhow::Result<()> {
     let mut add = |name: &str, make: &dyn Fn() -> anyhow::Result<Vec<u8>>| {
         let place = format!("data/{name}");
-        let made = failures.keep(&format!("`{place}`"), make).transpose()?;
-        files.extend(made.map(|bytes| (place, bytes)));
-        anyhow::Ok(())
+        match failures.keep(&format!("`{place}`"), make).transpose()? {
+            Some(bytes) => write_file(html, &place, &bytes),
+            None => Ok(()),
+        }
     };
     add("samples.csv", &|| frames::csv(&frames::samples(analysis)?))?;
     add("units.csv", &|| frames::csv(&frames::units(analysis)?))?;
@@ -215,7 +220,12 @@ fn data_files(
             frames::csv(&frames::imported(analysis)?)
         })?;
     }
-    Ok(files)
+    Ok(())
+}
+
+fn write_file(html: &Folder, place: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    html.replace(place, bytes)
+        .with_context(|| format!("cannot write `html/{place}`"))
 }
 
 /// File name of a page about something with a foreign name: safe on every file system and in every URL.
@@ -468,30 +478,32 @@ fn prose(text: &str) -> String {
     parts.iter().enumerate().map(mark).collect()
 }
 
-/// Writes a whole folder beside its place, then puts it there: no page of an earlier report stays behind. A link in its
-/// place goes, and what it points to stays.
-fn replace_folder(dir: &Path, name: &str, files: &Files) -> anyhow::Result<()> {
+/// Lets `fill` write a whole folder beside its place, then puts it there: no page of an earlier report stays behind. A
+/// link in its place goes, and what it points to stays.
+fn replace_folder<T>(
+    dir: &Path,
+    name: &str,
+    fill: impl FnOnce(&Folder) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let beside = format!("{name}.tmp-{}", std::process::id());
-    let write = || -> std::io::Result<()> {
+    let replace = || -> anyhow::Result<T> {
         let run = Folder::open(dir)?;
-        let new = run.make(&beside)?;
-        for (place, bytes) in files {
-            new.replace(place, bytes)?;
-        }
+        let filled = fill(&run.make(&beside)?)?;
         match run.kind(name)? {
             // Links inside it are removed, not followed.
             Some(Kind::Folder) => fs::remove_dir_all(dir.join(name))?,
             Some(_) => run.remove(name)?,
             None => {}
         }
-        fs::rename(dir.join(&beside), dir.join(name))
+        fs::rename(dir.join(&beside), dir.join(name))?;
+        Ok(filled)
     };
-    let written = write();
-    if written.is_err() {
+    let replaced = replace();
+    if replaced.is_err() {
         // A half-written folder has no use; the error is returned.
         let _ = fs::remove_dir_all(dir.join(&beside));
     }
-    written.with_context(|| format!("cannot write the report to `{}`", dir.join(name).display()))
+    replaced.with_context(|| format!("cannot write the report to `{}`", dir.join(name).display()))
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
-//! Which pages a report has, and their rendering in every language, on all CPUs at once.
+//! Which pages a report has, and their rendering in every language, on all CPUs at once. A page is written as soon as it is
+//! rendered: those of 200 hosts together take more memory than everything that they show.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bench_inventory::foreign::Folder;
 use rayon::prelude::*;
 
-use super::{Failures, environment, page_name, render_page};
+use super::{Failures, environment, page_name, render_page, write_file};
 use crate::analysis::{Analysis, HostAnalysis};
 use crate::decisions::Decisions;
 use crate::history::History;
@@ -23,28 +25,17 @@ struct PlannedPage<'a> {
     sections: &'static [Section],
 }
 
-/// A page in every language, and what stays English in the others.
-struct Said {
-    path: String,
-    english: Vec<u8>,
-    spanish: Vec<u8>,
-    missing: BTreeSet<String>,
-    failures: Failures,
-}
-
-/// Pages by path, and texts that stay English.
-pub(super) type Pages = (BTreeMap<String, Vec<u8>>, BTreeSet<String>);
-
-/// Every page by path: English where it is, Spanish in the folder `es`. Also what stays English.
+/// Writes every page to its path: English where it is, Spanish in the folder `es`. Returns the texts that stay English.
 ///
 /// # Errors
-/// When a template does not fit its view model.
-pub(super) fn render_all(
+/// When a template does not fit its view model, or a page cannot be written.
+pub(super) fn write_all(
     analysis: &Analysis,
     decisions: &Decisions,
     history: Option<&History>,
+    html: &Folder,
     failures: &mut Failures,
-) -> anyhow::Result<Pages> {
+) -> anyhow::Result<BTreeSet<String>> {
     let environment = environment()?;
     let planned = plan(analysis, history);
     let paths: BTreeSet<String> = planned.iter().map(|page| page.path.clone()).collect();
@@ -54,7 +45,7 @@ pub(super) fn render_all(
         let [english, spanish] = Language::ALL.map(Words::new);
         (english, spanish.quoting(Arc::clone(&quotes)))
     };
-    let render = |(english, spanish): &mut (Words, Words), planned: &PlannedPage| {
+    let write = |(english, spanish): &mut (Words, Words), planned: &PlannedPage| {
         let root = if planned.path.contains('/') {
             "../"
         } else {
@@ -74,7 +65,7 @@ pub(super) fn render_all(
         );
         let switch = language_switch(root, &planned.path);
         let mut failures = Failures::default();
-        let html = render_page(
+        let rendered = render_page(
             &environment,
             &page,
             titles,
@@ -86,31 +77,26 @@ pub(super) fn render_all(
             path: &planned.path,
             pages: &paths,
         };
-        let mut say = |words: &Words, place: Option<&Place>| {
-            let path = format!("`{}/{}`", words.language().code(), planned.path);
-            let said = failures.keep(&path, || words.page(&html, place));
-            said.unwrap_or_else(|| html.clone()).into_bytes()
-        };
-        Ok(Said {
-            path: planned.path.clone(),
-            spanish: say(spanish, Some(&place)),
-            english: say(english, None),
-            missing: spanish.missing(),
-            failures,
-        })
+        let spanish_path = format!("es/{}", planned.path);
+        for (path, words, place) in [
+            (&planned.path, &*english, None),
+            (&spanish_path, &*spanish, Some(&place)),
+        ] {
+            let what = format!("`{}/{}`", words.language().code(), planned.path);
+            let said = failures.keep(&what, || words.page(&rendered, place));
+            write_file(html, path, said.as_ref().unwrap_or(&rendered).as_bytes())?;
+        }
+        Ok((spanish.missing(), failures))
     };
     let pages = (planned.par_iter())
-        .map_init(languages, render)
-        .collect::<anyhow::Result<Vec<Said>>>()?;
-    let mut files = BTreeMap::new();
-    let mut missing = BTreeSet::new();
-    for page in pages {
-        files.insert(format!("es/{}", page.path), page.spanish);
-        files.insert(page.path, page.english);
-        missing.extend(page.missing);
-        failures.0.extend(page.failures.0);
+        .map_init(languages, write)
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut untranslated = BTreeSet::new();
+    for (missing, of_page) in pages {
+        untranslated.extend(missing);
+        failures.0.extend(of_page.0);
     }
-    Ok((files, missing))
+    Ok(untranslated)
 }
 
 fn plan<'a>(analysis: &'a Analysis, history: Option<&'a History>) -> Vec<PlannedPage<'a>> {
