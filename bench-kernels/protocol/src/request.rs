@@ -39,6 +39,30 @@ pub struct RunRequest {
 }
 
 impl RunRequest {
+    /// Reads a request. Here, like the two below, because this crate is optimised in every build: a controller of 200
+    /// hosts has 200 requests with every tensor of every model.
+    ///
+    /// # Errors
+    /// When the text is not a request.
+    pub fn from_json(text: &str) -> serde_json::Result<RunRequest> {
+        serde_json::from_str(text)
+    }
+
+    /// As a line for the board program, with its end.
+    pub fn to_line(&self) -> String {
+        let mut line = serde_json::to_string(self).expect("requests hold no maps with odd keys");
+        line.push('\n');
+        line
+    }
+
+    /// As a file that people read.
+    pub fn to_pretty(&self) -> String {
+        let mut text =
+            serde_json::to_string_pretty(self).expect("requests hold no maps with odd keys");
+        text.push('\n');
+        text
+    }
+
     /// Rounds of a unit.
     pub fn n_rounds(&self, unit: &str) -> u32 {
         let rounds = self.units.iter().filter(|asked| asked.unit == unit);
