@@ -7,16 +7,22 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::time::timeout;
 
 /// Bytes of a host that may wait for its disk: half an hour of an ordinary stream.
 const MAX_WAITING_BYTES: usize = 16 << 20;
 
 /// Jobs that are done in one go.
 const MAX_BATCH: usize = 1024;
+
+/// How long bytes wait for more, so that 200 hosts do not start a thread and a write for each of their lines. A controller
+/// that is killed meanwhile loses nothing: the board keeps what it sent until the controller has brought it to the disk.
+const GATHERING: Duration = Duration::from_millis(20);
 
 /// One job of the disk; jobs are done in order.
 enum Job {
@@ -29,6 +35,8 @@ enum Job {
 #[derive(Clone)]
 pub struct Disk {
     jobs: UnboundedSender<Job>,
+    /// Told of every job that someone waits for.
+    is_awaited: Arc<Notify>,
     room: Arc<Semaphore>,
     /// The first error of the disk: nothing is written after it.
     error: Arc<Mutex<Option<String>>>,
@@ -55,11 +63,13 @@ impl Disk {
         let (jobs, inbox) = unbounded_channel();
         let disk = Disk {
             jobs,
+            is_awaited: Arc::default(),
             room: Arc::new(Semaphore::new(MAX_WAITING_BYTES)),
             error: Arc::default(),
         };
         let (room, error) = (Arc::clone(&disk.room), Arc::clone(&disk.error));
-        tokio::spawn(work(file, inbox, room, error));
+        let is_awaited = Arc::clone(&disk.is_awaited);
+        tokio::spawn(work(file, inbox, is_awaited, room, error));
         disk
     }
 
@@ -86,7 +96,7 @@ impl Disk {
     /// When the disk does not take it.
     pub async fn sync(&self) -> io::Result<()> {
         let (done, outcome) = oneshot::channel();
-        let _ = self.jobs.send(Job::Sync(done));
+        self.send_awaited(Job::Sync(done));
         outcome.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -100,8 +110,13 @@ impl Disk {
     ) -> anyhow::Result<T> {
         let (done, outcome) = oneshot::channel();
         let call = Box::new(move || drop(done.send(action())));
-        let _ = self.jobs.send(Job::Call(call));
+        self.send_awaited(Job::Call(call));
         outcome.await.map_err(|_| gone())?
+    }
+
+    fn send_awaited(&self, job: Job) {
+        let _ = self.jobs.send(job);
+        self.is_awaited.notify_one();
     }
 }
 
@@ -144,15 +159,20 @@ fn gone() -> io::Error {
 async fn work(
     mut file: impl Durable,
     mut inbox: UnboundedReceiver<Job>,
+    is_awaited: Arc<Notify>,
     room: Arc<Semaphore>,
     error: Arc<Mutex<Option<String>>>,
 ) {
     let mut batch = Vec::new();
     while inbox.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        if batch.iter().all(|job| matches!(job, Job::Append(_))) {
+            let _ = timeout(GATHERING, is_awaited.notified()).await;
+            batch.extend(std::iter::from_fn(|| inbox.try_recv().ok()));
+        }
         let jobs = std::mem::take(&mut batch);
         let (room, error) = (Arc::clone(&room), Arc::clone(&error));
         let doing = tokio::task::spawn_blocking(move || {
-            for job in jobs {
+            for job in merged(jobs) {
                 carry_out(job, &mut file, &room, &error);
             }
             file
@@ -163,6 +183,18 @@ async fn work(
             Err(_) => return,
         }
     }
+}
+
+/// The same jobs with what is appended one after the other in one.
+fn merged(jobs: Vec<Job>) -> Vec<Job> {
+    let mut merged: Vec<Job> = Vec::new();
+    for job in jobs {
+        match (merged.last_mut(), job) {
+            (Some(Job::Append(bytes)), Job::Append(more)) => bytes.extend(more),
+            (_, job) => merged.push(job),
+        }
+    }
+    merged
 }
 
 fn carry_out(
@@ -195,12 +227,14 @@ mod tests {
 
     use super::*;
 
-    /// A disk that does nothing before it is told to, and keeps what it wrote.
+    /// A disk that does nothing before it is told to, and keeps each write.
     struct Hanging {
         told: Receiver<()>,
-        written: Arc<Mutex<Vec<u8>>>,
+        written: Written,
         is_full: bool,
     }
+
+    type Written = Arc<Mutex<Vec<Vec<u8>>>>;
 
     impl Write for Hanging {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -208,7 +242,7 @@ mod tests {
             if self.is_full {
                 return Err(io::Error::other("no room"));
             }
-            self.written.lock().unwrap().extend_from_slice(bytes);
+            self.written.lock().unwrap().push(bytes.to_vec());
             Ok(bytes.len())
         }
 
@@ -223,7 +257,7 @@ mod tests {
         }
     }
 
-    fn hanging(is_full: bool) -> (Disk, SyncSender<()>, Arc<Mutex<Vec<u8>>>) {
+    fn hanging(is_full: bool) -> (Disk, SyncSender<()>, Written) {
         let (tell, told) = sync_channel(1 << 20);
         let written = Arc::default();
         let disk = Hanging {
@@ -235,7 +269,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_disk_that_hangs_delays_no_task() {
+    async fn a_disk_that_hangs_delays_no_task_and_takes_what_waits_in_one_write() {
         let (disk, tell, written) = hanging(false);
         for line in ["a", "b", "c"] {
             disk.append(line.into()).await.unwrap();
@@ -245,9 +279,9 @@ mod tests {
         // The runtime goes on: this one thread is not blocked.
         assert!(futures_are_pending(sync.as_mut()).await);
         assert!(written.lock().unwrap().is_empty());
-        (0..3).for_each(|_| tell.send(()).unwrap());
+        drop(tell);
         sync.await.unwrap();
-        assert_eq!(*written.lock().unwrap(), b"abc");
+        assert_eq!(*written.lock().unwrap(), [b"abc"]);
     }
 
     #[tokio::test]
@@ -260,7 +294,10 @@ mod tests {
         drop(tell);
         more.await.unwrap();
         disk.sync().await.unwrap();
-        assert_eq!(written.lock().unwrap().len(), MAX_WAITING_BYTES + 1);
+        assert_eq!(
+            written.lock().unwrap().concat().len(),
+            MAX_WAITING_BYTES + 1
+        );
     }
 
     #[tokio::test]

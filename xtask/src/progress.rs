@@ -111,14 +111,14 @@ impl HostProgress {
             Some(bar) => bar.set_message(message),
             None if self.form == Form::Silent => {}
             None => {
-                let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-                // Standard error may be closed.
-                let _ = writeln!(
-                    out,
-                    "{:7.1} s  {}  {message}",
+                let line = format!(
+                    "{:7.1} s  {}  {message}\n",
                     self.started.elapsed().as_secs_f64(),
                     self.name
                 );
+                let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+                // One system call for a line: all hosts wait for the lock. Standard error may be closed.
+                let _ = out.write_all(line.as_bytes());
             }
         }
     }

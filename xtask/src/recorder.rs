@@ -1,4 +1,5 @@
-//! Writing a run directory: whatever is known goes to disk at once, so that a killed controller loses nothing.
+//! Writing a run directory: whatever is known goes to disk within 20 ms, so that a killed controller loses
+//! nothing that the board does not have any more.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
@@ -198,7 +199,9 @@ impl HostFiles {
     /// # Errors
     /// When the disk does not take it.
     pub async fn write_request(&self, request: &RunRequest) -> anyhow::Result<()> {
-        self.write("request.json", request.clone()).await
+        let (path, text) = (self.dir.join("request.json"), request.to_pretty());
+        let write = move || disk::replace(&path, text.as_bytes());
+        self.stream.call(write).await
     }
 
     /// Keeps what the time budget left out, if it left anything out.
