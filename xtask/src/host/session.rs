@@ -330,6 +330,7 @@ impl<'a> HostSession<'a> {
             let again = self.reach_again(reached.take()).await?;
             let again = reached.insert(again);
             let n_received = self.state.n_lines;
+            request.units = self.state.remaining();
             let collected = self
                 .collect(again, request, request.attempt, n_received)
                 .await;
@@ -407,7 +408,7 @@ impl<'a> HostSession<'a> {
     async fn measure_once(
         &mut self,
         at: &Reached,
-        request: &RunRequest,
+        request: &mut RunRequest,
     ) -> Result<Answer, HostError> {
         // A stream that never begins must not pass for the answer before.
         (self.state.complete, self.state.left, self.state.n_lines) = (false, None, 0);
@@ -420,14 +421,15 @@ impl<'a> HostSession<'a> {
             .connection
             .start_program(Stage::Measure, &at.program, "supervise", &[])
             .await?;
-        let mut line = serde_json::to_string(request).expect("requests hold no maps with odd keys");
-        line.push('\n');
+        let line = request.to_line();
         let limit = lease_of(request);
         self.lease_end = Instant::now() + limit;
         let mut limits = Limits {
             allowance: Allowance::of(request),
             pace: None,
         };
+        // They name every tensor of every model, and the session has them, too: with 200 hosts that is much memory.
+        request.units = Vec::new();
         let (log, mask) = (self.files.stderr(), self.mask.clone());
         let cancelled = self.context.cancelled.clone();
         let (control, lines) = mpsc::channel(4);

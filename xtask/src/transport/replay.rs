@@ -14,7 +14,6 @@ use bench_protocol::{
     UnitStatus, parse_line,
 };
 use bench_reports::run_dir::Stage;
-use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +46,25 @@ struct Unit {
     n_samples: u32,
 }
 
+/// What a request asks for, without the work: nothing is measured.
+struct Asked {
+    run_id: String,
+    attempt: u32,
+    /// Units, each with its round.
+    units: Vec<(String, u32)>,
+}
+
+impl Asked {
+    fn of(request: RunRequest) -> Asked {
+        let units = request.units.into_iter();
+        Asked {
+            run_id: request.run_id,
+            attempt: request.attempt,
+            units: units.map(|it| (it.unit, it.round)).collect(),
+        }
+    }
+}
+
 /// What a line is played for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Line {
@@ -56,16 +74,6 @@ enum Line {
     Always,
     /// When this unit is asked for.
     Unit(u32),
-}
-
-/// The part of a message that says where it belongs.
-#[derive(Deserialize)]
-struct Head {
-    #[serde(rename = "type")]
-    kind: String,
-    unit: Option<String>,
-    #[serde(default)]
-    round: u32,
 }
 
 impl Replay {
@@ -163,7 +171,7 @@ impl Replay {
         let Some(request) = lines.next_line().await? else {
             return Ok(());
         };
-        let request: RunRequest = serde_json::from_str(&request)?;
+        let asked = Asked::of(RunRequest::from_json(&request)?);
         let stop = CancellationToken::new();
         let listen = async {
             loop {
@@ -176,30 +184,30 @@ impl Replay {
             }
         };
         // The stream ends after the controller said that it has everything.
-        tokio::join!(self.play(&request, output, &stop), listen).0
+        tokio::join!(self.play(&asked, output, &stop), listen).0
     }
 
     /// Plays what was asked for, to its `done`.
     async fn play(
         &self,
-        request: &RunRequest,
+        asked: &Asked,
         output: &mut DuplexStream,
         stop: &CancellationToken,
     ) -> io::Result<()> {
         let started = Instant::now();
         let hello = Hello {
             protocol: PROTOCOL_VERSION,
-            run_id: request.run_id.clone(),
-            attempt: request.attempt,
+            run_id: asked.run_id.clone(),
+            attempt: asked.attempt,
             ..self.hello.clone()
         };
         say(output, &Message::Hello(hello)).await?;
         output.write_all(self.facts.as_bytes()).await?;
-        let asked: BTreeSet<(&str, u32)> = (request.units.iter())
-            .map(|it| (it.unit.as_str(), it.round))
+        let names: BTreeSet<(&str, u32)> = (asked.units.iter())
+            .map(|(unit, round)| (unit.as_str(), *round))
             .collect();
         let is_asked: Vec<bool> = (self.units.iter())
-            .map(|unit| asked.contains(&(unit.name.as_str(), unit.round)))
+            .map(|unit| names.contains(&(unit.name.as_str(), unit.round)))
             .collect();
         let is_played = |line: Line| match line {
             Line::Not => false,
@@ -227,11 +235,11 @@ impl Replay {
         let recorded: BTreeSet<(&str, u32)> = (self.units.iter())
             .map(|it| (it.name.as_str(), it.round))
             .collect();
-        for unit in &request.units {
-            if !recorded.contains(&(unit.unit.as_str(), unit.round)) {
+        for (unit, round) in &asked.units {
+            if !recorded.contains(&(unit.as_str(), *round)) {
                 let end = UnitEnd {
-                    unit: unit.unit.clone(),
-                    round: unit.round,
+                    unit: unit.clone(),
+                    round: *round,
                     status: UnitStatus::Skipped,
                     reason: Some("the recorded stream does not have this unit".to_string()),
                     unrest: None,
@@ -245,7 +253,7 @@ impl Replay {
             .zip(&is_asked)
             .filter(|(_, asked)| **asked);
         let n_samples = played.map(|(unit, _)| unit.n_samples).sum();
-        let n_units = request.units.len() as u32;
+        let n_units = asked.units.len() as u32;
         say(output, &Message::Done(Done { n_units, n_samples })).await
     }
 }
@@ -289,43 +297,40 @@ impl Index {
         let number = self.lines.len();
         self.lines.push(Line::Not);
         // The last line of a killed controller may be cut off.
-        let Some(head) = (text.ends_with('\n'))
-            .then(|| serde_json::from_str::<Head>(text).ok())
-            .flatten()
-        else {
-            return;
-        };
-        match (head.kind.as_str(), head.unit) {
-            ("hello", _) => {
+        let message = (text.ends_with('\n')).then(|| parse_line(text));
+        match message {
+            None | Some(Err(_) | Ok(Message::Done(_) | Message::Left(_))) => {}
+            Some(Ok(Message::Hello(hello))) => {
                 // What a cut-off request began was measured again in a later one.
                 self.open.clear();
-                if let (None, Ok(Message::Hello(hello))) = (&self.hello, parse_line(text)) {
-                    self.hello = Some(hello);
-                }
+                self.hello.get_or_insert(hello);
             }
-            ("facts", _) => {
+            Some(Ok(Message::Facts(_))) => {
                 self.facts.get_or_insert_with(|| text.to_string());
             }
-            ("done" | "left", _) => {}
-            (kind, Some(name)) => {
-                let open = self.open.entry(name.clone()).or_default();
-                open.lines.push(number);
-                open.n_samples += u32::from(kind == "sample");
-                if kind == "unit_end" {
-                    let idx = self.units.len() as u32;
-                    for line in std::mem::take(&mut open.lines) {
-                        self.lines[line] = Line::Unit(idx);
-                    }
-                    let n_samples = open.n_samples;
-                    self.open.remove(&name);
-                    self.units.push(Unit {
-                        name,
-                        round: head.round,
-                        n_samples,
-                    });
-                }
-            }
-            (_, None) => self.lines[number] = Line::Always,
+            Some(Ok(message)) => match message.unit() {
+                Some(unit) => self.take_of_unit(number, unit, &message),
+                None => self.lines[number] = Line::Always,
+            },
         }
+    }
+
+    fn take_of_unit(&mut self, number: usize, name: &str, message: &Message) {
+        let open = self.open.entry(name.to_owned()).or_default();
+        open.lines.push(number);
+        open.n_samples += u32::from(matches!(message, Message::Sample(_)));
+        if !matches!(message, Message::UnitEnd(_)) {
+            return;
+        }
+        let ended = self.open.remove(name).unwrap_or_default();
+        let idx = self.units.len() as u32;
+        for line in ended.lines {
+            self.lines[line] = Line::Unit(idx);
+        }
+        self.units.push(Unit {
+            name: name.to_owned(),
+            round: message.round(),
+            n_samples: ended.n_samples,
+        });
     }
 }
