@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Counts the instructions of aarch64 inner loops per multiply-add, from a disassembly.
+"""Counts the instructions of aarch64 inner loops per multiply-add or per 64 bytes, from a disassembly.
 
 A loop is the run of instructions from the target of a backward branch to that branch; of each function named, the
 innermost loops that multiply are listed. An instruction of SDOT makes 16 multiply-adds, one of SMMLA 32: what a loop
 executes per multiply-add is its length divided by these. The last column is the length of the loop around it, with one
-turn of the inner one; loops further out (rows, tiles of tokens) are not counted.
+turn of the inner one; loops further out (rows, tiles of tokens) are not counted. With `--bytes` it is the loops that move
+the most vectors of each function, and what is counted are the bytes that these loads and stores move.
 
 A loop of ours has no unpacking: panels are unpacked before it, once for all tokens. One of ggml's for Q4_0 unpacks
 nibbles; those for Q8_0 have nothing to unpack. Where a loop makes several turns inside another that belongs to the product,
@@ -13,6 +14,7 @@ as over the sub-blocks of a block of 256, add by hand: (loop around it - loop) +
     RUSTFLAGS='-C symbol-mangling-version=v0' CARGO_PROFILE_RELEASE_STRIP=false cargo build --release --package bench-kernels \\
         --target aarch64-unknown-linux-musl --target-dir DIR
     benchmarks/aarch64_instructions.py DIR/aarch64-unknown-linux-musl/release/bench-kernels 'neon.*(gemv|multiply)'
+    benchmarks/aarch64_instructions.py --bytes DIR/aarch64-unknown-linux-musl/release/bench-kernels 'neon::STREAMS'
 
     aarch64-linux-gnu-g++ -O3 -std=gnu++17 -march=armv8.2-a+fp16+dotprod -I ggml/include -I ggml/src \\
         -I ggml/src/ggml-cpu -c ggml/src/ggml-cpu/arch/arm/repack.cpp -o repack.o
@@ -55,22 +57,48 @@ def loops(body):
     for first, last in sorted(set(spans)):
         if not any((a, b) != (first, last) and first <= a and b <= last for a, b in spans):
             around = [b - a + 1 for a, b in spans if (a, b) != (first, last) and a <= first and last <= b]
-            yield body[first][0], [mnemonic for _, mnemonic, _ in body[first:last + 1]], min(around, default=0)
+            yield body[first][0], body[first:last + 1], min(around, default=0)
+
+
+def moved_bytes(mnemonic, operands):
+    """Bytes that a load or store of vectors of 128 bits moves; 0 for anything else."""
+    registers = len(re.findall(r"\bq\d+", operands.split("[")[0]))
+    return 16 * registers if re.match(r"(ld|st)n?[pr]", mnemonic) else 0
+
+
+def print_bytes(name, body):
+    loops_of = [[(mnemonic, moved_bytes(mnemonic, operands)) for _, mnemonic, operands in loop]
+                for _, loop, _ in loops(body)]
+    loop = max(loops_of, key=lambda loop: sum(moved for _, moved in loop), default=[])
+    n_bytes = sum(moved for _, moved in loop)
+    if n_bytes:
+        memory = sum(moved > 0 for _, moved in loop)
+        asked = sum(mnemonic == "prfm" for mnemonic, _ in loop)
+        print(f"| {name} | {len(loop)} | {memory} | {asked} | {n_bytes} | {64 * len(loop) / n_bytes:.2f} |")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file")
     parser.add_argument("pattern", help="regular expression for the names of functions")
+    parser.add_argument("--bytes", action="store_true", help="count per 64 bytes that are moved")
     parser.add_argument("--objdump", default="aarch64-linux-gnu-objdump")
     args = parser.parse_args()
+    if args.bytes:
+        print("| function | instructions | loads and stores | prfm | bytes | instructions per 64 bytes |")
+        print("|---|--:|--:|--:|--:|--:|")
+        for name, body in functions(args.objdump, args.file):
+            if re.search(args.pattern, name):
+                print_bytes(name, body)
+        return
     print("| function | loop at | instructions | sdot | smmla | loads and stores | instructions per 32 multiply-adds "
           "| loop around it |")
     print("|---|---|--:|--:|--:|--:|--:|--:|")
     for name, body in functions(args.objdump, args.file):
         if not re.search(args.pattern, name):
             continue
-        for address, mnemonics, around in loops(body):
+        for address, loop, around in loops(body):
+            mnemonics = [mnemonic for _, mnemonic, _ in loop]
             sdot, smmla = mnemonics.count("sdot"), mnemonics.count("smmla")
             products = 16 * sdot + 32 * smmla
             if products:
