@@ -444,7 +444,9 @@ def main():
             job = decode_job(model, quant, args.work)
             for threads in [] if args.skip_prefill else args.threads:
                 # The best variant against the peer as it is, and vectors against vectors.
-                for peer, variant in zip(benches, (None, "avx512-vnni")):
+                pairs = [("llama-bench", variant) for variant in args.variants]
+                pairs += [("llama-bench without AMX", "avx512-vnni")] if has_amx else []
+                for peer, variant in pairs:
                     ours, peers = [], {peer: []}
                     for _ in range(args.rounds):
                         prompt = {"prefill": {"model": job["decode"]["model"], "n_prompt": 512}}
@@ -454,15 +456,18 @@ def main():
                     name = f"pp512 {model} {quant}, {threads} threads, {variant or 'best variant'}"
                     row(name, "tokens/s", ours, peers)
             for threads in [] if args.skip_decode else args.threads:
-                ours, reads, peers = [], [], {"llama-bench": []}
-                for _ in range(args.rounds):
-                    read = {"stream": {"working_set_bytes": args.working_set, "residency": "dram"}}
-                    units = [unit("d", "decode", threads, job), unit("r", "read", threads, read)]
-                    result = memwall(program, units)
-                    ours.append(result["d"][1])
-                    reads.append(result["d"][0] / result["r"][0])
-                    peers["llama-bench"].append(llama(benches["llama-bench"], file, threads))
-                row(f"decode {model} {quant}, {threads} threads; {median(reads):.2f} of read", "tokens/s", ours, peers)
+                for variant in args.variants:
+                    ours, reads, peers = [], [], {"llama-bench": []}
+                    SHAPES.clear()
+                    for _ in range(args.rounds):
+                        read = {"stream": {"working_set_bytes": args.working_set, "residency": "dram"}}
+                        units = [unit("d", "decode", threads, job, variant), unit("r", "read", threads, read, variant)]
+                        result = memwall(program, units)
+                        ours.append(result["d"][1])
+                        reads.append(result["d"][0] / result["r"][0])
+                        peers["llama-bench"].append(llama(benches["llama-bench"], file, threads))
+                    name = f"decode {model} {quant}, {threads} threads, {variant or 'best variant'}"
+                    row(f"{name}; {median(reads):.2f} of read", "tokens/s", ours, peers, SHAPES.get("d", []))
 
 
 if __name__ == "__main__":

@@ -136,7 +136,8 @@ pub fn sampling_ms(unit: &UnitSpec) -> u64 {
     sampling.budget_ms.max(least)
 }
 
-/// Time of a unit with its set-up and the race among its shapes, milliseconds, by estimate.
+/// Time of a unit with its set-up and the race among its shapes, milliseconds, by estimate. Sets of CPUs that it chooses
+/// among are each set up, and share the time of one more race.
 pub fn unit_ms(unit: &UnitSpec) -> u64 {
     let set_up_ms = match unit.job {
         Job::Decode { .. } | Job::Prefill { .. } => MODEL_SET_UP_MS,
@@ -146,7 +147,11 @@ pub fn unit_ms(unit: &UnitSpec) -> u64 {
         Some(_) => 0,
         None => race_budget_ms(unit.sampling, &unit.kernel),
     };
-    sampling_ms(unit) + set_up_ms + race_ms
+    let (n_set_ups, n_races) = match unit.candidates.len() as u64 {
+        0..=1 => (1, 1),
+        n_sets => (n_sets + 1, 2),
+    };
+    sampling_ms(unit) + n_set_ups * set_up_ms + n_races * race_ms
 }
 
 fn by_value(units: Vec<UnitSpec>) -> Vec<UnitSpec> {
