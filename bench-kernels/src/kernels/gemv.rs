@@ -116,6 +116,10 @@ fn build(
             .map(|_| noise_f32(&mut state))
             .collect::<Vec<f32>>(),
     );
+    let n_sharing = match residency {
+        Residency::Dram | Residency::Sweep => n_threads,
+        Residency::Cache => 1,
+    };
     let most_rows = n_rows.iter().copied().max().unwrap_or(0);
     let scratch = || {
         Mutex::new(Scratch {
@@ -126,7 +130,7 @@ fn build(
     Ok(Gemv {
         format,
         isa,
-        shapes: product_shapes(isa, n_threads),
+        shapes: product_shapes(isa, n_sharing),
         shape_idx: 0,
         residency,
         cols,
