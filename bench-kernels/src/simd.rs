@@ -175,7 +175,7 @@ impl Isa {
     /// The same in the shape of that index in [`Isa::product_names`].
     ///
     /// # Panics
-    /// As for [`Isa::gemv`], and where there is no such shape.
+    /// As for [`Isa::gemv`], and when the index is too high.
     pub fn gemv_as(
         &self,
         product_idx: usize,
