@@ -1,7 +1,9 @@
 //! The board programs: building them, and proof that each is what a board needs.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use object::Endianness;
@@ -78,10 +80,9 @@ pub fn build(targets: &[Target]) -> anyhow::Result<BTreeMap<&'static str, Artifa
         sh,
         "cargo build --release --package {PACKAGE} {target_args...} {profile...} --message-format=json-render-diagnostics"
     );
-    let output = of_this_project(command)
-        .quiet()
-        .read()
-        .map_err(|error| ExitError::build(format!("the board programs do not build: {error}")))?;
+    let output = output_of(of_this_project(command)).map_err(|error| {
+        ExitError::build(format!("the board programs do not build: {error:#}"))
+    })?;
     let executables = executables(&output)?;
     targets
         .iter()
@@ -160,12 +161,37 @@ fn ensure_target(sh: &xshell::Shell, target: Target) -> anyhow::Result<()> {
         return Ok(());
     }
     eprintln!("adding the Rust target `{triple}`");
-    cmd!(sh, "rustup target add {triple}").quiet().ignore_stdout().run().map_err(|error| {
-        let message = format!(
-            "the Rust target `{triple}` is missing and could not be added ({error}); run `rustup target add {triple}`"
-        );
-        ExitError::build(message).into()
-    })
+    output_of(cmd!(sh, "rustup target add {triple}")).map_err(|error| {
+        ExitError::build(format!(
+            "the Rust target `{triple}` is missing and could not be added ({error:#}); run `rustup target add {triple}`"
+        ))
+    })?;
+    Ok(())
+}
+
+/// What a program prints, while what it says of its progress is shown. A terminal it has to itself. Anything else is
+/// written on its behalf: cargo fails when it cannot say that it waits for another build, and whoever read that may have
+/// left.
+fn output_of(command: Cmd<'_>) -> anyhow::Result<String> {
+    let line = command.to_string();
+    let mut command = Command::from(command.quiet());
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    if !std::io::stderr().is_terminal() {
+        command.stderr(Stdio::piped());
+    }
+    let mut child = command.spawn().with_context(|| format!("`{line}`"))?;
+    let progress = child.stderr.take();
+    let output = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let lines = progress.map(|progress| BufReader::new(progress).split(b'\n'));
+            for line in lines.into_iter().flatten().map_while(Result::ok) {
+                eprintln!("{}", String::from_utf8_lossy(&line));
+            }
+        });
+        child.wait_with_output()
+    })?;
+    anyhow::ensure!(output.status.success(), "`{line}`: {}", output.status);
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Paths of executables from cargo's JSON messages.

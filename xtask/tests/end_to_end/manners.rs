@@ -1,8 +1,11 @@
 //! What a shell user expects of any program: a reader that leaves is no mistake, and a copy works on itself.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 fn xtask(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
@@ -63,6 +66,33 @@ fn a_reader_that_leaves_early_is_no_mistake() {
         stderr.contains("cannot write to standard output"),
         "{stderr}"
     );
+}
+
+/// cargo says that it waits for another build, and fails where it cannot say so.
+#[test]
+fn a_build_that_waits_needs_no_reader_either() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let lock = target.join("x86_64-unknown-linux-musl/release/.cargo-lock");
+    fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    let lock = fs::File::create(lock).unwrap();
+    lock.lock().unwrap();
+
+    let dir = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = xtask(dir.path());
+    command.args(["plan", "--all-boards"]);
+    let mut child = (command.stdout(Stdio::null()).stderr(writer).spawn()).unwrap();
+    let inode = format!(":{} ", lock.metadata().unwrap().ino());
+    let is_waited_for = || {
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        (locks.lines()).any(|line| line.contains("->") && line.contains(&inode))
+    };
+    while child.try_wait().unwrap().is_none() && !is_waited_for() {
+        thread::sleep(Duration::from_millis(50));
+    }
+    drop(lock);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 /// `cargo` names the checkout that it runs in, and that is the one that counts, not where the program was built.
