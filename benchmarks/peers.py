@@ -9,7 +9,7 @@ Qwen2.5.
 
     apt-get install likwid mbw sysbench gcc g++ clang cmake python3-venv
     python3 -m venv venv && venv/bin/pip install gguf numpy scikit-build-core
-    venv/bin/python benchmarks/peers.py --work DIR [--rounds N] [--skip-streams] [--skip-llama]
+    venv/bin/python benchmarks/peers.py --work DIR [--rounds N] [--skip-streams] [--skip-levels] [--skip-llama]
         [--skip-decode] [--skip-prefill] [--variants avx2]
 """
 
@@ -103,6 +103,41 @@ int main(int argc, char **argv) {
     work(0);
     for (size_t t = 1; t < n_threads; t++) pthread_join(threads[t], 0);
     return 0;
+}
+"""
+CHASE = r"""
+// Dependent loads in random order, one after the other, over lines of 64 bytes; prints nanoseconds per load.
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+static uint64_t state = 88172645463325252u;
+static uint64_t random_(void) {
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    return state;
+}
+int main(int argc, char **argv) {
+    size_t n = strtoull(argv[1], 0, 10) / 64, steps = 1 << 22;
+    char *base = aligned_alloc(2 << 20, (n * 64 + (2 << 20)) >> 21 << 21);
+    madvise(base, n * 64, strcmp(argv[2], "huge") ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+    size_t *order = malloc(n * sizeof *order);
+    for (size_t i = 0; i < n; i++) order[i] = i;
+    for (size_t i = n - 1; i; i--) {
+        size_t j = random_() % i, kept = order[i];
+        order[i] = order[j], order[j] = kept;
+    }
+    for (size_t i = 0; i < n; i++) *(void **)(base + 64 * i) = base + 64 * order[i];
+    void **at = (void **)base;
+    for (int round = 0; round < 9; round++) {
+        struct timespec a, b;
+        clock_gettime(CLOCK_MONOTONIC, &a);
+        for (size_t i = 0; i < steps; i++) at = *at;
+        clock_gettime(CLOCK_MONOTONIC, &b);
+        if (round) printf("%.4f\n", ((b.tv_sec - a.tv_sec) * 1e9 + b.tv_nsec - a.tv_nsec) / steps);
+    }
+    return at == 0;
 }
 """
 KINDS = ["read", "write", "write_nt", "copy", "copy_nt", "triad", "triad_nt"]
@@ -259,15 +294,18 @@ def sysbench(operation, threads, working_set):
     return rate and rate * (1 << 20) / 1e9
 
 
-def stream_peers(args, kind, threads):
+def stream_peers(args, kind, threads, size=None):
     """What a kernel is compared with here, by name."""
     flags = set(re.search(r"(?:flags|Features)\s*: (.*)", args.cpuinfo).group(1).split())
     listed = subprocess.run(["likwid-bench", "-a"], capture_output=True, text=True).stdout if args.has_likwid else ""
     names = {line.split(" - ")[0].strip() for line in listed.splitlines()}
     kernels = [name for stem in LIKWID[kind] for width, flag in WIDTHS if flag in flags
                for name in [f"{stem}_{width}"] if name in names]
-    size = args.working_set
+    size = size or args.working_set
     peers = {f"likwid {kernel}": lambda kernel=kernel: likwid(kernel, threads, size) for kernel in kernels[:3]}
+    if size < args.working_set:
+        # Loops are timed pass by pass, and a pass over a cache is too short for a clock.
+        return peers
     plain = kind.removesuffix("_nt")
     for compiler, program in args.loops[kind.endswith("_nt")].items():
         peers[f"{compiler} loop"] = lambda program=program: loops(program, plain, threads, size)
@@ -276,6 +314,72 @@ def stream_peers(args, kind, threads):
     if kind in ("read", "write"):
         peers["sysbench"] = lambda: sysbench(kind, threads, size)
     return peers
+
+
+def chase(program, working_set, pages):
+    command = [program, str(working_set), pages]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return median([float(line) for line in output.split()])
+
+
+def lat_mem_rd(working_set):
+    """Of lmbench, with random order: it is slow to end with large sets, so the line of interest is waited for."""
+    program = shutil.which("lat_mem_rd") or next(iter(pathlib.Path("/usr/lib/lmbench").rglob("lat_mem_rd")), None)
+    if program is None:
+        return None
+    process = subprocess.Popen([program, "-t", "-P", "1", "-N", "3", f"{max(1, working_set >> 20)}M", "64"],
+                               stderr=subprocess.PIPE, text=True)
+    last = None
+    for line in process.stderr:
+        fields = line.split()
+        if len(fields) == 2 and fields[0].replace(".", "").isdigit():
+            size, last = float(fields[0]) * (1 << 20), float(fields[1])
+            if size >= working_set:
+                break
+    process.kill()
+    process.wait()
+    return last
+
+
+def levels(args, program):
+    """One thread in half of each cache, and in memory: streams, dependent loads, arithmetic."""
+    caches = subprocess.run(["lscpu", "-C=NAME,ONE-SIZE,TYPE", "-B"], capture_output=True, text=True).stdout
+    sizes = {fields[0]: int(fields[1]) // 2 for fields in map(str.split, caches.splitlines()[1:])
+             if fields[2] != "Instruction"}
+    sizes["memory"] = args.working_set // 4
+
+    def table(name, unit_name, job, kernel, peers, threads=1, invert=False, **more):
+        ours, rates = [], {peer: [] for peer in peers}
+        for _ in range(args.rounds):
+            result = memwall(program, [unit("u", kernel, threads, job) | more], operations=invert)["u"]
+            ours.append(1e9 / result[0] if invert == "ns" else result[0])
+            for peer, measure in peers.items():
+                rates[peer].append(measure() or 0)
+        SHAPES.pop("u", None)
+        row(name, unit_name, ours, rates, least=invert == "ns")
+
+    for level, size in sizes.items():
+        job = {"stream": {"working_set_bytes": size, "residency": "sweep"}}
+        for kind in ("read", "copy"):
+            peers = stream_peers(args, kind, 1, size)
+            table(f"{kind} in {level}, {size >> 10} KiB", "GB/s", job, kind, peers)
+    for level, size in sizes.items():
+        for pages in ("huge", "small"):
+            job = {"latency": {"working_set_bytes": size, "residency": "sweep", "n_chains": 1, "pages": pages}}
+            peers = {"loop": lambda size=size, pages=pages: chase(args.chase, size, pages)}
+            if pages == "small":
+                peers["lat_mem_rd"] = lambda size=size: lat_mem_rd(size)
+            table(f"latency in {level}, {size >> 10} KiB, {pages} pages", "ns", job, "latency", peers, invert="ns")
+    flags = args.cpuinfo.split()
+    for width, flag in [("avx512_fma", "avx512f"), ("avx_fma", "fma"), ("neon_fma", "asimd")]:
+        if flag in flags and args.has_likwid:
+            peers = {f"likwid peakflops_sp_{width}": lambda width=width: likwid_flops(f"peakflops_sp_{width}")}
+            table("peak_f32", "Gop/s", {"peak": {}}, "peak_f32", peers, invert="ops")
+
+
+def likwid_flops(kernel):
+    rate = rate_of(["likwid-bench", "-t", kernel, "-w", "S0:16kB:1", "-s", "1"], r"MFlops/s:\s+([\d.]+)")
+    return rate and rate / 1000
 
 
 def compile_loops(work):
@@ -305,7 +409,8 @@ def protocol_of(program):
     return json.loads(greeting.splitlines()[0])["protocol"]
 
 
-def memwall(program, units):
+def memwall(program, units, operations=False):
+    """Bytes, or operations, in a nanosecond and iterations in a second, by unit."""
     request = {"protocol": protocol_of(program), "run_id": "peers", "units": units, "deadline_ms": 600_000}
     text = json.dumps(request) + "\n"
     output = subprocess.run([program, "run"], input=text, check=True, capture_output=True, text=True).stdout
@@ -323,7 +428,8 @@ def memwall(program, units):
         if race:
             SHAPES.setdefault(name, []).append(message["shape"])
             RACE_MS.append(race["elapsed_ns"] / 1e6)
-    work = {name: message["work"]["read_bytes"] + message["work"]["written_bytes"] for name, message in ready.items()}
+    counted = ("ops",) if operations else ("read_bytes", "written_bytes")
+    work = {name: sum(message["work"][key] for key in counted) for name, message in ready.items()}
     return {unit: (work[unit] / median(ns), 1e9 / median(ns)) for unit, ns in times.items()}
 
 
@@ -363,9 +469,9 @@ def decode_job(model, quant, work):
     return json.loads(path.read_text())
 
 
-def row(name, unit_name, ours, peers, shapes=()):
+def row(name, unit_name, ours, peers, shapes=(), least=False):
     peers = {peer: rates for peer, rates in peers.items() if all(rates)}
-    best = max(peers, key=lambda peer: median(peers[peer])) if peers else None
+    best = (min if least else max)(peers, key=lambda peer: median(peers[peer])) if peers else None
     cells = [f"{median(ours):.2f} ({min(ours):.2f} to {max(ours):.2f})"]
     cells += [f"{best} {median(peers[best]):.2f} ({min(peers[best]):.2f} to {max(peers[best]):.2f})"] if best else ["-"]
     ratio = f"{median([a / b for a, b in zip(ours, peers[best])]):.2f}" if best else "-"
@@ -411,6 +517,7 @@ def main():
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--variants", nargs="+", default=[None], help="force these (`avx2`) instead of the best")
     parser.add_argument("--skip-streams", action="store_true")
+    parser.add_argument("--skip-levels", action="store_true")
     parser.add_argument("--skip-llama", action="store_true")
     parser.add_argument("--skip-decode", action="store_true")
     parser.add_argument("--skip-prefill", action="store_true")
@@ -425,11 +532,16 @@ def main():
     arch = os.uname().machine
     program = next(item["path"] for item in json.loads(built.stdout) if item["target"].startswith(arch))
     args.loops = compile_loops(args.work)
+    args.chase = args.work / "chase"
+    (args.work / "chase.c").write_text(CHASE)
+    subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", args.work / "chase.c", "-o", args.chase], check=True)
     print_cpu(args)
     print("| what | unit | memwall | best peer | ratio, round by round | shapes | other peers |")
     print("|---|---|--:|--:|--:|---|---|")
     if not args.skip_streams:
         streams(args, program)
+    if not args.skip_levels:
+        levels(args, program)
     if args.skip_llama:
         return
     # AMX is compiled in with -march=native; without it the same programs show what vectors alone do.

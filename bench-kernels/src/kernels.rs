@@ -209,6 +209,27 @@ pub const TABLE: &[KernelInfo] = &[
     },
 ];
 
+/// Something that a kernel can do in several shapes of its loops, each of them as good as the others on some board.
+#[derive(Debug)]
+pub struct Choice {
+    /// What it is about, as one of several choices: a format of weights. Empty for the only one.
+    pub about: &'static str,
+    /// Names of the shapes, the usual one first.
+    pub names: Vec<String>,
+    /// The shape that runs.
+    pub taken_idx: usize,
+}
+
+impl Choice {
+    /// Name of a shape among those of all choices: `q6_k.near`.
+    pub fn name(&self, shape_idx: usize) -> String {
+        match self.about {
+            "" => self.names[shape_idx].clone(),
+            about => format!("{about}.{}", self.names[shape_idx]),
+        }
+    }
+}
+
 /// A kernel that is set up: memory touched by the threads that read it, outputs comparable with the reference.
 pub trait Kernel {
     /// What one iteration is.
@@ -223,28 +244,20 @@ pub trait Kernel {
     /// Runs `iterations` times; this is what is timed.
     fn iterate(&mut self, pool: &Pool, iterations: u64);
 
-    /// The shapes that it can run in, the usual one first; none where there is nothing to choose.
-    fn shape_names(&self) -> Vec<String> {
+    /// What it can do in several shapes; empty where there is nothing to choose.
+    fn choices(&self) -> Vec<Choice> {
         Vec::new()
     }
 
-    /// The shape that it runs in.
-    fn shape_name(&self) -> Option<String> {
-        None
-    }
+    /// Takes that shape for one of the [`Kernel::choices`] from now on.
+    fn take_shape(&mut self, _choice_idx: usize, _shape_idx: usize) {}
 
-    /// Runs in that shape from now on.
-    fn take_shape(&mut self, _shape_idx: usize) {}
-
-    /// Parts of an iteration that are about equally long: what a trial of a shape consists of, so that it need not be a
-    /// whole iteration and yet finds nothing in a cache that an iteration would not.
-    fn n_slices(&self) -> usize {
-        1
-    }
-
-    /// Runs `n` slices one after the other, beginning with slice `first`, counted round and round; returns the bytes they
-    /// moved, or operations where the kernel moves none.
-    fn run_slices(&mut self, pool: &Pool, _first: usize, n: usize) -> u64 {
+    /// Runs `n` slices of what one of the choices is about, beginning with slice `first`, counted round and round; returns
+    /// the bytes they moved, or operations where the kernel moves none.
+    ///
+    /// Slices are parts of an iteration, so that a trial of a shape need not be a whole one and yet finds nothing in a
+    /// cache that an iteration would not.
+    fn run_slices(&mut self, _choice_idx: usize, pool: &Pool, _first: usize, n: usize) -> u64 {
         self.iterate(pool, n as u64);
         let work = self.shape().work;
         let amount = match work.read_bytes + work.written_bytes {

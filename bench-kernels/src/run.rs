@@ -17,7 +17,7 @@ use bench_protocol::{
 
 use self::watchdog::Watchdog;
 use crate::background::Readers;
-use crate::kernels::{self, Kernel, NotReady};
+use crate::kernels::{self, Choice, Kernel, NotReady};
 use crate::pool::Pool;
 use crate::simd::{self, Isa};
 use crate::{external, facts};
@@ -162,7 +162,7 @@ fn measure(
         round: unit.round,
         kernel: unit.kernel.clone(),
         variant: isa.name().to_string(),
-        shape: kernel.shape_name(),
+        shape: shape_name(&kernel.choices()),
         race,
         cpus: unit.cpus.clone(),
         working_set_bytes: shape.working_set_bytes,
@@ -207,22 +207,55 @@ fn settle_shape(
     Ok(race::choose_shape(kernel, pool, budget))
 }
 
-/// Leaves the kernel in the shape of that name, never in another instead.
+/// The shape that a kernel runs in: the one of all its choices, or `q4_0.off+q6_k.near` where they differ.
+fn shape_name(choices: &[Choice]) -> Option<String> {
+    let taken = |choice: &Choice| choice.names[choice.taken_idx].clone();
+    let first = taken(choices.first()?);
+    if choices.iter().all(|choice| taken(choice) == first) {
+        return Some(first);
+    }
+    let names = choices.iter().map(|choice| choice.name(choice.taken_idx));
+    Some(names.collect::<Vec<_>>().join("+"))
+}
+
+/// Leaves the kernel in the shape of that name, as [`shape_name`] gives it, never in another instead.
 fn force_shape(kernel: &mut dyn Kernel, name: &str, isa: &Isa) -> Result<(), NotReady> {
-    let names = kernel.shape_names();
-    match names.iter().position(|candidate| *candidate == name) {
-        Some(shape_idx) => {
-            kernel.take_shape(shape_idx);
+    let choices = kernel.choices();
+    if choices.is_empty() {
+        return Err(NotReady::Skipped(format!(
+            "this kernel has no shapes to choose from, so not `{name}` either"
+        )));
+    }
+    let parts: Vec<&str> = name.split('+').collect();
+    let is_meant = |choice: &Choice, shape_idx: usize, part: &str| {
+        choice.name(shape_idx) == part || parts.len() == 1 && choice.names[shape_idx] == part
+    };
+    let is_known = |part: &&str| {
+        (choices.iter())
+            .any(|choice| (0..choice.names.len()).any(|idx| is_meant(choice, idx, part)))
+    };
+    let forced = choices.iter().map(|choice| {
+        (0..choice.names.len()).find(|idx| parts.iter().any(|part| is_meant(choice, *idx, part)))
+    });
+    match forced.collect::<Option<Vec<usize>>>() {
+        Some(forced) if parts.iter().all(|part| is_known(&part)) => {
+            for (choice_idx, shape_idx) in forced.into_iter().enumerate() {
+                kernel.take_shape(choice_idx, shape_idx);
+            }
             Ok(())
         }
-        None if names.is_empty() => Err(NotReady::Skipped(format!(
-            "this kernel has no shapes to choose from, so not `{name}` either"
-        ))),
-        None => Err(NotReady::Skipped(format!(
-            "variant `{}` has no shape `{name}` of this kernel here; it has {}",
-            isa.name(),
-            names.join(", ")
-        ))),
+        _ => {
+            let about = choices.iter().map(|choice| choice.about);
+            let each = match choices.len() {
+                1 => String::new(),
+                _ => format!(" for each of {}", about.collect::<Vec<_>>().join(", ")),
+            };
+            Err(NotReady::Skipped(format!(
+                "variant `{}` has no shape `{name}` of this kernel here; it has {}{each}",
+                isa.name(),
+                choices[0].names.join(", ")
+            )))
+        }
     }
 }
 
@@ -235,5 +268,79 @@ fn used_cpus(unit: &UnitSpec) -> Vec<u32> {
     match unit.candidates.as_slice() {
         [] => unit.cpus.clone(),
         candidates => candidates.concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_protocol::Check;
+
+    use super::*;
+    use crate::kernels::Shape;
+    use crate::simd;
+
+    /// A model of two formats, each in one of two shapes.
+    struct TwoFormats([usize; 2]);
+
+    impl Kernel for TwoFormats {
+        fn shape(&self) -> Shape {
+            unreachable!("it is not measured")
+        }
+
+        fn check(&mut self, _pool: &Pool) -> Result<Check, NotReady> {
+            unreachable!("it is not measured")
+        }
+
+        fn iterate(&mut self, _pool: &Pool, _iterations: u64) {}
+
+        fn choices(&self) -> Vec<Choice> {
+            let formats = ["q4_0", "q6_k"].into_iter().zip(self.0);
+            let choice = |(about, taken_idx)| Choice {
+                about,
+                names: vec!["far".into(), "off".into()],
+                taken_idx,
+            };
+            formats.map(choice).collect()
+        }
+
+        fn take_shape(&mut self, choice_idx: usize, shape_idx: usize) {
+            self.0[choice_idx] = shape_idx;
+        }
+    }
+
+    #[test]
+    fn a_shape_that_ran_can_be_forced_under_its_name() {
+        for taken in [[0, 0], [0, 1], [1, 0], [1, 1]] {
+            let name = shape_name(&TwoFormats(taken).choices()).unwrap();
+            for before in [[0, 0], [1, 1]] {
+                let mut kernel = TwoFormats(before);
+                assert!(force_shape(&mut kernel, &name, simd::best()).is_ok());
+                assert_eq!(kernel.0, taken, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_shape_that_is_not_there_is_never_another() {
+        for name in [
+            "near",
+            "q4_0.off",
+            "q4_0.off+q6_k.near",
+            "q4_0.off+off",
+            "off+q6_k.off+q4_0.off",
+            "q4_0.off+q6_k.off+q8_0.off",
+            "",
+        ] {
+            let mut kernel = TwoFormats([0, 0]);
+            let Err(NotReady::Skipped(reason)) = force_shape(&mut kernel, name, simd::best())
+            else {
+                panic!("`{name}` was taken");
+            };
+            assert!(
+                reason.contains("has far, off for each of q4_0, q6_k"),
+                "{reason}"
+            );
+            assert_eq!(kernel.0, [0, 0], "{name}");
+        }
     }
 }

@@ -80,9 +80,8 @@ pub fn build(targets: &[Target]) -> anyhow::Result<BTreeMap<&'static str, Artifa
         sh,
         "cargo build --release --package {PACKAGE} {target_args...} {profile...} --message-format=json-render-diagnostics"
     );
-    let output = output_of(of_this_project(command)).map_err(|error| {
-        ExitError::build(format!("the board programs do not build: {error:#}"))
-    })?;
+    let output = output_of(of_this_project(command))
+        .map_err(|error| ExitError::build(format!("the board programs do not build: {error:#}")))?;
     let executables = executables(&output)?;
     targets
         .iter()

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::Choice;
 use crate::simd::Isa;
 
 /// Most chunks of one thread's rows of a matrix.
@@ -79,9 +80,43 @@ pub struct ProductShape {
 /// Chunks of several and of some dozen microseconds of one core: neither is slowed down by the counter.
 const CHUNK_BYTES: [usize; 2] = [64 << 10, 256 << 10];
 
-/// The shapes of a variant's products with their names, the usual one first: `far`, or `far-c64` with chunks in KiB where
-/// several threads share them.
-pub fn product_shapes(isa: &Isa, n_threads: usize) -> Vec<(String, ProductShape)> {
+/// The shapes of a variant's products with their names, the usual one first, and the one that runs.
+pub struct ProductShapes {
+    pub all: Vec<(String, ProductShape)>,
+    taken_idx: usize,
+}
+
+impl ProductShapes {
+    /// Those of a variant; the usual one runs.
+    pub fn new(isa: &Isa, n_threads: usize) -> ProductShapes {
+        ProductShapes {
+            all: product_shapes(isa, n_threads),
+            taken_idx: 0,
+        }
+    }
+
+    /// The one that runs.
+    pub fn taken(&self) -> ProductShape {
+        self.all[self.taken_idx].1
+    }
+
+    /// Takes another from now on.
+    pub fn take(&mut self, shape_idx: usize) {
+        self.taken_idx = shape_idx;
+    }
+
+    /// They as what a kernel chooses among.
+    pub fn choice(&self, about: &'static str) -> Choice {
+        Choice {
+            about,
+            names: self.all.iter().map(|(name, _)| name.clone()).collect(),
+            taken_idx: self.taken_idx,
+        }
+    }
+}
+
+/// `far`, or `far-c64` with chunks in KiB where several threads share them.
+fn product_shapes(isa: &Isa, n_threads: usize) -> Vec<(String, ProductShape)> {
     let sizes = match n_threads {
         1 => &CHUNK_BYTES[..1],
         _ => &CHUNK_BYTES,

@@ -27,9 +27,9 @@ use self::cache::{Share, Store};
 use self::held::Limits;
 use self::plan::{Matrix, Plan};
 use self::step::Turn;
-use super::chunks::{ProductShape, Tickets, product_shapes};
-use super::weights::GROUP_ROWS;
-use super::{Kernel, NotReady, Prepared, Shape, compare, out_of_memory, wrong_job};
+use super::chunks::{ProductShapes, Tickets};
+use super::weights::{Format, GROUP_ROWS};
+use super::{Choice, Kernel, NotReady, Prepared, Shape, compare, out_of_memory, wrong_job};
 use crate::memory::{PhaseBuffer, Region, split_evenly};
 use crate::numeric::{Activations, noise_f32};
 use crate::pool::Pool;
@@ -42,9 +42,8 @@ const CHECKED_TOKENS: usize = 2;
 struct Decode {
     plan: Plan,
     isa: &'static Isa,
-    /// The shapes of its products, and the one that they run in.
-    shapes: Vec<(String, ProductShape)>,
-    shape_idx: usize,
+    /// The shapes of its products, format by format: what suits one format need not suit another.
+    shapes: Vec<(Format, ProductShapes)>,
     model: ModelRef,
     /// Positions of the tokens of one iteration.
     positions: Range<usize>,
@@ -135,8 +134,9 @@ fn build(
     let mut state = 11;
     Ok(Decode {
         isa,
-        shapes: product_shapes(isa, n_threads),
-        shape_idx: 0,
+        shapes: (plan.formats().into_iter())
+            .map(|format| (format, ProductShapes::new(isa, n_threads)))
+            .collect(),
         model: ModelRef {
             model: model.model.clone(),
             quant: model.quant.clone(),
@@ -282,16 +282,9 @@ impl Decode {
         thread_idx: usize,
         position: usize,
     ) -> Turn<'a> {
-        // Another variant, the reference, may not have as many shapes as the one that is measured.
-        let (_, shape) = &self.shapes[self.shape_idx];
-        let n_products = isa.product_names().count();
         Turn {
             decode: self,
             isa,
-            shape: ProductShape {
-                product_idx: shape.product_idx.min(n_products - 1),
-                ..*shape
-            },
             barrier: pool.barrier(),
             thread_idx,
             position,
@@ -346,35 +339,32 @@ impl Kernel for Decode {
         Ok(compare(&output, &logits(simd::scalar())))
     }
 
-    fn shape_names(&self) -> Vec<String> {
-        self.shapes.iter().map(|(name, _)| name.clone()).collect()
+    fn choices(&self) -> Vec<Choice> {
+        let about = |format: &Format| match self.shapes.len() {
+            1 => "",
+            _ => format.id(),
+        };
+        let choice = |(format, shapes): &(Format, ProductShapes)| shapes.choice(about(format));
+        self.shapes.iter().map(choice).collect()
     }
 
-    fn shape_name(&self) -> Option<String> {
-        Some(self.shapes[self.shape_idx].0.clone())
+    fn take_shape(&mut self, choice_idx: usize, shape_idx: usize) {
+        self.shapes[choice_idx].1.take(shape_idx);
     }
 
-    fn take_shape(&mut self, shape_idx: usize) {
-        self.shape_idx = shape_idx;
-    }
-
-    /// A slice is a layer of the first token.
-    fn n_slices(&self) -> usize {
-        self.plan.layers.len()
-    }
-
-    fn run_slices(&mut self, pool: &Pool, first: usize, n: usize) -> u64 {
+    /// A slice is a matrix of the format, times whatever its input holds.
+    fn run_slices(&mut self, choice_idx: usize, pool: &Pool, first: usize, n: usize) -> u64 {
         let this = &*self;
-        let n_layers = this.plan.layers.len();
-        let layers = || (first..first + n).map(|idx| idx % n_layers);
-        let position = this.positions.start;
+        let (format, _) = this.shapes[choice_idx];
+        let has_format = |matrix: &&Matrix| matrix.format == format;
+        let matrices: Vec<&Matrix> = this.plan.matrices().filter(has_format).collect();
+        let slices = || (first..first + n).map(|idx| matrices[idx % matrices.len()]);
         pool.run(&|thread_idx| {
-            let turn = this.turn(this.isa, pool, thread_idx, position);
-            turn.layers(&mut this.scratch_of(thread_idx), layers());
+            let turn = this.turn(this.isa, pool, thread_idx, this.positions.start);
+            let mut scratch = this.scratch_of(thread_idx);
+            slices().for_each(|matrix| turn.multiply_alone(&mut scratch, matrix));
         });
-        let kv_bytes = position as u64 * this.kv_bytes_per_token / n_layers as u64;
-        let weights = layers().map(|idx| this.plan.layers[idx].weight_bytes());
-        weights.sum::<u64>() + n as u64 * kv_bytes
+        slices().map(|matrix| matrix.bytes() as u64).sum()
     }
 
     fn iterate(&mut self, pool: &Pool, iterations: u64) {

@@ -9,9 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bench_protocol::{Check, Convention, Job, Residency, UnitSpec, Work};
 
-use super::chunks::{self, ProductShape, Tickets, product_shapes};
+use super::chunks::{self, ProductShapes, Tickets};
 use super::weights::{Format, GROUP_ROWS};
-use super::{Kernel, NotReady, Prepared, Shape, compare, out_of_memory, require_memory, wrong_job};
+use super::{
+    Choice, Kernel, NotReady, Prepared, Shape, compare, out_of_memory, require_memory, wrong_job,
+};
 use crate::memory::{Region, split_evenly};
 use crate::numeric::{Activations, noise_f32};
 use crate::pool::Pool;
@@ -23,9 +25,7 @@ const LEAST_SLICE_BYTES: usize = 1 << 20;
 struct Gemv {
     format: Format,
     isa: &'static Isa,
-    /// The shapes of the product, and the one that it runs in.
-    shapes: Vec<(String, ProductShape)>,
-    shape_idx: usize,
+    shapes: ProductShapes,
     residency: Residency,
     cols: usize,
     n_matrices: usize,
@@ -130,8 +130,7 @@ fn build(
     Ok(Gemv {
         format,
         isa,
-        shapes: product_shapes(isa, n_sharing),
-        shape_idx: 0,
+        shapes: ProductShapes::new(isa, n_sharing),
         residency,
         cols,
         n_matrices,
@@ -159,7 +158,7 @@ impl Gemv {
     }
 
     fn multiply(&self, weights: &[u8], out: &mut [f32]) {
-        let (_, shape) = &self.shapes[self.shape_idx];
+        let shape = self.shapes.taken();
         self.isa.gemv_as(
             shape.product_idx,
             self.format,
@@ -194,7 +193,7 @@ impl Gemv {
             }
             return;
         }
-        let (_, shape) = &self.shapes[self.shape_idx];
+        let shape = self.shapes.taken();
         let group_bytes = GROUP_ROWS * self.format.row_bytes(self.cols);
         let n_groups = |owner_idx: usize| self.n_rows[owner_idx] / GROUP_ROWS;
         let of_matrix =
@@ -279,24 +278,16 @@ impl Kernel for Gemv {
         Ok(worst.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn shape_names(&self) -> Vec<String> {
-        self.shapes.iter().map(|(name, _)| name.clone()).collect()
+    fn choices(&self) -> Vec<Choice> {
+        vec![self.shapes.choice("")]
     }
 
-    fn shape_name(&self) -> Option<String> {
-        Some(self.shapes[self.shape_idx].0.clone())
-    }
-
-    fn take_shape(&mut self, shape_idx: usize) {
-        self.shape_idx = shape_idx;
+    fn take_shape(&mut self, _choice_idx: usize, shape_idx: usize) {
+        self.shapes.take(shape_idx);
     }
 
     /// A slice is some of the matrices.
-    fn n_slices(&self) -> usize {
-        self.n_matrices.div_ceil(self.matrices_per_slice())
-    }
-
-    fn run_slices(&mut self, pool: &Pool, first: usize, n: usize) -> u64 {
+    fn run_slices(&mut self, _choice_idx: usize, pool: &Pool, first: usize, n: usize) -> u64 {
         let this = &*self;
         let per_slice = this.matrices_per_slice();
         let (first, n) = (first * per_slice, n * per_slice);
@@ -355,9 +346,9 @@ mod tests {
             .ok()
             .unwrap();
         assert_eq!(gemv.n_matrices, 3);
-        for shape_idx in 0..gemv.shape_names().len() {
-            gemv.take_shape(shape_idx);
-            gemv.shapes[shape_idx].1.chunk_bytes = 16 << 10;
+        for shape_idx in 0..gemv.shapes.all.len() {
+            gemv.take_shape(0, shape_idx);
+            gemv.shapes.all[shape_idx].1.chunk_bytes = 16 << 10;
             let rows = Mutex::new(Vec::new());
             let this = &gemv;
             pool.run(&|thread_idx| {

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bench_protocol::{Check, Convention, Job, Pages, Residency, UnitSpec, Work};
 
-use super::{Kernel, NotReady, Prepared, Shape, out_of_memory, require_memory, wrong_job};
+use super::{Choice, Kernel, NotReady, Prepared, Shape, out_of_memory, require_memory, wrong_job};
 use crate::memory::{Region, split_evenly};
 use crate::pool::Pool;
 use crate::simd::{self, Isa, Operation, Shaped};
@@ -195,6 +195,16 @@ impl Stream {
         );
     }
 
+    /// Parts of an iteration of about the same size.
+    fn n_slices(&self) -> usize {
+        match self.residency {
+            Residency::Cache => 1,
+            Residency::Dram | Residency::Sweep => {
+                (self.array_words * 8 / LEAST_SLICE_BYTES).clamp(1, MOST_SLICES)
+            }
+        }
+    }
+
     fn work(&self) -> Work {
         let n_words = (self.array_words * self.parts.len()) as u64;
         let (n_read, n_written, ops) = match self.operation {
@@ -265,29 +275,20 @@ impl Kernel for Stream {
         });
     }
 
-    fn shape_names(&self) -> Vec<String> {
-        let names = self.shapes.iter().map(|shaped| shaped.name());
-        names.map(str::to_string).collect()
+    fn choices(&self) -> Vec<Choice> {
+        let names = self.shapes.iter().map(|shaped| shaped.name().to_string());
+        vec![Choice {
+            about: "",
+            names: names.collect(),
+            taken_idx: self.shape_idx,
+        }]
     }
 
-    fn shape_name(&self) -> Option<String> {
-        Some(self.shapes[self.shape_idx].name().to_string())
-    }
-
-    fn take_shape(&mut self, shape_idx: usize) {
+    fn take_shape(&mut self, _choice_idx: usize, shape_idx: usize) {
         self.shape_idx = shape_idx;
     }
 
-    fn n_slices(&self) -> usize {
-        match self.residency {
-            Residency::Cache => 1,
-            Residency::Dram | Residency::Sweep => {
-                (self.array_words * 8 / LEAST_SLICE_BYTES).clamp(1, MOST_SLICES)
-            }
-        }
-    }
-
-    fn run_slices(&mut self, pool: &Pool, first: usize, n: usize) -> u64 {
+    fn run_slices(&mut self, _choice_idx: usize, pool: &Pool, first: usize, n: usize) -> u64 {
         let (this, shaped, n_slices) = (&*self, self.shapes[self.shape_idx], self.n_slices());
         let slice = |idx: usize| {
             let step_words = STEP_BYTES / 8;

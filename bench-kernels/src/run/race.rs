@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bench_protocol::{Race, Tried};
 
-use crate::kernels::Kernel;
+use crate::kernels::{Choice, Kernel};
 use crate::pool::Pool;
 
 /// Aimed time of a trial: a thousand times what starting the threads costs.
@@ -131,45 +131,68 @@ fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-/// Races the shapes of a kernel within about `budget` and leaves it in the fastest.
+/// Races the shapes of each choice of a kernel, one choice after the other, within about `budget` in all, and leaves it in
+/// the fastest.
 ///
 /// `None` where there is nothing to choose.
 pub(super) fn choose_shape(kernel: &mut dyn Kernel, pool: &Pool, budget: Duration) -> Option<Race> {
-    let names = kernel.shape_names();
-    if names.len() < 2 {
-        return None;
-    }
     let started = Instant::now();
-    let n_slices = slices_per_trial(kernel, pool, budget / (LEAST_ROUNDS * names.len()) as u32);
-    let mut next_slice = n_slices;
-    let trial = |shape_idx: usize| {
-        kernel.take_shape(shape_idx);
-        let trial_started = Instant::now();
-        let amount = kernel.run_slices(pool, next_slice, n_slices);
-        let elapsed = trial_started.elapsed();
-        next_slice += n_slices;
-        amount as f64 / elapsed.as_secs_f64().max(1e-9)
-    };
-    let outcome = race(names.len(), trial, || started.elapsed() >= budget);
-    kernel.take_shape(outcome.winner);
-    let tried = names.iter().enumerate().map(|(idx, name)| Tried {
-        shape: name.clone(),
-        bytes_per_s: outcome.rate(idx) as u64,
-        n_trials: outcome.rates[idx].len() as u32,
-    });
-    Some(Race {
-        tried: tried.collect(),
+    let choices = kernel.choices();
+    let each = budget / choices.len().max(1) as u32;
+    let choices = choices.iter().enumerate();
+    let tried = choices
+        .filter(|(_, choice)| choice.names.len() >= 2)
+        .flat_map(|(choice_idx, choice)| settle(kernel, choice_idx, choice, pool, each));
+    let tried: Vec<Tried> = tried.collect();
+    (!tried.is_empty()).then(|| Race {
+        tried,
         elapsed_ns: started.elapsed().as_nanos() as u64,
     })
 }
 
+/// Races the shapes of one choice.
+fn settle(
+    kernel: &mut dyn Kernel,
+    choice_idx: usize,
+    choice: &Choice,
+    pool: &Pool,
+    budget: Duration,
+) -> Vec<Tried> {
+    let started = Instant::now();
+    let n_shapes = choice.names.len();
+    let at_most = budget / (LEAST_ROUNDS * n_shapes) as u32;
+    let n_slices = slices_per_trial(kernel, choice_idx, pool, at_most);
+    let mut next_slice = n_slices;
+    let trial = |shape_idx: usize| {
+        kernel.take_shape(choice_idx, shape_idx);
+        let trial_started = Instant::now();
+        let amount = kernel.run_slices(choice_idx, pool, next_slice, n_slices);
+        let elapsed = trial_started.elapsed();
+        next_slice += n_slices;
+        amount as f64 / elapsed.as_secs_f64().max(1e-9)
+    };
+    let outcome = race(n_shapes, trial, || started.elapsed() >= budget);
+    kernel.take_shape(choice_idx, outcome.winner);
+    let tried = (0..n_shapes).map(|idx| Tried {
+        shape: choice.name(idx),
+        bytes_per_s: outcome.rate(idx) as u64,
+        n_trials: outcome.rates[idx].len() as u32,
+    });
+    tried.collect()
+}
+
 /// Slices that fill a trial, by untimed ones of the usual shape.
-fn slices_per_trial(kernel: &mut dyn Kernel, pool: &Pool, at_most: Duration) -> usize {
+fn slices_per_trial(
+    kernel: &mut dyn Kernel,
+    choice_idx: usize,
+    pool: &Pool,
+    at_most: Duration,
+) -> usize {
     let aim = TRIAL.min(at_most);
     let (mut first, mut n) = (0, 1);
     loop {
         let started = Instant::now();
-        kernel.run_slices(pool, first, n);
+        kernel.run_slices(choice_idx, pool, first, n);
         let elapsed = started.elapsed();
         if elapsed >= aim / 2 {
             let per_slice = elapsed.as_secs_f64() / n as f64;

@@ -357,7 +357,7 @@ fn check_shapes(unit: &RawUnit, place: &Place, problems: &mut Vec<Problem>) {
             "remove it",
         ));
     }
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
     let is_name = |shape: &&String| !shape.is_empty() && shape.chars().all(is_plain);
     if let Some(wrong) = shapes.iter().find(|shape| !is_name(shape)) {
         problems.push(place.problem(

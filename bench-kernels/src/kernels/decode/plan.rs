@@ -56,12 +56,6 @@ impl Layer {
             .map(|bias| &bias[head_idx * head_dim..][..head_dim])
     }
 
-    /// Bytes of all its matrices.
-    pub fn weight_bytes(&self) -> u64 {
-        let bytes = |matrix: &Matrix| (matrix.rows * matrix.format.row_bytes(matrix.cols)) as u64;
-        self.matrices().map(bytes).sum()
-    }
-
     /// Its matrices, in the order the step reads them.
     pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {
         let rest = [
@@ -96,6 +90,11 @@ pub struct Matrix {
 }
 
 impl Matrix {
+    /// Bytes of all rows.
+    pub fn bytes(&self) -> usize {
+        self.rows * self.format.row_bytes(self.cols)
+    }
+
     /// Rows of one thread.
     pub fn rows_of(&self, thread_idx: usize, n_threads: usize) -> Range<usize> {
         let groups = split_evenly(self.rows / GROUP_ROWS, n_threads, thread_idx);
@@ -133,6 +132,17 @@ impl Matrix {
 }
 
 impl Plan {
+    /// The formats of its matrices, in the order they are first read.
+    pub fn formats(&self) -> Vec<Format> {
+        let mut formats = Vec::new();
+        for matrix in self.matrices() {
+            if !formats.contains(&matrix.format) {
+                formats.push(matrix.format);
+            }
+        }
+        formats
+    }
+
     /// Every matrix, in the order the step reads them.
     pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {
         let layers = self.layers.iter().flat_map(Layer::matrices);

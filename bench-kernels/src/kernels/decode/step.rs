@@ -17,7 +17,7 @@ use super::attention::{self, N_EXTRA};
 use super::plan::{Layer, Matrix, Plan};
 use super::{Decode, Scratch, cache};
 use crate::kernels::chunks::ProductShape;
-use crate::kernels::weights::GROUP_ROWS;
+use crate::kernels::weights::{Format, GROUP_ROWS};
 use crate::memory::{PhaseBuffer, split_evenly};
 use crate::numeric::{self, Activations};
 use crate::pool::Barrier;
@@ -28,7 +28,6 @@ use crate::simd::Isa;
 pub(super) struct Turn<'a> {
     pub decode: &'a Decode,
     pub isa: &'a Isa,
-    pub shape: ProductShape,
     pub barrier: &'a Barrier,
     pub thread_idx: usize,
     /// The token's position.
@@ -39,24 +38,13 @@ impl Turn<'_> {
     /// One token, by all threads together.
     pub fn step(self, scratch: &mut Scratch) {
         let decode = self.decode;
-        self.layers(scratch, 0..decode.plan.layers.len());
-        let output = &decode.plan.output;
-        self.normalise(scratch, &decode.plan.output_norm, [output].into_iter());
-        self.multiply(scratch, &[(output, 0)], &decode.logits, |_| {});
-        self.barrier.wait();
-    }
-
-    /// Some layers of a token, by all threads together.
-    pub fn layers(self, scratch: &mut Scratch, layers: impl Iterator<Item = usize>) {
-        let decode = self.decode;
         if self.thread_idx == 0 {
             let x = &decode.x;
             // SAFETY: all other threads wait at the barrier below, and a barrier lies behind every earlier use.
             numeric::copy(unsafe { x.write(0..x.len()) }, &decode.embedding);
         }
         self.barrier.wait();
-        for layer_idx in layers {
-            let layer = &decode.plan.layers[layer_idx];
+        for (layer_idx, layer) in decode.plan.layers.iter().enumerate() {
             self.project(scratch, layer);
             self.barrier.wait();
             self.attend(scratch, layer_idx, layer);
@@ -75,6 +63,38 @@ impl Turn<'_> {
             let input = unsafe { decode.hidden.read() };
             self.add_product(scratch, input, &layer.ffn_down, &layer.ffn_post_norm);
             self.barrier.wait();
+        }
+        let output = &decode.plan.output;
+        self.normalise(scratch, &decode.plan.output_norm, [output].into_iter());
+        self.multiply(scratch, &[(output, 0)], &decode.logits, |_| {});
+        self.barrier.wait();
+    }
+
+    /// One matrix times whatever its input holds, by all threads together: what the shapes of products are tried with.
+    pub fn multiply_alone(self, scratch: &mut Scratch, matrix: &Matrix) {
+        let decode = self.decode;
+        let buffers = [
+            &decode.update,
+            &decode.qkv,
+            &decode.gate_and_up,
+            &decode.logits,
+        ];
+        let out = buffers.into_iter().find(|out| out.len() >= matrix.rows);
+        let out = out.expect("every matrix has a buffer for its results");
+        self.multiply(scratch, &[(matrix, 0)], out, |_| {});
+        self.barrier.wait();
+    }
+
+    /// The shape that products of this format run in. Another variant, the reference, may not have as many as the one that
+    /// is measured.
+    fn shape_of(self, format: Format) -> ProductShape {
+        let mut of_formats = self.decode.shapes.iter();
+        let shapes = of_formats.find(|(of, _)| *of == format);
+        let (_, shapes) = shapes.expect("every format of the plan has shapes");
+        let shape = shapes.taken();
+        ProductShape {
+            product_idx: (shape.product_idx).min(self.isa.product_names().count() - 1),
+            ..shape
         }
     }
 
@@ -281,9 +301,12 @@ impl Turn<'_> {
         then: impl Fn(Range<usize>),
     ) {
         scratch.phase_idx += 1;
+        let n_chunks_of = |matrix: &Matrix, owner_idx: usize| {
+            matrix.n_chunks(owner_idx, self.shape_of(matrix.format).chunk_bytes)
+        };
         let n_chunks = |owner_idx: usize| {
-            let of = |matrix: &Matrix| matrix.n_chunks(owner_idx, self.shape.chunk_bytes);
-            matrices.iter().map(|(matrix, _)| of(matrix)).sum()
+            let of = |(matrix, _): &(&Matrix, usize)| n_chunks_of(matrix, owner_idx);
+            matrices.iter().map(of).sum()
         };
         self.decode.tickets.share(
             scratch.phase_idx,
@@ -291,7 +314,7 @@ impl Turn<'_> {
             n_chunks,
             |owner_idx, mut chunk_idx| {
                 for (matrix, first_row) in matrices {
-                    let n_chunks = matrix.n_chunks(owner_idx, self.shape.chunk_bytes);
+                    let n_chunks = n_chunks_of(matrix, owner_idx);
                     if chunk_idx >= n_chunks {
                         chunk_idx -= n_chunks;
                         continue;
@@ -332,7 +355,7 @@ impl Turn<'_> {
                 x.cols() == matrix.cols && x.block_elements() == matrix.format.activation_block()
             })
             .expect("the plan lists the input shape of every matrix");
-        let product_idx = self.shape.product_idx;
+        let product_idx = self.shape_of(matrix.format).product_idx;
         self.isa
             .gemv_as(product_idx, matrix.format, weights, matrix.cols, input, out);
     }

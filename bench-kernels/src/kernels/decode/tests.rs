@@ -394,21 +394,34 @@ fn step_does_not_depend_on_its_shape() {
     for n_threads in [1, 3] {
         let (mut decode, pool) = build_with(PLAIN, n_threads, simd::best());
         let expected = logits(&decode, &pool);
-        for (shape_idx, name) in decode.shape_names().iter().enumerate() {
-            decode.take_shape(shape_idx);
-            assert_eq!(logits(&decode, &pool), expected, "{name}");
+        for (choice_idx, choice) in decode.choices().iter().enumerate() {
+            for (shape_idx, name) in choice.names.iter().enumerate() {
+                decode.take_shape(choice_idx, shape_idx);
+                assert_eq!(logits(&decode, &pool), expected, "{} {name}", choice.about);
+            }
         }
     }
 }
 
 #[test]
-fn slices_are_whole_layers_and_disturb_no_step() {
+fn slices_are_all_matrices_of_a_format_and_disturb_no_step() {
     let (mut decode, pool) = build_with(PLAIN, 2, simd::best());
     let expected = logits(&decode, &pool);
-    let n_layers = decode.n_slices();
-    let all = decode.run_slices(&pool, 0, n_layers);
-    assert_eq!(decode.run_slices(&pool, 1, 3 * n_layers), 3 * all);
-    let output_bytes = decode.plan.output.rows * decode.plan.output.format.row_bytes(HIDDEN);
-    assert!(all + output_bytes as u64 <= decode.work().read_bytes);
+    let choices = decode.choices();
+    assert!(choices.len() > 1, "{choices:?}");
+    let mut n_bytes = 0;
+    for (choice_idx, choice) in choices.iter().enumerate() {
+        let has_format = |matrix: &&Matrix| matrix.format.id() == choice.about;
+        let n_matrices = decode.plan.matrices().filter(has_format).count();
+        let all = decode.run_slices(choice_idx, &pool, 0, n_matrices);
+        assert_eq!(
+            decode.run_slices(choice_idx, &pool, 1, 3 * n_matrices),
+            3 * all
+        );
+        n_bytes += all;
+    }
+    let matrix_bytes: usize = decode.plan.matrices().map(Matrix::bytes).sum();
+    assert_eq!(n_bytes, matrix_bytes as u64);
+    assert!(n_bytes <= decode.work().read_bytes);
     assert_eq!(logits(&decode, &pool), expected);
 }
