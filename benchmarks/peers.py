@@ -19,6 +19,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -328,7 +329,7 @@ def lat_mem_rd(working_set):
     if program is None:
         return None
     process = subprocess.Popen([program, "-t", "-P", "1", "-N", "3", f"{max(1, working_set >> 20)}M", "64"],
-                               stderr=subprocess.PIPE, text=True)
+                               stderr=subprocess.PIPE, text=True, start_new_session=True)
     last = None
     for line in process.stderr:
         fields = line.split()
@@ -336,27 +337,29 @@ def lat_mem_rd(working_set):
             size, last = float(fields[0]) * (1 << 20), float(fields[1])
             if size >= working_set:
                 break
-    process.kill()
+    # Its children do the work, and ignore a friendlier signal.
+    os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     return last
 
 
 def levels(args, program):
-    """One thread in half of each cache, and in memory: streams, dependent loads, arithmetic."""
+    """One thread in half of each cache, an eighth of the last one, which others use too, and in memory: streams,
+    dependent loads, arithmetic."""
     caches = subprocess.run(["lscpu", "-C=NAME,ONE-SIZE,TYPE", "-B"], capture_output=True, text=True).stdout
     sizes = {fields[0]: int(fields[1]) // 2 for fields in map(str.split, caches.splitlines()[1:])
              if fields[2] != "Instruction"}
+    sizes[list(sizes)[-1]] //= 4
     sizes["memory"] = args.working_set // 4
 
-    def table(name, unit_name, job, kernel, peers, threads=1, invert=False, **more):
+    def table(name, unit_name, job, kernel, peers, threads=1, counted=None, **more):
         ours, rates = [], {peer: [] for peer in peers}
         for _ in range(args.rounds):
-            result = memwall(program, [unit("u", kernel, threads, job) | more], operations=invert)["u"]
-            ours.append(1e9 / result[0] if invert == "ns" else result[0])
+            result = memwall(program, [unit("u", kernel, threads, job) | more], operations=counted)["u"]
+            ours.append(1 / result[0] if counted == "ns" else result[0])
             for peer, measure in peers.items():
                 rates[peer].append(measure() or 0)
-        SHAPES.pop("u", None)
-        row(name, unit_name, ours, rates, least=invert == "ns")
+        row(name, unit_name, ours, rates, SHAPES.pop("u", []), least=counted == "ns")
 
     for level, size in sizes.items():
         job = {"stream": {"working_set_bytes": size, "residency": "sweep"}}
@@ -367,14 +370,14 @@ def levels(args, program):
         for pages in ("huge", "small"):
             job = {"latency": {"working_set_bytes": size, "residency": "sweep", "n_chains": 1, "pages": pages}}
             peers = {"loop": lambda size=size, pages=pages: chase(args.chase, size, pages)}
-            if pages == "small":
+            if pages == "small" and level != "memory":
                 peers["lat_mem_rd"] = lambda size=size: lat_mem_rd(size)
-            table(f"latency in {level}, {size >> 10} KiB, {pages} pages", "ns", job, "latency", peers, invert="ns")
+            table(f"latency in {level}, {size >> 10} KiB, {pages} pages", "ns", job, "latency", peers, counted="ns")
     flags = args.cpuinfo.split()
     for width, flag in [("avx512_fma", "avx512f"), ("avx_fma", "fma"), ("neon_fma", "asimd")]:
         if flag in flags and args.has_likwid:
             peers = {f"likwid peakflops_sp_{width}": lambda width=width: likwid_flops(f"peakflops_sp_{width}")}
-            table("peak_f32", "Gop/s", {"peak": {}}, "peak_f32", peers, invert="ops")
+            table("peak_f32", "Gop/s", {"peak": {}}, "peak_f32", peers, counted="ops")
 
 
 def likwid_flops(kernel):
