@@ -355,7 +355,7 @@ def levels(args, program):
     def table(name, unit_name, job, kernel, peers, threads=1, counted=None, **more):
         ours, rates = [], {peer: [] for peer in peers}
         for _ in range(args.rounds):
-            result = memwall(program, [unit("u", kernel, threads, job) | more], operations=counted)["u"]
+            result = memwall(program, [unit("u", kernel, threads, job, None, 100) | more], operations=counted)["u"]
             ours.append(1 / result[0] if counted == "ns" else result[0])
             for peer, measure in peers.items():
                 rates[peer].append(measure() or 0)
