@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
-use bench_reports::{analysis, history, run_dir};
+use bench_analysis::measured;
+use bench_reports::history;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
@@ -39,9 +40,9 @@ static BASE: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
     let root = folder();
     let dir = root.path().join("base");
     fixture::write_run(&dir, &[fixture::rock(), fixture::experiments::host()]);
-    let run = run_dir::read(&dir).expect("it was made");
+    let run = bench_run_dir::read(&dir).expect("it was made");
     let history = root.path().join("history");
-    let added = history::add(&history, &analysis::analyse(&run));
+    let added = history::add(&history, &measured::analyse(&run));
     let stored = added.expect("it was made").expect("it has hosts");
     let files = fs::read_dir(stored).expect("it was made").map(|entry| {
         let path = entry.expect("it was made").path();

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use bench_reports::import::{Tool, Value, detect, parse};
+use bench_run_dir::readers::{Tool, Value, detect, parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -3,9 +3,9 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use bench_reports::run_dir::files::{FILE_LIST, FileList, RunFiles};
-use bench_reports::run_dir::merge::{Part, merge};
-use bench_reports::run_dir::{RunManifest, Shard};
+use bench_run_dir::files::{FILE_LIST, FileList, RunFiles};
+use bench_run_dir::merge::{Part, merge};
+use bench_run_dir::{RunManifest, Shard};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Arbitrary)]

@@ -8,13 +8,15 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
-use bench_reports::compare::{State, Subject, compare, page};
-use bench_reports::decisions::Decisions;
+use bench_analysis::compare::{State, Subject, compare};
+use bench_reports::compare_page::page;
+use bench_analysis::choice::decisions::Decisions;
 use bench_reports::export::{LlamaBenchFormat, llama_bench};
-use bench_reports::run_dir::RunData;
-use bench_reports::run_dir::files::{RunFiles, read_files};
+use bench_run_dir::RunData;
+use bench_run_dir::files::{RunFiles, read_files};
 use bench_reports::words::Language;
-use bench_reports::{analysis, frames, history, report, run_dir};
+use bench_analysis::measured;
+use bench_reports::{frames, history, report};
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
@@ -60,7 +62,7 @@ static BASE: LazyLock<Base> = LazyLock::new(|| {
     }
     Base {
         files: read_files(&dir).expect("it was made"),
-        run: run_dir::read(&dir).expect("it was made"),
+        run: bench_run_dir::read(&dir).expect("it was made"),
     }
 });
 
@@ -109,8 +111,8 @@ fuzz_target!(|data: &[u8]| {
             check_page(&fs::read_to_string(written.index_in(language)).expect("it was written"));
         }
     }
-    let run = run_dir::read(dir).expect("the folder is there");
-    let analysis = analysis::analyse(&run);
+    let run = bench_run_dir::read(dir).expect("the folder is there");
+    let analysis = measured::analyse(&run);
     for host in &analysis.hosts {
         assert_eq!(host.failure, None);
     }
@@ -128,7 +130,7 @@ fuzz_target!(|data: &[u8]| {
     check_text(&llama_bench(&analysis, LlamaBenchFormat::Csv).text);
     let stored = history::StoredRun::of(&analysis).expect("its columns fit");
     assert_eq!(stored.hosts.height(), analysis.hosts.len());
-    let before = analysis::analyse(&base.run);
+    let before = measured::analyse(&base.run);
     for host in &analysis.hosts {
         let [a, b] = [(&before, &before.hosts[0]), (&analysis, host)].map(|(of, host)| Subject {
             manifest: &of.run.manifest,

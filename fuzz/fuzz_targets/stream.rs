@@ -2,8 +2,8 @@
 
 #![no_main]
 
-use bench_reports::analysis;
-use bench_reports::run_dir::{HostFiles, RunData, RunManifest, read_host_files};
+use bench_analysis::measured;
+use bench_run_dir::{HostFiles, RunData, RunManifest, read_host_files};
 use libfuzzer_sys::fuzz_target;
 
 // The first line is the request, the second the record, the rest the stream.
@@ -26,6 +26,6 @@ fuzz_target!(|data: &[u8]| {
         hosts: vec![host],
         ..RunData::default()
     };
-    let analysis = analysis::analyse(&run);
+    let analysis = measured::analyse(&run);
     assert_eq!(analysis.hosts.len(), 1);
 });

@@ -7,10 +7,10 @@ mod row;
 
 use bench_inventory::{Model, Quant, TensorFormat, saturating_sum};
 
-use crate::analysis::{Analysis, HostAnalysis, UnitKind, UnitRow};
-use crate::format;
-use crate::import::llama_bench::{mean_and_stddev, names};
-use crate::verdict::Verdict;
+use bench_analysis::measured::{Analysis, HostAnalysis, UnitKind, UnitRow};
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
+use bench_run_dir::readers::llama_bench::{mean_and_stddev, names};
 use row::{Field, Row};
 
 /// What stands in the field `backends`: nobody should take a row for llama.cpp's own.

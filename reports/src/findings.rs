@@ -5,12 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::{Analysis, Chain, HostAnalysis, Limit};
-use crate::decide::{Decision, Load};
-use crate::decisions::{Decisions, Place, REFERENCE_QUANT, quant_name, reference_model};
-use crate::label::Label;
-use crate::verdict::Verdict;
-use crate::{bounds, format, words};
+use crate::words;
+use bench_analysis::choice::decide::{Decision, Load};
+use bench_analysis::choice::decisions::{
+    Decisions, Place, REFERENCE_QUANT, quant_name, reference_model,
+};
+use bench_analysis::label::Label;
+use bench_analysis::limits::bounds;
+use bench_analysis::measured::{Analysis, Chain, HostAnalysis, Limit};
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
 
 /// Hosts and models that a sentence names before it counts them.
 const MAX_NAMES: usize = 3;

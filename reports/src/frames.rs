@@ -1,7 +1,7 @@
 //! Polars frames of a run: one row per sample, one row per unit, as Parquet and CSV.
 //!
 //! Column names are stable: renaming one is a format change. Refuses to compute: every figure comes from
-//! [`crate::analysis`].
+//! [`bench_analysis::measured`].
 
 mod decisions;
 mod imported;
@@ -15,9 +15,13 @@ use bench_protocol::{Tried, UnitState, Unrest};
 use polars::prelude::*;
 use polars_io::prelude::{CsvWriter, ParquetWriter};
 
-use crate::analysis::{self, Analysis, HostAnalysis, SampleRow, UnitRow};
-use crate::label::Label;
-use crate::{bounds, epoch, fit, format, run_dir, theory};
+use bench_analysis::label::Label;
+use bench_analysis::limits::bounds;
+use bench_analysis::limits::fit;
+use bench_analysis::limits::theory;
+use bench_analysis::measured::{self, Analysis, HostAnalysis, SampleRow, UnitRow};
+use bench_analysis::validity::fingerprint;
+use bench_run_dir::format;
 
 pub use decisions::decisions;
 pub use imported::imported;
@@ -29,8 +33,8 @@ pub use imported::imported;
 /// # Errors
 /// When the directory cannot be read, or the files cannot be written.
 pub fn write(dir: &Path) -> anyhow::Result<()> {
-    let run = run_dir::read(dir)?;
-    write_analysis(dir, &analysis::analyse(&run))
+    let run = bench_run_dir::read(dir)?;
+    write_analysis(dir, &measured::analyse(&run))
 }
 
 /// The same for a run that was read and analysed already.
@@ -177,7 +181,7 @@ pub fn samples(analysis: &Analysis) -> anyhow::Result<DataFrame> {
 /// When polars refuses the columns.
 pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
     let rows = rows(analysis);
-    let of_summary = |pick: fn(&crate::stats::Summary) -> f64| {
+    let of_summary = |pick: fn(&bench_analysis::stats::Summary) -> f64| {
         rows.iter()
             .map(|row| row.unit.summary.as_ref().map(pick))
             .collect::<Vec<Option<f64>>>()
@@ -220,7 +224,7 @@ pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
         column("rounds_apart", of_summary(|s| s.rounds_apart)),
         column("median_ns", of_summary(|s| s.median)),
         column("best_ns", of_summary(|s| s.min)),
-        column("spread", of_summary(crate::stats::Summary::spread)),
+        column("spread", of_summary(bench_analysis::stats::Summary::spread)),
         column("ci_low_ns", of_summary(|s| s.ci_low)),
         column("ci_high_ns", of_summary(|s| s.ci_high)),
         column("gb_per_s", of_unit(|unit| unit.gb_per_s)),
@@ -490,7 +494,9 @@ fn keys(analysis: &Analysis, rows: &[Row]) -> Vec<Column> {
         ),
         column(
             "epoch",
-            text(rows, |row| row.host.data.facts.as_ref().map(epoch::name)),
+            text(rows, |row| {
+                row.host.data.facts.as_ref().map(fingerprint::name)
+            }),
         ),
     ]
 }

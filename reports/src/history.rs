@@ -12,8 +12,8 @@ pub mod store;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::analysis::Analysis;
-use crate::format;
+use bench_analysis::measured::Analysis;
+use bench_run_dir::format;
 
 pub use change::{Found, Standing};
 pub use line::{Chart, Figure, Line, Point, Setup};

@@ -17,13 +17,15 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, context};
 use serde::Serialize;
 
-use crate::analysis::{self, Analysis, HostAnalysis};
-use crate::decisions::Decisions;
-use crate::guard::guarded;
 use crate::history::{self, History, StoredRun};
 use crate::sections::{self, Page, Scope, Section};
 use crate::words::{Language, Words};
-use crate::{format, frames, run_dir, stats, svg};
+use crate::{frames, svg};
+use bench_analysis::choice::decisions::Decisions;
+use bench_analysis::guard::guarded;
+use bench_analysis::measured::{self, Analysis, HostAnalysis};
+use bench_analysis::stats;
+use bench_run_dir::format;
 
 /// Renders `html/index.html`, its sub-pages and data files, and `summary.md`; returns the path of the index.
 ///
@@ -32,9 +34,9 @@ use crate::{format, frames, run_dir, stats, svg};
 /// # Errors
 /// When `dir` cannot be read or written. Whatever is broken inside it appears in the report instead.
 pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
-    let run = run_dir::read(dir)?;
+    let run = bench_run_dir::read(dir)?;
     let mut failures = Failures::default();
-    Ok(render_analysis(dir, &analysis::analyse(&run), None, &mut failures)?.0)
+    Ok(render_analysis(dir, &measured::analyse(&run), None, &mut failures)?.0)
 }
 
 /// What a run directory became.
@@ -79,14 +81,14 @@ pub fn write_new(dir: &Path, history: Option<&Path>) -> anyhow::Result<Written> 
 }
 
 fn write_and_keep(dir: &Path, history: Option<&Path>, keep: Keep) -> anyhow::Result<Written> {
-    let mut run = run_dir::read(dir)?;
+    let mut run = bench_run_dir::read(dir)?;
     // They will be there once this is done.
     run.has_frames = true;
     for host in &mut run.hosts {
         // Its units have what was asked of them; of 200 hosts it is tens of megabytes.
         host.request = None;
     }
-    let analysis = analysis::analyse(&run);
+    let analysis = measured::analyse(&run);
     let hosts = analysis.hosts.iter();
     let mut failures = Failures(hosts.filter_map(HostAnalysis::failure_words).collect());
     let frames = failures.keep("the frames", || frames::write_analysis(dir, &analysis));
@@ -525,8 +527,8 @@ mod tests {
             let zero = page.root.len();
             Some(minijinja::Value::from(1 / zero))
         }
-        let run = run_dir::RunData::default();
-        let analysis = analysis::analyse(&run);
+        let run = bench_run_dir::RunData::default();
+        let analysis = measured::analyse(&run);
         let page = Page {
             analysis: &analysis,
             decisions: &Decisions::default(),

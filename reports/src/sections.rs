@@ -1,7 +1,7 @@
 //! Sections of the pages: one view model and one template each, side by side, one row here to register.
 //!
 //! A section gets the analysis and gives a view of texts; it computes no measurement and formats through
-//! [`crate::format`] only.
+//! [`bench_run_dir::format`] only.
 
 mod answers;
 mod board_memory;
@@ -56,12 +56,12 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use crate::analysis::{Analysis, HostAnalysis, UnitRow};
-use crate::decisions::Decisions;
-use crate::format;
 use crate::history::{History, HostHistory};
-use crate::stats;
-use crate::verdict::Verdict;
+use bench_analysis::choice::decisions::Decisions;
+use bench_analysis::measured::{Analysis, HostAnalysis, UnitRow};
+use bench_analysis::stats;
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
 
 pub(crate) use published::TEMPLATE as PUBLISHED;
 pub(crate) use sentences::{Sentence, sentences};

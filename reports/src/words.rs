@@ -23,7 +23,7 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::parse(SPANIS
 
 /// Around a text from outside that stands in a label or sentence: it is shown as it is in every language.
 ///
-/// [`crate::format::foreign`] removes these characters from what came from outside, so nothing can forge them.
+/// [`bench_run_dir::format::foreign`] removes these characters from what came from outside, so nothing can forge them.
 const NAME_MARKS: [char; 2] = ['\u{2068}', '\u{2069}'];
 
 /// Where a part of a page differs by language: before the English one, before the Spanish one, and after both.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bench_protocol::{Job, Pages, Residency, RunRequest, UnitSpec, race_budget_ms};
-use bench_reports::run_dir::{LeftOut, LeftOutUnit};
+use bench_run_dir::{LeftOut, LeftOutUnit};
 
 use crate::plan;
 

@@ -1,7 +1,7 @@
 //! In which state of a board its units are measured.
 
 use bench_protocol::{Environment, Prepare, RunRequest, UnitSpec};
-use bench_reports::run_dir::LeftOut;
+use bench_run_dir::LeftOut;
 
 use crate::budget::{self, Budget};
 use crate::plan;

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use bench_protocol::{Message, UnitStatus};
-use bench_reports::run_dir::{HostStatus, Shard};
+use bench_run_dir::{HostStatus, Shard};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -166,7 +166,7 @@ impl Events {
     }
 
     /// Writes that a host ended.
-    pub fn host_finished(&self, record: &bench_reports::run_dir::HostRecord, counts: &UnitCounts) {
+    pub fn host_finished(&self, record: &bench_run_dir::HostRecord, counts: &UnitCounts) {
         self.emit(&Event::HostFinished {
             host: &record.host,
             status: record.status,

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bench_inventory::{Host, Inventory, Suite, Transport};
 use bench_protocol::{Message, PROTOCOL_VERSION};
-use bench_reports::run_dir::{HostRecord, HostStatus, Stage};
+use bench_run_dir::{HostRecord, HostStatus, Stage};
 use tokio_util::sync::CancellationToken;
 
 use self::session::{HostSession, STOP_GRACE};

@@ -7,11 +7,9 @@ use std::path::Path;
 use anyhow::Context;
 use bench_inventory::{Host, Inventory, Suite};
 use bench_protocol::{Job, UnitSpec};
-use bench_reports::run_dir::files::sha256;
-use bench_reports::run_dir::plan::{
-    EnvironmentWrite, PLAN_VERSION, PlanRecord, PlannedHost, PlannedUnit,
-};
-use bench_reports::run_dir::{ArtifactRecord, MAX_RECORD_BYTES};
+use bench_run_dir::files::sha256;
+use bench_run_dir::plan::{EnvironmentWrite, PLAN_VERSION, PlanRecord, PlannedHost, PlannedUnit};
+use bench_run_dir::{ArtifactRecord, MAX_RECORD_BYTES};
 
 use crate::artifact::Artifact;
 use crate::budget::{self, Budget};

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use bench_protocol::RunRequest;
-use bench_reports::run_dir::plan::PlanRecord;
-use bench_reports::run_dir::{self, HostRecord, LeftOut, RUN_DIR_VERSION, RunManifest, Shard};
+use bench_run_dir::plan::PlanRecord;
+use bench_run_dir::{self, HostRecord, LeftOut, RUN_DIR_VERSION, RunManifest, Shard};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -133,7 +133,7 @@ impl Recorder {
     /// # Errors
     /// When a file cannot be read or the disk does not take the list.
     pub fn seal(&self) -> anyhow::Result<()> {
-        run_dir::files::seal(&self.dir)
+        bench_run_dir::files::seal(&self.dir)
     }
 
     /// What the host was in the run before. A nightly shard has a folder of its own: the runs before lie in the usual one.
@@ -141,7 +141,7 @@ impl Recorder {
         let usual = workspace::default_runs_dir();
         let folders = [self.dir.parent(), Some(usual.as_path())];
         let mut folders = folders.into_iter().flatten();
-        match folders.find_map(|runs| run_dir::last_facts(runs, host)) {
+        match folders.find_map(|runs| bench_run_dir::last_facts(runs, host)) {
             Some(facts) => write_json(&dir.join("previous.json"), &facts),
             None => Ok(()),
         }

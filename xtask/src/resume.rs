@@ -13,9 +13,7 @@ use anyhow::Context;
 use bench_inventory::foreign::Folder;
 use bench_inventory::{Host, Inventory, Suite};
 use bench_protocol::{RunRequest, UnitStatus, parse_line};
-use bench_reports::run_dir::{
-    self, HostData, HostRecord, HostStatus, MAX_STREAM_BYTES, RunManifest,
-};
+use bench_run_dir::{self, HostData, HostRecord, HostStatus, MAX_STREAM_BYTES, RunManifest};
 
 use crate::artifact::{self, Artifact, TARGETS};
 use crate::exit::ExitError;
@@ -54,10 +52,10 @@ pub struct Resumed {
 /// When it is no run directory, another controller works on it, or its inventory cannot be used.
 pub fn open(dir: PathBuf) -> anyhow::Result<Resumed> {
     // Before the first file is made in it.
-    let is_plain = run_dir::files::check_plain(&dir);
+    let is_plain = bench_run_dir::files::check_plain(&dir);
     is_plain.map_err(|error| ExitError::usage(format!("{error:#}")))?;
     let lock = lock(&dir)?;
-    let run = run_dir::read(&dir)?;
+    let run = bench_run_dir::read(&dir)?;
     if !dir.join("manifest.json").is_file() || !run.problems.is_empty() {
         let problems = run.problems.join("; ");
         return Err(ExitError::usage(format!(

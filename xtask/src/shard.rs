@@ -5,7 +5,7 @@
 
 use std::str::FromStr;
 
-use bench_reports::run_dir::Shard;
+use bench_run_dir::Shard;
 use sha2::{Digest, Sha256};
 
 /// More shards than a workflow's matrix may have jobs.

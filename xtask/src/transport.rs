@@ -15,7 +15,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use bench_inventory::{Host, Transport};
-use bench_reports::run_dir::{HostStatus, Stage};
+use bench_run_dir::{HostStatus, Stage};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::artifact::Artifact;

@@ -25,7 +25,7 @@ pub(super) struct Row {
 impl Field {
     /// A text of our own or of a board.
     pub(super) fn text(text: &str) -> Field {
-        Field::Text(crate::format::foreign(text))
+        Field::Text(bench_run_dir::format::foreign(text))
     }
 
     fn json(&self) -> String {
@@ -40,7 +40,7 @@ impl Field {
     /// Quoted, whatever it is; a truth value is a digit.
     fn csv(&self) -> String {
         let text = match self {
-            Field::Text(text) => crate::format::csv_cell(text).replace('"', "\"\""),
+            Field::Text(text) => bench_run_dir::format::csv_cell(text).replace('"', "\"\""),
             Field::Int(value) => value.to_string(),
             Field::Bool(value) => u8::from(*value).to_string(),
             Field::Float(value) => format!("{value:.6}"),

@@ -3,8 +3,8 @@
 use polars::prelude::*;
 
 use super::{column, frame};
-use crate::decide::{Decision, Expected, Load};
-use crate::decisions::{Decisions, Place};
+use bench_analysis::choice::decide::{Decision, Expected, Load};
+use bench_analysis::choice::decisions::{Decisions, Place};
 
 /// One row per host or memory, model and quantisation, with an empty KV cache: `bound_tokens_per_s` by the measured
 /// bandwidth of a host or the theory of a board, what is `measured` or `predicted` with its interval, bytes of RAM that

@@ -3,9 +3,9 @@
 use polars::prelude::*;
 
 use super::{column, frame};
-use crate::analysis::Analysis;
-use crate::analysis::imported::{self, Comparison, ImportedFile};
-use crate::import::{Bandwidth, ImportedFigure, Latency, Spread, TokenRate, Value};
+use bench_analysis::measured::Analysis;
+use bench_analysis::measured::imported::{self, Comparison, ImportedFile};
+use bench_run_dir::readers::{Bandwidth, ImportedFigure, Latency, Spread, TokenRate, Value};
 
 /// One figure with its file and what it is held against.
 struct Row<'a> {

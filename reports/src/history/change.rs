@@ -284,7 +284,7 @@ fn scatter(logs: &[f64]) -> Option<Scatter> {
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    crate::stats::median(&sorted).unwrap_or(0.0)
+    bench_analysis::stats::median(&sorted).unwrap_or(0.0)
 }
 
 #[cfg(test)]

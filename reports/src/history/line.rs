@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::Found;
-use crate::format;
-use crate::verdict::Verdict;
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
 
 /// A unit of a suite on one host over the runs.
 #[derive(Debug, Clone)]
@@ -285,5 +285,5 @@ fn rank(line: &Line) -> f64 {
     }
     let mut values: Vec<f64> = line.usable().map(|(_, value)| value).collect();
     values.sort_by(f64::total_cmp);
-    crate::stats::median(&values).unwrap_or(0.0)
+    bench_analysis::stats::median(&values).unwrap_or(0.0)
 }

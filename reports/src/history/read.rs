@@ -9,9 +9,9 @@ use polars::prelude::*;
 use super::line::{About, Line, Point, Setup, Work, keep_best_threads};
 use super::store::{self, Entry, RunCard, StoredRun};
 use super::{BOARD_PROGRAM, Cause, Change, History, HostHistory, Run, Visit, change, date};
-use crate::format;
-use crate::stats::Quartiles;
-use crate::verdict::Verdict;
+use bench_analysis::stats::Quartiles;
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
 
 const HOST_COLUMNS: [&str; 10] = [
     "host",

@@ -21,12 +21,14 @@ use polars::prelude::*;
 use polars_io::prelude::{ParallelStrategy, ParquetReader, ParquetWriter};
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{Analysis, HostAnalysis, UnitKind, UnitRow};
 use crate::frames::{self, column, frame};
-use crate::guard::guarded;
-use crate::run_dir::{MAX_RECORD_BYTES, MAX_STREAM_BYTES, RunManifest};
-use crate::verdict::Verdict;
-use crate::{epoch, stats, theory};
+use bench_analysis::guard::guarded;
+use bench_analysis::limits::theory;
+use bench_analysis::measured::{Analysis, HostAnalysis, UnitKind, UnitRow};
+use bench_analysis::stats;
+use bench_analysis::validity::fingerprint;
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::{MAX_RECORD_BYTES, MAX_STREAM_BYTES, RunManifest};
 
 /// Version of the layout above and of the columns.
 ///
@@ -232,8 +234,8 @@ fn card(folder: &Path) -> anyhow::Result<RunCard> {
 
 /// One sentence about a folder that is left out.
 pub(super) fn unreadable(name: &str, error: &anyhow::Error) -> String {
-    let name = crate::format::foreign_short(name, 100);
-    let error = crate::format::foreign_short(&format!("{error:#}").replace('\n', " "), 300);
+    let name = bench_run_dir::format::foreign_short(name, 100);
+    let error = bench_run_dir::format::foreign_short(&format!("{error:#}").replace('\n', " "), 300);
     format!(
         "run `{name}` of the history is left out: {error}; where its run directory is still there, `cargo xtask history --add {name}` writes it anew"
     )
@@ -331,7 +333,7 @@ fn hosts(analysis: &Analysis) -> anyhow::Result<DataFrame> {
         ),
         column(
             "epoch",
-            text(&|host| host.data.facts.as_ref().map(epoch::name)),
+            text(&|host| host.data.facts.as_ref().map(fingerprint::name)),
         ),
         column(
             "theory_gb_per_s",
@@ -396,8 +398,8 @@ fn epochs(analysis: &Analysis) -> anyhow::Result<DataFrame> {
         let Some(facts) = &host.data.facts else {
             continue;
         };
-        let name = epoch::name(facts);
-        let facts = epoch::of(facts).into_iter();
+        let name = fingerprint::name(facts);
+        let facts = fingerprint::of(facts).into_iter();
         rows.extend(
             facts.map(|(key, value)| [host.name().to_owned(), name.clone(), key.to_owned(), value]),
         );

@@ -5,13 +5,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::analysis::{Analysis, HostAnalysis, UnitRow};
-use crate::decide::{Decision, Load};
-use crate::decisions::{Decisions, Place, WISH};
 use crate::findings::findings;
-use crate::theory;
-use crate::verdict::Verdict;
 use crate::words::{Language, Words};
+use bench_analysis::choice::decide::{Decision, Load};
+use bench_analysis::choice::decisions::{Decisions, Place, WISH};
+use bench_analysis::limits::theory;
+use bench_analysis::measured::{Analysis, HostAnalysis, UnitRow};
+use bench_analysis::validity::verdict::Verdict;
 
 /// Version of [`Document`].
 ///

@@ -8,12 +8,13 @@ use bench_inventory::foreign::Folder;
 use rayon::prelude::*;
 
 use super::{Failures, environment, page_name, render_page, write_file};
-use crate::analysis::{Analysis, HostAnalysis};
-use crate::decisions::Decisions;
 use crate::history::History;
 use crate::sections::{self, Page, Scope, Section};
+use crate::svg;
 use crate::words::{self, Language, Place, Quotes, Words};
-use crate::{format, svg};
+use bench_analysis::choice::decisions::Decisions;
+use bench_analysis::measured::{Analysis, HostAnalysis};
+use bench_run_dir::format;
 
 /// A page to render.
 struct PlannedPage<'a> {

@@ -1,12 +1,12 @@
 //! The run in short as Markdown, for terminals, issues and pull requests.
 
-use crate::analysis::Analysis;
-use crate::decisions::Decisions;
 use crate::findings::findings;
-use crate::format;
 use crate::sections::sentences;
-use crate::verdict::Verdict;
 use crate::words::{Language, Words};
+use bench_analysis::choice::decisions::Decisions;
+use bench_analysis::measured::Analysis;
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
 
 /// `summary.md`: what was found, one sentence per host, then a table.
 pub(super) fn markdown(analysis: &Analysis, decisions: &Decisions, words: &Words) -> String {

@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use super::choose::href;
 use super::{Page, value};
-use crate::decide::Expected;
-use crate::decisions::{READING_TOKENS_PER_S, quant_name};
-use crate::recommend::{Answer, Certainty};
-use crate::{bounds, format};
+use bench_analysis::choice::decide::Expected;
+use bench_analysis::choice::decisions::{READING_TOKENS_PER_S, quant_name};
+use bench_analysis::choice::recommend::{Answer, Certainty};
+use bench_analysis::limits::bounds;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

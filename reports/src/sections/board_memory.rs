@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::{Page, Scope, published, value};
 use crate::report::page_name;
-use crate::{format, theory};
+use bench_analysis::limits::theory;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

@@ -4,8 +4,10 @@ use bench_inventory::{KvFormat, Memory, Model, Quant};
 use serde::Serialize;
 
 use super::{Page, Scope, value};
-use crate::decisions::{quant_name, usual_loads};
-use crate::{bounds, fit, format};
+use bench_analysis::choice::decisions::{quant_name, usual_loads};
+use bench_analysis::limits::bounds;
+use bench_analysis::limits::fit;
+use bench_run_dir::format;
 
 /// The deeper of the two depths shown, tokens.
 const DEEP: u64 = 4096;
@@ -65,7 +67,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             ),
             None => format!(
                 "capacity less {} for the system, an assumption",
-                format::binary_bytes(bounds::ASSUMED_SYSTEM_BYTES)
+                format::binary_bytes(fit::ASSUMED_SYSTEM_BYTES)
             ),
         },
         rows: loads

@@ -3,10 +3,12 @@
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::decide::{Decision, Expected, Load};
-use crate::decisions::{Decisions, Place, READING_TOKENS_PER_S, load_quant};
 use crate::report::page_name;
-use crate::{bounds, format, predict};
+use bench_analysis::choice::decide::{Decision, Expected, Load};
+use bench_analysis::choice::decisions::{Decisions, Place, READING_TOKENS_PER_S, load_quant};
+use bench_analysis::choice::predict;
+use bench_analysis::limits::bounds;
+use bench_run_dir::format;
 
 /// Rows that the first page carries at most; above it only the best quantisation of each model is shown, and all of
 /// them on the models' pages.

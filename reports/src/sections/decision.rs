@@ -4,12 +4,13 @@ use bench_inventory::Inventory;
 use serde::Serialize;
 
 use super::{Page, Scope, value};
-use crate::decide::{Target, of_board, of_host};
-use crate::decisions::{WISH, quant_name};
-use crate::label::Label;
-use crate::predict::Machine;
-use crate::recommend::{self, Answer, Remedy, quality};
-use crate::{bounds, format};
+use bench_analysis::choice::decide::{Target, of_board, of_host};
+use bench_analysis::choice::decisions::{WISH, quant_name};
+use bench_analysis::choice::predict::Machine;
+use bench_analysis::choice::recommend::{self, Answer, Remedy, quality};
+use bench_analysis::label::Label;
+use bench_analysis::limits::bounds;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {
@@ -152,7 +153,8 @@ fn row(answer: Answer) -> Row {
         model: format::foreign_short(&decision.model, 40),
         quant: bench_inventory::Quant::from_id(&decision.quant)
             .map_or_else(|_| decision.quant.clone(), quant_name),
-        expected: expected.map_or_else(String::new, crate::decide::Expected::words),
+        expected: expected
+            .map_or_else(String::new, bench_analysis::choice::decide::Expected::words),
         label: expected.map_or("", |expected| expected.label.name()),
         bound: (decision.bound_tokens_per_s).map_or_else(|| format::UNKNOWN.into(), format::number),
         limit: decision.limit,

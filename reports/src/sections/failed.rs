@@ -1,15 +1,16 @@
 //! What did not work in this run and why: hosts first, then units that gave no usable figure.
 
+use bench_analysis::validity::status::UnitStatusKind;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::analysis::{HostAnalysis, UnitRow, UnitStatusKind};
-use crate::format;
 use crate::report::page_name;
-use crate::run_dir::HostStatus;
-use crate::verdict::Verdict;
+use bench_analysis::measured::{HostAnalysis, UnitRow};
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::HostStatus;
+use bench_run_dir::format;
 
 /// Causes of one host beyond this many are left to its page.
 const MAX_CAUSES: usize = 4;

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::{Page, Scope, history_words, value};
-use crate::format;
 use crate::history::{Change, History, HostHistory};
 use crate::report::page_name;
+use bench_run_dir::format;
 
 /// Rows of a table; older changes stay on the pages of the hosts.
 const N_ROWS: usize = 400;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Page, Scope, history_words, value, verdict_word};
-use crate::format;
 use crate::history::{Chart, History, HostHistory, Line, date};
 use crate::svg::{self, Caption, Timeline, TimelineLine, TimelinePoint};
-use crate::verdict::Verdict;
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
 
 /// Lines of one picture: each has a colour of its own.
 const N_LINES: usize = 5;

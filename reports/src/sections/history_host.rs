@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::{Page, Scope, value};
-use crate::format;
 use crate::history::{History, HostHistory};
 use crate::report::page_name;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

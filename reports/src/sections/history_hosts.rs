@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::format;
 use crate::history::{History, HostHistory, Standing, Visit};
 use crate::report::page_name;
 use crate::{svg, words};
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

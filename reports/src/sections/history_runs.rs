@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{Page, Scope, value};
-use crate::format;
 use crate::history::HostHistory;
+use bench_run_dir::format;
 
 /// Rows of the table, the newest.
 const N_ROWS: usize = 60;

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{Page, history_words, value};
-use crate::format;
 use crate::history::{History, HostHistory, Standing};
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

@@ -1,8 +1,8 @@
 //! How lines, causes and broken folders of the history are written, with names from outside marked.
 
-use crate::format;
 use crate::history::{BOARD_PROGRAM, Cause, Line};
 use crate::words::name;
+use bench_run_dir::format;
 
 /// A label or name of a line: kernels, models and suites keep their names in every language.
 pub(super) fn line(line: &Line, text: &str) -> String {

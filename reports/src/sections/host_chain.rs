@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::inference::{limit_word, limit_words, what};
 use super::{Page, mark_class, value, verdict_word};
-use crate::analysis::{Chain, Limit};
-use crate::decide::culprits;
-use crate::format;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
+use bench_analysis::choice::decide::culprits;
+use bench_analysis::measured::{Chain, Limit};
+use bench_run_dir::format;
 
 /// Chains that are drawn; a ladder of quantisations over several depths has dozens, and one line tells them too.
 const MAX_PICTURES: usize = 2;

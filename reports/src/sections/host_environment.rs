@@ -5,8 +5,9 @@ use bench_protocol::{EnvironmentAction, EnvironmentStep};
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::compare::Pair;
-use crate::{epoch, format};
+use bench_analysis::compare::Pair;
+use bench_analysis::validity::fingerprint;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {
@@ -52,12 +53,12 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         .zip(facts)
         .map(|(previous, facts)| Previous {
             run: format::foreign_short(&previous.run_id, 60),
-            changes: (epoch::changes(&previous.facts, facts).into_iter())
+            changes: (fingerprint::changes(&previous.facts, facts).into_iter())
                 .map(|(name, before, now)| (name, shown(&before), shown(&now)))
                 .collect(),
         });
     let view = View {
-        epoch: facts.map(epoch::name),
+        epoch: facts.map(fingerprint::name),
         previous,
         gains: host.gains().iter().map(gain).collect(),
         steps: data.steps.iter().map(step).collect(),

@@ -4,7 +4,8 @@ use bench_protocol::{Facts, SmbiosMemoryDevice};
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::{format, words};
+use crate::words;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

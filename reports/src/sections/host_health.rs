@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::health::{self, Weight};
+use bench_analysis::validity::host_check::{self, Weight};
 
 #[derive(Serialize)]
 struct View {
@@ -25,11 +25,11 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         .facts
         .as_ref()
         .filter(|_| !host.data.record.emulated)?;
-    let findings = health::examine(facts);
+    let findings = host_check::examine(facts);
     if findings.is_empty() {
         return None;
     }
-    let row = |finding: health::Finding| Row {
+    let row = |finding: host_check::Finding| Row {
         weight: finding.weight.name(),
         badge: match finding.weight {
             Weight::Problem => "suspect",

@@ -4,9 +4,9 @@ use bench_protocol::Residency;
 use serde::Serialize;
 
 use super::{Page, mark_class, unit_anchor, value, verdict_word};
-use crate::analysis::{HostAnalysis, UnitKind, UnitRow};
-use crate::format;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
+use bench_analysis::measured::{HostAnalysis, UnitKind, UnitRow};
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::{Page, doubt, value};
-use crate::analysis::{KvCache, NextToken};
-use crate::format;
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
+use bench_analysis::measured::{KvCache, NextToken};
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

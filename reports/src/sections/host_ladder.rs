@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::{Page, doubt, mark_class, value};
-use crate::analysis::{Ladder, LadderStep};
-use crate::format;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
+use bench_analysis::measured::{Ladder, LadderStep};
+use bench_run_dir::format;
 
 /// A gain this near to what the bytes promise is as promised.
 const AS_PROMISED: f64 = 0.05;

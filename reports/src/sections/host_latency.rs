@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::host_sizes::{cache_edges, series};
 use super::{Page, doubt, value};
-use crate::analysis::{HostAnalysis, Interference, UnitKind, UnitRow};
-use crate::format;
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
-use crate::verdict::Verdict;
+use bench_analysis::measured::{HostAnalysis, Interference, UnitKind, UnitRow};
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
 
 /// Bytes that one load brings in.
 const LINE_BYTES: f64 = 64.0;

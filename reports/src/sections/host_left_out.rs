@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::format;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {
@@ -19,7 +19,7 @@ struct Unit {
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let left_out = page.host()?.data.left_out.as_ref()?;
-    let unit = |unit: &crate::run_dir::LeftOutUnit| Unit {
+    let unit = |unit: &bench_run_dir::LeftOutUnit| Unit {
         unit: unit.name(),
         estimated_s: format::number(unit.estimated_ms as f64 / 1000.0),
     };

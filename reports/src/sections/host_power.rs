@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Page, model_label, value};
-use crate::format;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

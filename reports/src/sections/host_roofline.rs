@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::{Page, doubt, value};
-use crate::analysis::{HostAnalysis, UnitKind, UnitRow};
-use crate::format;
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
-use crate::verdict::Verdict;
+use bench_analysis::measured::{HostAnalysis, UnitKind, UnitRow};
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
 
 /// Series a picture can carry beside the ceilings.
 const MAX_KERNELS: usize = 5;

@@ -4,9 +4,9 @@ use bench_protocol::Residency;
 use serde::Serialize;
 
 use super::{Page, mark_class, unit_anchor, value};
-use crate::analysis::{HostAnalysis, UnitRow};
-use crate::format;
 use crate::svg::{Caption, Strip, strip_chart};
+use bench_analysis::measured::{HostAnalysis, UnitRow};
+use bench_run_dir::format;
 
 /// Dots of one row; samples beyond are thinned evenly.
 const MAX_DOTS: usize = 120;

@@ -4,9 +4,9 @@ use bench_protocol::Facts;
 use serde::Serialize;
 
 use super::{Page, doubt, value};
-use crate::analysis::{HostAnalysis, SizeCurve, UnitKind};
-use crate::format;
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
+use bench_analysis::measured::{HostAnalysis, SizeCurve, UnitKind};
+use bench_run_dir::format;
 
 /// Curves a picture can carry.
 const MAX_CURVES: usize = 5;

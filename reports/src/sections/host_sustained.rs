@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::{Page, doubt, value};
-use crate::analysis::Timeline;
-use crate::format;
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
-use crate::verdict::Verdict;
+use bench_analysis::measured::Timeline;
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

@@ -6,10 +6,10 @@ use bench_protocol::Residency;
 use serde::Serialize;
 
 use super::{Page, doubt, value};
-use crate::analysis::{HostAnalysis, UnitKind, UnitRow};
-use crate::format;
 use crate::svg::{Caption, Line, line_chart};
-use crate::verdict::Verdict;
+use bench_analysis::measured::{HostAnalysis, UnitKind, UnitRow};
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
 
 /// Series a picture of lines can carry.
 const MAX_LINES: usize = 5;

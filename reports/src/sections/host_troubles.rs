@@ -1,11 +1,11 @@
 //! What did not work on a host: its own failure, units without a figure, lines that could not be read.
 
+use bench_analysis::validity::status::UnitStatusKind;
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::analysis::UnitStatusKind;
-use crate::format;
-use crate::verdict::Verdict;
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

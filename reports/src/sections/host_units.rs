@@ -4,9 +4,9 @@ use bench_protocol::{Residency, UnrestKind};
 use serde::Serialize;
 
 use super::{Page, unit_anchor, value, verdict_word};
-use crate::analysis::{UnitKind, UnitRow};
-use crate::format;
-use crate::stats::Summary;
+use bench_analysis::measured::{UnitKind, UnitRow};
+use bench_analysis::stats::Summary;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::analysis::HostAnalysis;
-use crate::format;
 use crate::history::History;
 use crate::report::page_name;
-use crate::theory;
-use crate::verdict::Verdict;
+use bench_analysis::limits::theory;
+use bench_analysis::measured::HostAnalysis;
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

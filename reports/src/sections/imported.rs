@@ -3,15 +3,15 @@
 use serde::Serialize;
 
 use super::{Page, value, verdict_word};
-use crate::analysis::Analysis;
-use crate::analysis::imported::{self, Comparison, ImportedFile};
-use crate::format::{self, foreign, foreign_short};
-use crate::import::{
+use crate::report::page_name;
+use bench_analysis::measured::Analysis;
+use bench_analysis::measured::imported::{self, Comparison, ImportedFile};
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format::{self, foreign, foreign_short};
+use bench_run_dir::readers::{
     Bandwidth, Counted, ImportedFigure, Latency, LatencyMeaning, Spread, SpreadKind, Statistic,
     TokenRate, Value,
 };
-use crate::report::page_name;
-use crate::verdict::Verdict;
 
 /// Rows of one table; the data file has them all.
 const MAX_ROWS: usize = 80;

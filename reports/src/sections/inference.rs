@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::{Page, mark_class, model_label, value, verdict_word};
-use crate::analysis::{Chain, HostAnalysis, Limit};
-use crate::format;
 use crate::report::page_name;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
-use crate::verdict::Verdict;
 use crate::words;
+use bench_analysis::measured::{Chain, HostAnalysis, Limit};
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
 
 /// Rows beyond this many are left to the table: a picture of hundreds of bars helps nobody.
 const MAX_BARS: usize = 24;

@@ -4,9 +4,10 @@ use bench_inventory::{KvFormat, Quant};
 use serde::Serialize;
 
 use super::{Page, Scope, value};
-use crate::decisions::quant_name;
-use crate::recommend::quality;
-use crate::{fit, format};
+use bench_analysis::choice::decisions::quant_name;
+use bench_analysis::choice::recommend::quality;
+use bench_analysis::limits::fit;
+use bench_run_dir::format;
 
 /// Contexts whose KV cache is shown, tokens.
 const CONTEXTS: [u64; 3] = [4_096, 8_192, 32_768];
@@ -70,7 +71,12 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let table = quality(inventory);
     let row = |quant: Quant| {
         let file_bytes = model.file_bytes(quant);
-        let need = fit::need(model, file_bytes, crate::bounds::MIN_CONTEXT, KvFormat::F16);
+        let need = fit::need(
+            model,
+            file_bytes,
+            bench_analysis::limits::bounds::MIN_CONTEXT,
+            KvFormat::F16,
+        );
         Row {
             quant: quant_name(quant),
             file: format::decimal_bytes(file_bytes),

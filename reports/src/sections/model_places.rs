@@ -4,11 +4,12 @@ use serde::Serialize;
 
 use super::choose;
 use super::{Page, Scope, value};
-use crate::decide::Decision;
-use crate::decisions::{Place, REFERENCE_QUANT, load_quant};
-use crate::label::Label;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
-use crate::{format, words};
+use crate::words;
+use bench_analysis::choice::decide::Decision;
+use bench_analysis::choice::decisions::{Place, REFERENCE_QUANT, load_quant};
+use bench_analysis::label::Label;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

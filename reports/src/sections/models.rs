@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::format;
 use crate::report::page_name;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

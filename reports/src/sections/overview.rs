@@ -6,14 +6,14 @@ use bench_inventory::{Board, Memory};
 use serde::Serialize;
 
 use super::{Page, mark_class, value};
-use crate::analysis::HostAnalysis;
-use crate::decisions::memory_label;
-use crate::format;
 use crate::report::page_name;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
-use crate::theory;
-use crate::verdict::Verdict;
 use crate::words;
+use bench_analysis::choice::decisions::memory_label;
+use bench_analysis::limits::theory;
+use bench_analysis::measured::HostAnalysis;
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::{format, words};
+use crate::words;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

@@ -3,7 +3,7 @@
 use bench_inventory::{Board, PublishedFigure, PublishedLatency};
 use serde::Serialize;
 
-use crate::format;
+use bench_run_dir::format;
 
 /// Template of the table, for templates that include it; the figures stand in `view.published`.
 pub(crate) const TEMPLATE: (&str, &str) = ("published.html.j2", include_str!("published.html.j2"));

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use crate::analysis::{Analysis, HostAnalysis};
+use crate::findings;
 use crate::report::page_name;
-use crate::run_dir::HostStatus;
-use crate::verdict::Verdict;
-use crate::{findings, format};
+use bench_analysis::measured::{Analysis, HostAnalysis};
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::HostStatus;
+use bench_run_dir::format;
 
 /// What a sentence tells about its host, as a CSS class.
 const GOOD: &str = "ok";

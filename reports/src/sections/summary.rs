@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::analysis::Analysis;
 use crate::findings::findings;
-use crate::format;
-use crate::run_dir::HostStatus;
-use crate::verdict::Verdict;
+use bench_analysis::measured::Analysis;
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::HostStatus;
+use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {

@@ -178,7 +178,7 @@ mod tests {
             let bars: Vec<Bar> = (labels.into_iter().enumerate())
                 .map(|(i, label)| {
                     let rate = rate / (i + 1) as f64;
-                    let value = format!("{}, theory unknown", crate::format::gb_per_s(rate));
+                    let value = format!("{}, theory unknown", bench_run_dir::format::gb_per_s(rate));
                     Bar { label, value, marks: vec![Mark::Theory(rate * 1.4), Mark::Bar("measured", rate)] }
                 })
                 .collect();

@@ -103,7 +103,7 @@ fn paint(
                 "{}, {column} {}: {} {}",
                 labels[i],
                 canvas.say(axes.0),
-                canvas.say(&crate::format::number(*value)),
+                canvas.say(&bench_run_dir::format::number(*value)),
                 canvas.say(axes.1)
             );
             canvas.tipped_dot(&format!("dot s{}", i % 5), *point, 3.5, &tip);

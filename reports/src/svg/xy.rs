@@ -130,7 +130,7 @@ impl Map {
                 let powers = self.low as i32..=(self.low + self.scale.max).round() as i32;
                 let tick = |power: i32| {
                     let value = 10_f64.powi(power);
-                    (self.at(value), crate::format::power_of_ten(power))
+                    (self.at(value), bench_run_dir::format::power_of_ten(power))
                 };
                 powers.map(tick).collect()
             }
@@ -138,7 +138,10 @@ impl Map {
                 let powers = self.low.ceil() as i32..=(self.low + self.scale.max).floor() as i32;
                 let tick = |power: i32| {
                     let value = 2_f64.powi(power);
-                    (self.at(value), crate::format::binary_bytes(value as u64))
+                    (
+                        self.at(value),
+                        bench_run_dir::format::binary_bytes(value as u64),
+                    )
                 };
                 powers.map(tick).collect()
             }
@@ -287,8 +290,8 @@ impl Frame {
 /// A value as the ticks of its axis write it.
 fn value(kind: AxisKind, value: f64) -> String {
     match kind {
-        AxisKind::Bytes => crate::format::binary_bytes(value.max(0.0) as u64),
-        AxisKind::Linear | AxisKind::Log => crate::format::number(value),
+        AxisKind::Bytes => bench_run_dir::format::binary_bytes(value.max(0.0) as u64),
+        AxisKind::Linear | AxisKind::Log => bench_run_dir::format::number(value),
     }
 }
 

@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 
-use crate::analysis::Analysis;
-use crate::format;
+use bench_analysis::measured::Analysis;
+use bench_run_dir::format;
 
 /// Shorter texts are no quotations that could be told from words.
 const MIN_BYTES: usize = 5;

@@ -7,14 +7,15 @@
 
 use std::path::Path;
 
-use bench_protocol::{Facts, Residency, UnitStatus};
-use bench_reports::analysis::analyse;
-use bench_reports::compare::{
+use bench_analysis::compare::{
     self, Basis, Comparison, Outcome, Pair, State, Subject, before_after, compare,
 };
+use bench_analysis::measured::analyse;
+use bench_protocol::{Facts, Residency, UnitStatus};
+use bench_reports::compare_page;
 use bench_reports::history::StoredRun;
-use bench_reports::run_dir::{self, RunData};
 use bench_reports::words::Language;
+use bench_run_dir::{self, RunData};
 
 use crate::fixture::{self, Host, Unit};
 use crate::rounds::{BUSY, CALM, HOT, Happened, in_rounds};
@@ -25,7 +26,7 @@ const FOUR: [u32; 4] = [0, 1, 2, 3];
 pub(crate) fn read_run(root: &Path, name: &str, hosts: &[Host]) -> RunData {
     let dir = root.join(name);
     fixture::write_run(&dir, hosts);
-    run_dir::read(&dir).unwrap()
+    bench_run_dir::read(&dir).unwrap()
 }
 
 pub(crate) fn host(facts: Facts, units: &[Unit]) -> Host {
@@ -176,7 +177,7 @@ fn the_same_runs_give_the_same_bytes() {
         let document = serde_json::to_string(&comparison).unwrap();
         (
             document,
-            compare::page(&comparison, Language::English).unwrap(),
+            compare_page::page(&comparison, Language::English).unwrap(),
         )
     };
     assert!(bytes() == bytes());
@@ -354,7 +355,7 @@ fn what_was_disturbed_is_not_judged_and_stands_under_what_else_differs() {
         change(&one, "units beside other programs"),
         counts("0", "5")
     );
-    let page = compare::page(&busy, Language::English).unwrap();
+    let page = compare_page::page(&busy, Language::English).unwrap();
     assert!(page.contains("5 units are not judged: something disturbed them."));
 }
 
@@ -446,7 +447,7 @@ pub(crate) fn hostile_names_stay_text() {
     );
     let comparison = compared(&[&a], &[&b]).unwrap();
     assert_eq!(comparison.pairs.len(), 4, "by what they do");
-    let page = compare::page(&comparison, Language::English).unwrap();
+    let page = compare_page::page(&comparison, Language::English).unwrap();
     assert!(page.contains("&lt;script&gt;"));
     for bad in ["<script>alert", "<img", "\u{202e}"] {
         assert!(!page.contains(bad), "{bad}");

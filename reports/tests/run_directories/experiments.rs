@@ -3,8 +3,9 @@
 use std::fs;
 
 use crate::fixture;
-use bench_reports::verdict::Verdict;
-use bench_reports::{analysis, report, run_dir};
+use bench_analysis::measured;
+use bench_analysis::validity::verdict::Verdict;
+use bench_reports::report;
 
 /// The page of a host that ran every experiment.
 fn page() -> String {
@@ -86,8 +87,8 @@ fn other_traffic_bounds_nothing_and_enters_no_chain() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("run");
     fixture::write_run(&dir, &[fixture::experiments::host()]);
-    let run = run_dir::read(&dir).unwrap();
-    let analysis = analysis::analyse(&run);
+    let run = bench_run_dir::read(&dir).unwrap();
+    let analysis = measured::analyse(&run);
     let host = &analysis.hosts[0];
     assert!(host.chains.iter().all(|chain| !chain.unit.contains("/bg")));
     assert_eq!(host.best_read.as_ref().unwrap().gb_per_s.round(), 25.0);
@@ -107,8 +108,8 @@ fn what_preparing_a_board_bought_and_what_disturbed_it() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("run");
     fixture::write_run(&dir, &[fixture::experiments::prepared_host()]);
-    let run = run_dir::read(&dir).unwrap();
-    let analysis = analysis::analyse(&run);
+    let run = bench_run_dir::read(&dir).unwrap();
+    let analysis = measured::analyse(&run);
     let host = &analysis.hosts[0];
     let gains: Vec<(String, f64)> = (host.gains().into_iter())
         .map(|gain| (gain.unit_a, (gain.ratio * 100.0).round()))
@@ -150,8 +151,8 @@ fn tokens_per_joule_come_from_sensors_only() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("run");
     fixture::write_run(&dir, &[fixture::experiments::metered_host()]);
-    let run = run_dir::read(&dir).unwrap();
-    let analysis = analysis::analyse(&run);
+    let run = bench_run_dir::read(&dir).unwrap();
+    let analysis = measured::analyse(&run);
     let unit = &analysis.hosts[0].units[0];
     let rate = unit.tokens_per_s.unwrap();
     assert_eq!(unit.power[0].watts, 10.0, "set-up does not count");

@@ -1,12 +1,12 @@
 //! Programs of others in streams: their output is put together, and judged by what the board did meanwhile.
 
+use bench_analysis::measured::{self, UnitKind};
+use bench_analysis::validity::verdict::Verdict;
 use bench_protocol::{
     External, Job, Message, Note, Output, OutputPart, PROTOCOL_VERSION, RunRequest, Sampling,
     UnitEnd, UnitSpec, UnitState, UnitStatus,
 };
-use bench_reports::analysis::{self, UnitKind};
-use bench_reports::run_dir::{HostData, HostFiles, RunData, RunManifest, read_host_files};
-use bench_reports::verdict::Verdict;
+use bench_run_dir::{HostData, HostFiles, RunData, RunManifest, read_host_files};
 
 const UNIT: &str = "external/tool/t2";
 
@@ -101,7 +101,7 @@ fn host(run: &RunData) -> &HostData {
 }
 
 fn verdict(run: &RunData) -> (Verdict, String) {
-    let analysis = analysis::analyse(run);
+    let analysis = measured::analyse(run);
     let unit = &analysis.hosts[0].units[0];
     assert_eq!(unit.kind, UnitKind::External);
     assert_eq!(

@@ -8,19 +8,21 @@
 use std::fs::{self, File};
 use std::path::Path;
 
+use bench_analysis::measured;
 use bench_reports::export::{LlamaBenchFormat, llama_bench};
-use bench_reports::import::{self, Tool, Value};
-use bench_reports::run_dir::files::sha256;
-use bench_reports::run_dir::imports::{self, Addition, ImportRecord};
-use bench_reports::{analysis, run_dir};
+use bench_run_dir::files::sha256;
+use bench_run_dir::imports::{self, Addition, ImportRecord};
+use bench_run_dir::readers::{self, Tool, Value};
 use polars::prelude::*;
 use polars_io::prelude::ParquetReader;
 
 use crate::fixture;
 
-pub(crate) const STREAM: &str = include_str!("../imports/data/stream-2-threads.txt");
-pub(crate) const MBW: &str = include_str!("../imports/data/mbw-quiet.txt");
-pub(crate) const LLAMA_BENCH: &str = include_str!("../imports/data/llama-bench.json");
+pub(crate) const STREAM: &str =
+    include_str!("../../run-dir/tests/imports/data/stream-2-threads.txt");
+pub(crate) const MBW: &str = include_str!("../../run-dir/tests/imports/data/mbw-quiet.txt");
+pub(crate) const LLAMA_BENCH: &str =
+    include_str!("../../run-dir/tests/imports/data/llama-bench.json");
 
 const COLUMNS: &str = "run_id label unit verdict tool tool_version host board file original_name place name kind core threads \
     block_bytes pages gb_per_s convention statistic latency_ns latency_meaning tokens_per_s spread spread_kind n_samples \
@@ -188,7 +190,7 @@ fn damaged_imports_are_named_and_the_rest_is_shown() {
     index.extend(b"no json\n");
     index.extend(serde_json::to_vec(&elsewhere).unwrap());
     fs::write(dir.join(imports::INDEX), index).unwrap();
-    let run = run_dir::read(&dir).unwrap();
+    let run = bench_run_dir::read(&dir).unwrap();
     assert_eq!(run.imports.len(), 1);
     assert_eq!(run.imports[0].record.file, stream_path);
     for part in [
@@ -232,8 +234,8 @@ fn what_a_file_says_cannot_become_markup() {
 fn exported_rows_come_back_as_the_same_figures() {
     let temp = tempfile::tempdir().unwrap();
     let dir = fixture::full_run(temp.path(), "run");
-    let run = run_dir::read(&dir).unwrap();
-    let analysis = analysis::analyse(&run);
+    let run = bench_run_dir::read(&dir).unwrap();
+    let analysis = measured::analyse(&run);
     let units: Vec<_> = (analysis.hosts.iter())
         .flat_map(|host| &host.units)
         .filter(|unit| unit.kind.is_of_a_model())
@@ -247,8 +249,8 @@ fn exported_rows_come_back_as_the_same_figures() {
         let export = llama_bench(&analysis, format);
         assert_eq!(export.n_rows + export.left_out.len(), units.len());
         assert!(export.n_rows > 0);
-        assert_eq!(import::detect(&export.text), [Tool::LlamaBench]);
-        let back = import::parse(Tool::LlamaBench, &export.text).unwrap();
+        assert_eq!(readers::detect(&export.text), [Tool::LlamaBench]);
+        let back = readers::parse(Tool::LlamaBench, &export.text).unwrap();
         assert_eq!(back.figures.len(), export.n_rows);
         assert_eq!(back.facts["backends"], "memwall");
         let shape: Vec<_> = (back.figures.iter())
@@ -274,10 +276,10 @@ fn exported_rows_come_back_as_the_same_figures() {
 fn exported_samples_are_repetitions_and_invalid_units_stay_out() {
     let temp = tempfile::tempdir().unwrap();
     let dir = fixture::full_run(temp.path(), "run");
-    let run = run_dir::read(&dir).unwrap();
-    let analysis = analysis::analyse(&run);
+    let run = bench_run_dir::read(&dir).unwrap();
+    let analysis = measured::analyse(&run);
     let export = llama_bench(&analysis, LlamaBenchFormat::Json);
-    let back = import::parse(Tool::LlamaBench, &export.text).unwrap();
+    let back = readers::parse(Tool::LlamaBench, &export.text).unwrap();
     let exported: Vec<Vec<u64>> = (back.figures.iter())
         .map(|figure| match &figure.value {
             Value::Tokens(rate) => rate.samples_ns.clone(),
@@ -286,7 +288,7 @@ fn exported_samples_are_repetitions_and_invalid_units_stay_out() {
         .collect();
     let mut n_usable = 0;
     for unit in analysis.hosts.iter().flat_map(|host| &host.units) {
-        let per_iteration = |sample: &analysis::SampleRow| {
+        let per_iteration = |sample: &measured::SampleRow| {
             (sample.elapsed_ns as f64 / sample.iterations as f64).round() as u64
         };
         let samples: Vec<u64> = unit.samples.iter().map(per_iteration).collect();
@@ -317,7 +319,7 @@ fn exported_samples_are_repetitions_and_invalid_units_stay_out() {
         .take(45)
         .map(|line| line.split('"').next().unwrap())
         .collect();
-    let header = include_str!("../imports/data/llama-bench.csv")
+    let header = include_str!("../../run-dir/tests/imports/data/llama-bench.csv")
         .lines()
         .next()
         .unwrap();

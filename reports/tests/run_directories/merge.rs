@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use bench_reports::run_dir::files::{FILE_LIST, FileList, RunFiles, read_files, seal, sha256};
-use bench_reports::run_dir::imports::{self, ImportRecord};
-use bench_reports::run_dir::merge::{Part, merge, missing_shards};
-use bench_reports::run_dir::{RUN_DIR_VERSION, RunManifest, Shard};
+use bench_run_dir::files::{FILE_LIST, FileList, RunFiles, read_files, seal, sha256};
+use bench_run_dir::imports::{self, ImportRecord};
+use bench_run_dir::merge::{Part, merge, missing_shards};
+use bench_run_dir::{RUN_DIR_VERSION, RunManifest, Shard};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -51,7 +51,7 @@ fn attempt_files(host_idx: usize, attempt: Attempt) -> RunFiles {
     match attempt {
         Attempt::CutOff(percent) => {
             host.stream.truncate(host.stream.len() * percent / 100);
-            host.record.status = bench_reports::run_dir::HostStatus::Failed;
+            host.record.status = bench_run_dir::HostStatus::Failed;
         }
         Attempt::CompleteOtherwise => host.stream.insert(1, "another day".to_owned()),
         Attempt::Unreachable | Attempt::Complete => {}
@@ -402,7 +402,7 @@ fn a_resumed_run_replaces_its_earlier_state_which_is_kept() {
     assert_eq!(attempts.len(), 3, "{attempts:?}");
     let dir = tempfile::tempdir().unwrap();
     write(&merged, dir.path());
-    let run = bench_reports::run_dir::read(dir.path()).unwrap();
+    let run = bench_run_dir::read(dir.path()).unwrap();
     let rock = &run.hosts[0];
     assert!(rock.done.is_some());
     assert!(

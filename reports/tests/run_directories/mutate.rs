@@ -6,7 +6,7 @@
     reason = "a helper of a test fails the test, as the test itself would"
 )]
 
-use bench_reports::run_dir::files::RunFiles;
+use bench_run_dir::files::RunFiles;
 use serde_json::{Value, json};
 
 /// Where choices come from: a seeded generator, or the bytes of a fuzzer.

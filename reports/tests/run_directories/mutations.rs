@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use bench_reports::compare::{State, Subject, compare, page};
+use bench_analysis::compare::{State, Subject, compare};
+use bench_analysis::measured;
+use bench_reports::compare_page::page;
 use bench_reports::export::{LlamaBenchFormat, llama_bench};
-use bench_reports::import::Tool;
-use bench_reports::run_dir::RunData;
-use bench_reports::run_dir::files::{RunFiles, read_files};
 use bench_reports::words::Language;
-use bench_reports::{analysis, history, report, run_dir};
+use bench_reports::{history, report};
+use bench_run_dir::RunData;
+use bench_run_dir::files::{RunFiles, read_files};
+use bench_run_dir::readers::Tool;
 
 use crate::fixture;
 use crate::interop::{self, LLAMA_BENCH, MBW, STREAM};
@@ -105,7 +107,7 @@ fn check_cells(place: &str, csv: &str) {
 }
 
 fn check_compared(before: &RunData, after: &RunData) {
-    let analyses = [before, after].map(analysis::analyse);
+    let analyses = [before, after].map(measured::analyse);
     for host in &analyses[1].hosts {
         let subjects = [&analyses[0].hosts[0], host].map(|host| Subject {
             manifest: &analyses[usize::from(std::ptr::eq(host, &analyses[0].hosts[0]))]
@@ -136,7 +138,7 @@ fn check_compared(before: &RunData, after: &RunData) {
 fn any_numbers_and_texts_give_a_whole_report() {
     let temp = tempfile::tempdir().unwrap();
     let files = base(temp.path());
-    let good = run_dir::read(&temp.path().join("base")).unwrap();
+    let good = bench_run_dir::read(&temp.path().join("base")).unwrap();
     let asked = std::env::var("MEMWALL_FUZZ_INPUTS").ok();
     let n_inputs = asked.map_or(N_INPUTS, |n| n.parse().unwrap());
     let first = std::env::var("MEMWALL_FUZZ_SEED").map_or(0, |seed| seed.parse().unwrap());
@@ -155,7 +157,7 @@ fn any_numbers_and_texts_give_a_whole_report() {
                 _ => check_page(&place, &text),
             }
         }
-        check_compared(&good, &run_dir::read(&dir).unwrap());
+        check_compared(&good, &bench_run_dir::read(&dir).unwrap());
         // A run without a time has no place in a history, which says so.
         let known = history::read(&history, None);
         check_text("the history's problems", &known.problems.join("\n"));

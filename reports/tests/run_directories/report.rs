@@ -1,15 +1,18 @@
 //! The report of whole run directories: what readers find, and what no input may break.
 
+use bench_analysis::limits::BoundKind;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use crate::fixture;
 use crate::fixture::{Unit, measured, record, rock_facts, write_run};
+use bench_analysis::measured;
+use bench_analysis::measured::HostAnalysis;
+use bench_analysis::validity::verdict::Verdict;
 use bench_protocol::{Facts, Residency, SmbiosMemoryDevice, UnitStatus};
-use bench_reports::analysis::HostAnalysis;
-use bench_reports::run_dir::HostStatus;
-use bench_reports::{analysis, report, run_dir, verdict::Verdict};
+use bench_reports::report;
+use bench_run_dir::HostStatus;
 use serde_json::Value;
 
 #[test]
@@ -199,8 +202,8 @@ fn no_decode_is_above_the_best_read_unless_caches_hold_a_part_of_it() {
         let record = record("shelf", Some("rock-5b"), "ssh");
         let dir = temp.path().join("run");
         write_run(&dir, &[measured(record, facts, "neon", &units)]);
-        let run = run_dir::read(&dir).unwrap();
-        check(&analysis::analyse(&run).hosts[0]);
+        let run = bench_run_dir::read(&dir).unwrap();
+        check(&measured::analyse(&run).hosts[0]);
         report::render(&dir).unwrap();
         let summary = fs::read_to_string(dir.join("summary.md")).unwrap();
         let is_told = summary.contains("The fastest reader was `decode`.");
@@ -271,7 +274,7 @@ fn host_without_record_was_cut_off_by_its_controller() {
     let temp = tempfile::tempdir().unwrap();
     let dir = fixture::full_run(temp.path(), "run");
     fs::remove_file(dir.join("hosts/rock-desk/host.json")).unwrap();
-    let run = run_dir::read(&dir).unwrap();
+    let run = bench_run_dir::read(&dir).unwrap();
     let host = &run.hosts[0];
     assert_eq!(host.record.status, HostStatus::Interrupted);
     assert!(
@@ -303,8 +306,8 @@ fn broken_files_are_named_and_the_rest_is_kept() {
 fn truncated_stream_keeps_what_came_before() {
     let temp = tempfile::tempdir().unwrap();
     let dir = fixture::full_run(temp.path(), "run");
-    let run = run_dir::read(&dir).unwrap();
-    let analysis = analysis::analyse(&run);
+    let run = bench_run_dir::read(&dir).unwrap();
+    let analysis = measured::analyse(&run);
     let host = analysis
         .hosts
         .iter()
@@ -336,7 +339,7 @@ fn cut_anywhere_the_stream_still_renders() {
     let whole = fs::read(&path).unwrap();
     for len in (0..whole.len()).step_by(whole.len() / 12) {
         fs::write(&path, &whole[..len]).unwrap();
-        let run = run_dir::read(&dir).unwrap();
+        let run = bench_run_dir::read(&dir).unwrap();
         assert_eq!(
             run.hosts[0].record.status,
             HostStatus::Failed,
@@ -349,8 +352,8 @@ fn cut_anywhere_the_stream_still_renders() {
 #[test]
 fn emulated_host_is_compared_with_nothing() {
     let temp = tempfile::tempdir().unwrap();
-    let run = run_dir::read(&fixture::full_run(temp.path(), "run")).unwrap();
-    let analysis = analysis::analyse(&run);
+    let run = bench_run_dir::read(&fixture::full_run(temp.path(), "run")).unwrap();
+    let analysis = measured::analyse(&run);
     let host = analysis
         .hosts
         .iter()
@@ -365,11 +368,11 @@ fn emulated_host_is_compared_with_nothing() {
 #[test]
 fn chain_names_the_smaller_limit() {
     let temp = tempfile::tempdir().unwrap();
-    let run = run_dir::read(&fixture::full_run(temp.path(), "run")).unwrap();
-    let analysis = analysis::analyse(&run);
+    let run = bench_run_dir::read(&fixture::full_run(temp.path(), "run")).unwrap();
+    let analysis = measured::analyse(&run);
     let limit = |host: usize| analysis.hosts[host].chains[0].limit().unwrap();
-    assert_eq!(limit(0), analysis::Limit::Memory);
-    assert_eq!(limit(1), analysis::Limit::Kernel);
+    assert_eq!(limit(0), measured::Limit::Memory);
+    assert_eq!(limit(1), measured::Limit::Kernel);
 }
 
 #[test]
@@ -394,12 +397,12 @@ fn small_cores_are_held_against_their_own_rate() {
         &units,
     );
     write_run(&dir, &[host]);
-    let run = run_dir::read(&dir).unwrap();
-    let analysis = analysis::analyse(&run);
+    let run = bench_run_dir::read(&dir).unwrap();
+    let analysis = measured::analyse(&run);
     let limits: Vec<_> = (analysis.hosts[0].units.iter())
         .filter_map(|unit| unit.limit())
         .collect();
-    assert_eq!(limits, [analysis::Limit::Memory, analysis::Limit::Kernel]);
+    assert_eq!(limits, [measured::Limit::Memory, measured::Limit::Kernel]);
 }
 
 #[test]
@@ -447,8 +450,8 @@ fn figures_without_time_are_no_figures() {
             &[unit],
         )],
     );
-    let run = run_dir::read(&dir).unwrap();
-    let analysis = analysis::analyse(&run);
+    let run = bench_run_dir::read(&dir).unwrap();
+    let analysis = measured::analyse(&run);
     let unit = &analysis.hosts[0].units[0];
     assert_eq!((unit.verdict, unit.gb_per_s), (Verdict::Invalid, None));
     assert!(!index(&dir).contains("NaN"));
@@ -482,8 +485,8 @@ fn numbers_that_cannot_be_cost_their_unit() {
     fs::write(&stream, changed.collect::<String>()).unwrap();
     let written = report::write(&dir, None).unwrap();
     assert_eq!(written.failures, [""; 0]);
-    let run = run_dir::read(&dir).unwrap();
-    let analysis = analysis::analyse(&run);
+    let run = bench_run_dir::read(&dir).unwrap();
+    let analysis = measured::analyse(&run);
     let verdicts = |host: usize| {
         let units = analysis.hosts[host].units.iter();
         units.map(|unit| unit.verdict).collect::<Vec<_>>()
@@ -508,7 +511,7 @@ fn a_unit_without_a_sample_did_not_end_well() {
     unit.n_samples = 0;
     let host = measured(record("odd", None, "ssh"), rock_facts(), "neon", &[unit]);
     write_run(&dir, &[host]);
-    let run = run_dir::read(&dir).unwrap();
+    let run = bench_run_dir::read(&dir).unwrap();
     let unit = &run.hosts[0].units[0];
     assert_eq!(unit.rounds[&0].end.as_ref().unwrap().status, UnitStatus::Ok);
     assert_eq!(unit.ended(), Some(UnitStatus::Failed));
@@ -524,11 +527,11 @@ fn units_that_are_not_in_the_request_are_not_shown() {
     ];
     let mut host = measured(record("odd", None, "ssh"), rock_facts(), "neon", &units);
     write_run(&dir, std::slice::from_ref(&host));
-    assert_eq!(run_dir::read(&dir).unwrap().hosts[0].units.len(), 2);
+    assert_eq!(bench_run_dir::read(&dir).unwrap().hosts[0].units.len(), 2);
     let request = host.request.as_mut().unwrap();
     request.units.retain(|unit| unit.kernel == "read");
     write_run(&dir, &[host]);
-    let run = run_dir::read(&dir).unwrap();
+    let run = bench_run_dir::read(&dir).unwrap();
     let names: Vec<&str> = run.hosts[0]
         .units
         .iter()
@@ -558,12 +561,12 @@ fn rock_at(gb_per_s: f64, with_reads: bool) -> fixture::Host {
     )
 }
 
-fn check_host(host: fixture::Host, check: impl FnOnce(&analysis::HostAnalysis)) {
+fn check_host(host: fixture::Host, check: impl FnOnce(&measured::HostAnalysis)) {
     let temp = tempfile::tempdir().expect("the fixture can be written");
     let dir = temp.path().join("run");
     write_run(&dir, &[host]);
-    let run = run_dir::read(&dir).expect("the fixture can be read");
-    check(&analysis::analyse(&run).hosts[0]);
+    let run = bench_run_dir::read(&dir).expect("the fixture can be read");
+    check(&measured::analyse(&run).hosts[0]);
 }
 
 #[test]
@@ -578,10 +581,7 @@ fn nothing_beats_theory_even_without_a_usable_read() {
             assert_eq!(unit.verdict, Verdict::Invalid, "{}", unit.unit);
             let reason = unit.reason.as_deref().unwrap();
             assert!(reason.contains("of its bound cannot be"), "{reason}");
-            assert_eq!(
-                unit.bound.as_ref().unwrap().kind,
-                analysis::BoundKind::Theory
-            );
+            assert_eq!(unit.bound.as_ref().unwrap().kind, BoundKind::Theory);
         }
     });
 }
@@ -600,10 +600,7 @@ fn theory_is_the_bound_where_no_read_is_usable() {
         assert!(host.best_read.is_none() && !host.is_all_invalid());
         let decode = &host.units[1];
         assert_eq!(decode.verdict, Verdict::Ok);
-        assert_eq!(
-            decode.bound.as_ref().unwrap().kind,
-            analysis::BoundKind::Theory
-        );
+        assert_eq!(decode.bound.as_ref().unwrap().kind, BoundKind::Theory);
         assert!(decode.efficiency.unwrap() < 0.5);
     });
 }

@@ -8,10 +8,10 @@
 use std::fs;
 use std::path::Path;
 
+use bench_analysis::measured::{Analysis, UnitRow, analyse};
+use bench_analysis::validity::verdict::Verdict;
 use bench_protocol::{Done, Message, UnitState, parse_line};
-use bench_reports::analysis::{Analysis, UnitRow, analyse};
-use bench_reports::verdict::Verdict;
-use bench_reports::{report, run_dir};
+use bench_reports::report;
 use serde_json::Value;
 
 use crate::fixture::{self, Host, Unit};
@@ -99,7 +99,7 @@ fn check(rounds: &[(f64, Option<Happened>)], expect: impl Fn(&UnitRow)) {
         .collect();
     let dir = temp.path().join("run");
     fixture::write_run(&dir, &[in_rounds("shelf", &rounds)]);
-    let run = run_dir::read(&dir).unwrap();
+    let run = bench_run_dir::read(&dir).unwrap();
     let analysis: Analysis = analyse(&run);
     assert_eq!(run.hosts[0].problems, [] as [&str; 0]);
     assert_eq!(analysis.hosts[0].units.len(), 1, "a row for each unit");

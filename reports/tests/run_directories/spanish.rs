@@ -10,12 +10,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use bench_analysis::compare::before_after;
+use bench_analysis::measured::analyse;
 use bench_protocol::{Residency, UnitStatus};
-use bench_reports::analysis::analyse;
-use bench_reports::compare::{before_after, page_in};
-use bench_reports::import::Tool;
+use bench_reports::compare_page::page_in;
 use bench_reports::report;
 use bench_reports::words::{Language, Words, check_catalogue};
+use bench_run_dir::readers::Tool;
 
 use crate::compare::{compared, host, read_run, units};
 use crate::fixture::{self, Unit, measured, record, rock_facts, write_run};
@@ -24,7 +25,7 @@ use crate::interop;
 /// A run with every section there is.
 fn rich_run(root: &Path) -> std::path::PathBuf {
     let dir = fixture::full_run(root, "run");
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/imports/data");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("run-dir/tests/imports/data");
     let latencies = fs::read_to_string(data.join("tinymembench.txt")).unwrap();
     let files = [
         (Tool::Stream, "stream.txt", interop::STREAM),

@@ -5,11 +5,13 @@ mod formula;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use bench_analysis::choice::bounds::Bounds;
+use bench_analysis::choice::decide::{self, Decision, Load, Step, Target, decide};
+use bench_analysis::limits::bounds::MIN_CONTEXT;
+use bench_analysis::limits::fit;
+use bench_analysis::measured::{Analysis, analyse};
 use bench_inventory::{Inventory, KvFormat, Quant};
-use bench_reports::analysis::{Analysis, analyse};
-use bench_reports::bounds::{Bounds, MIN_CONTEXT};
-use bench_reports::decide::{self, Decision, Load, Step, Target, decide};
-use bench_reports::{fit, format};
+use bench_run_dir::format;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -428,7 +430,7 @@ fn print_many(
     println!("{table}");
     println!(
         "bound and tokens/s: tokens per second. Predicted figures are {} intervals; `bounds` of one board, model and quantisation shows what each rests on. Longest context: with flash attention.",
-        format::percent(bench_reports::predict::LEVEL)
+        format::percent(bench_analysis::choice::predict::LEVEL)
     );
     println!("{ASSUMES}");
     for ratio in ratios {
@@ -521,7 +523,7 @@ fn row(target: &Target, load: &Load, decision: &Decision) -> Vec<String> {
         decision
             .bound_tokens_per_s
             .map_or_else(String::new, format::number),
-        expected.map_or_else(String::new, bench_reports::decide::Expected::words),
+        expected.map_or_else(String::new, bench_analysis::choice::decide::Expected::words),
         expected
             .map_or("", |expected| expected.label.name())
             .to_owned(),

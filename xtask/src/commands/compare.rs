@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use bench_reports::analysis::{Analysis, analyse};
-use bench_reports::compare::{
+use bench_analysis::compare::{
     Basis, Comparison, State, Subject, before_after, compare as compare_sides,
 };
-use bench_reports::run_dir::{self, RunData};
+use bench_analysis::measured::{Analysis, analyse};
+use bench_reports::compare_page;
 use bench_reports::words::Language;
-use bench_reports::{compare as words, format};
+use bench_run_dir::format;
+use bench_run_dir::{self, RunData};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
@@ -66,7 +67,7 @@ pub fn compare(global: &Global, args: &CompareArgs) -> anyhow::Result<u8> {
         None => of_two_sides(global, args)?,
     };
     if let Some(path) = &args.output {
-        std::fs::write(path, words::page(&comparison, args.lang)?)
+        std::fs::write(path, compare_page::page(&comparison, args.lang)?)
             .with_context(|| format!("cannot write `{}`", path.display()))?;
     }
     let allowed = args.fail_on_regression.map(|percent| percent / 100.0);
@@ -171,7 +172,7 @@ fn of_two_sides(global: &Global, args: &CompareArgs) -> anyhow::Result<Compariso
         .collect::<anyhow::Result<Vec<Reference>>>()?;
     let dirs: BTreeSet<PathBuf> = references.iter().map(|it| it.dir.clone()).collect();
     let runs = (dirs.iter())
-        .map(|dir| Ok((dir, run_dir::read(dir)?)))
+        .map(|dir| Ok((dir, bench_run_dir::read(dir)?)))
         .collect::<anyhow::Result<Vec<(&PathBuf, RunData)>>>()?;
     let analyses: Vec<(&PathBuf, Analysis)> =
         runs.iter().map(|(dir, run)| (*dir, analyse(run))).collect();
@@ -280,7 +281,7 @@ fn comparable_hosts(analysis: &Analysis) -> BTreeSet<String> {
 
 fn of_one_run(global: &Global, name: &str) -> anyhow::Result<Comparison> {
     let reference = reference(global, name)?;
-    let run = run_dir::read(&reference.dir)?;
+    let run = bench_run_dir::read(&reference.dir)?;
     let analysis = analyse(&run);
     let candidates: Vec<_> = (analysis.hosts.iter())
         .filter(|host| !host.as_found.is_empty())

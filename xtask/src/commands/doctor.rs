@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use bench_analysis::validity::host_check::{self, Finding, Weight};
 use bench_inventory::Host;
 use bench_protocol::Facts;
-use bench_reports::health::{self, Finding, Weight};
-use bench_reports::run_dir::HostStatus;
+use bench_run_dir::HostStatus;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::json;
@@ -56,7 +56,7 @@ type Answer<'a> = (&'a Host, Result<Facts, HostError>);
 fn findings(host: &Host, facts: &Facts) -> Vec<Finding> {
     match host::is_emulated(host) {
         true => Vec::new(),
-        false => health::examine(facts),
+        false => host_check::examine(facts),
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use bench_analysis::choice::decide::{self, Target};
+use bench_analysis::choice::predict::{self, Machine};
+use bench_analysis::limits::bounds::fastest_memory;
+use bench_analysis::measured::{Analysis, HostAnalysis, analyse};
 use bench_inventory::{Board, Inventory, Memory};
-use bench_reports::analysis::{Analysis, HostAnalysis, analyse};
-use bench_reports::bounds::fastest_memory;
-use bench_reports::decide::{self, Target};
-use bench_reports::format;
-use bench_reports::predict::{self, Machine};
-use bench_reports::run_dir::{self, RunData};
+use bench_run_dir::format;
+use bench_run_dir::{self, RunData};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -56,7 +56,7 @@ pub fn chosen_runs(global: &Global, args: &EvidenceArgs) -> anyhow::Result<Vec<R
     let mut runs: Vec<RunData> = Vec::new();
     let mut open: Option<Vec<String>> = None;
     for dir in dirs {
-        let run = match run_dir::read(&dir) {
+        let run = match bench_run_dir::read(&dir) {
             Ok(run) => run,
             Err(error) if args.run.is_some() => {
                 let dir = dir.display();

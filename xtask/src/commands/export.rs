@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use bench_analysis::measured;
 use bench_reports::export::{self, LlamaBenchFormat};
-use bench_reports::{analysis, run_dir};
 use clap::{Args, ValueEnum};
 
 use crate::Global;
@@ -43,8 +43,8 @@ enum ExportFormat {
 /// With exit code 2 when there is no such run, it has nothing to export, or the output exists already.
 pub fn export(global: &Global, args: &ExportArgs) -> anyhow::Result<u8> {
     let dir = super::report::find_run(&global.runs_dir(), Some(&args.run))?;
-    let run = run_dir::read(&dir)?;
-    let analysis = analysis::analyse(&run);
+    let run = bench_run_dir::read(&dir)?;
+    let analysis = measured::analyse(&run);
     let format = match args.schema {
         ExportFormat::Json => LlamaBenchFormat::Json,
         ExportFormat::JsonLines => LlamaBenchFormat::JsonLines,

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use bench_analysis::measured;
 use bench_reports::history::{self, History, HostHistory};
-use bench_reports::{analysis, format, run_dir};
+use bench_run_dir::format;
 use clap::Args;
 use comfy_table::{Table, presets};
 use serde_json::json;
@@ -82,14 +83,14 @@ fn add_all(history: &Path, dirs: &[PathBuf]) -> anyhow::Result<Vec<String>> {
     let mut added = Vec::new();
     let mut problems = Vec::new();
     for dir in dirs {
-        let run = match run_dir::read(dir) {
+        let run = match bench_run_dir::read(dir) {
             Ok(run) => run,
             Err(error) => {
                 problems.push(format!("\n  - {error:#}"));
                 continue;
             }
         };
-        match history::add(history, &analysis::analyse(&run)) {
+        match history::add(history, &measured::analyse(&run)) {
             Ok(Some(_)) => added.push(run.manifest.run_id.clone()),
             Ok(None) => eprintln!(
                 "run `{}` has no hosts and is no night",

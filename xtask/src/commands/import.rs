@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use bench_reports::format::foreign;
-use bench_reports::import::{self, Imported, Tool};
-use bench_reports::run_dir::files::{self, FILE_LIST, FileList, sha256};
-use bench_reports::run_dir::imports::{self, Addition, ImportRecord};
-use bench_reports::run_dir::{self, RUN_DIR_VERSION, RunManifest};
+use bench_run_dir::files::{self, FILE_LIST, FileList, sha256};
+use bench_run_dir::format::foreign;
+use bench_run_dir::imports::{self, Addition, ImportRecord};
+use bench_run_dir::readers::{self, Imported, Tool};
+use bench_run_dir::{self, RUN_DIR_VERSION, RunManifest};
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
@@ -138,7 +138,7 @@ fn check_board(args: &ImportArgs, run: Option<&Path>) -> anyhow::Result<()> {
         return Ok(());
     };
     let inventory = match run {
-        Some(run) => run_dir::read(run)?.inventory,
+        Some(run) => bench_run_dir::read(run)?.inventory,
         None => bench_inventory::load_catalogue_lossy(&workspace::inventory_dir()).0,
     };
     match inventory.boards.contains_key(board) {
@@ -172,12 +172,12 @@ fn check_all(args: &ImportArgs) -> anyhow::Result<Vec<Checked>> {
 }
 
 fn check(path: &Path, args: &ImportArgs, now: &str) -> Result<Checked, String> {
-    let content = bench_inventory::foreign::read(path, import::MAX_BYTES as u64);
+    let content = bench_inventory::foreign::read(path, readers::MAX_BYTES as u64);
     let content = content.map_err(|error| format!("cannot be read: {error}"))?;
-    let text = import::text(&content)?;
+    let text = readers::text(&content)?;
     let tools = match args.tool {
         Some(tool) => vec![tool],
-        None => import::detect(&text),
+        None => readers::detect(&text),
     };
     if tools.is_empty() {
         let all = Tool::ALL.map(Tool::id).join(", ");
@@ -186,7 +186,7 @@ fn check(path: &Path, args: &ImportArgs, now: &str) -> Result<Checked, String> {
         ));
     }
     let parse = |tool: &Tool| {
-        import::parse(*tool, &text).map_err(|error| match tools.len() {
+        readers::parse(*tool, &text).map_err(|error| match tools.len() {
             1 => error.to_string(),
             _ => format!(
                 "holds results of {}, and those of {} cannot be read: {error}; import one of them with `--tool`",

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bench_protocol::UnitStatus;
-use bench_reports::format::foreign;
 use bench_reports::report;
-use bench_reports::run_dir::files::{self, RunFiles};
-use bench_reports::run_dir::merge::{self, Part};
-use bench_reports::run_dir::plan::PlanRecord;
-use bench_reports::run_dir::{self, HostData, HostStatus, RunData, Shard};
+use bench_run_dir::files::{self, RunFiles};
+use bench_run_dir::format::foreign;
+use bench_run_dir::merge::{self, Part};
+use bench_run_dir::plan::PlanRecord;
+use bench_run_dir::{self, HostData, HostStatus, RunData, Shard};
 use clap::Args;
 use comfy_table::{Table, presets};
 use serde_json::json;
@@ -51,7 +51,7 @@ pub fn merge(global: &Global, args: &MergeArgs) -> anyhow::Result<u8> {
     let written = report::write_new(&dir, global.history_of(&dir).as_deref())?;
     super::history::warn(&written.history_problems);
     super::history::warn(&written.failures);
-    let data = run_dir::read(&dir)?;
+    let data = bench_run_dir::read(&dir)?;
     let plan: Option<PlanRecord> =
         (merged.get("plan.json")).and_then(|bytes| serde_json::from_slice(bytes).ok());
     let rows: Vec<Row> = data
@@ -108,7 +108,7 @@ fn read_parts(dirs: &[PathBuf]) -> anyhow::Result<Vec<Part>> {
 
 /// Writes beside the place and renames: a merge that ends half-way leaves no run.
 fn write(global: &Global, output: Option<&Path>, files: &RunFiles) -> anyhow::Result<PathBuf> {
-    let manifest: run_dir::RunManifest = (files.get("manifest.json"))
+    let manifest: bench_run_dir::RunManifest = (files.get("manifest.json"))
         .and_then(|bytes| serde_json::from_slice(bytes).ok())
         .context("the merged manifest cannot be read back")?;
     let dir = match output {
@@ -161,7 +161,7 @@ struct Row {
 const MISSING: &str = "missing";
 
 fn row(host: &HostData, plan: Option<&PlanRecord>) -> Row {
-    let ended = |unit: &run_dir::UnitData| unit.ended().map_or(MISSING, UnitStatus::name);
+    let ended = |unit: &bench_run_dir::UnitData| unit.ended().map_or(MISSING, UnitStatus::name);
     let mut units: BTreeMap<String, &'static str> = (host.units.iter())
         .map(|unit| (unit.unit.clone(), ended(unit)))
         .collect();
@@ -227,7 +227,7 @@ impl Printed<'_> {
         };
         let parts = self.data.manifest.parts.iter();
         let part =
-            |part: &run_dir::RunManifest| json!({"run_id": part.run_id, "shard": part.shard});
+            |part: &bench_run_dir::RunManifest| json!({"run_id": part.run_id, "shard": part.shard});
         json!({
             "run_id": self.data.manifest.run_id,
             "run_dir": self.dir,

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use bench_reports::run_dir::LeftOutUnit;
-use bench_reports::run_dir::plan::{PlanRecord, PlannedHost};
+use bench_run_dir::LeftOutUnit;
+use bench_run_dir::plan::{PlanRecord, PlannedHost};
 use clap::Args;
 use comfy_table::{Table, presets};
 

@@ -1,12 +1,12 @@
 //! `recommend`: which model to run on a board, and what would help.
 
+use bench_analysis::choice::decide::Target;
+use bench_analysis::choice::predict::{self, Calibration};
+use bench_analysis::choice::recommend::{self, Answer, Remedy, Wish, quality};
+use bench_analysis::label::Label;
+use bench_analysis::measured::{Analysis, analyse};
 use bench_inventory::KvFormat;
-use bench_reports::analysis::{Analysis, analyse};
-use bench_reports::decide::Target;
-use bench_reports::format;
-use bench_reports::label::Label;
-use bench_reports::predict::{self, Calibration};
-use bench_reports::recommend::{self, Answer, Remedy, Wish, quality};
+use bench_run_dir::format;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
@@ -211,7 +211,7 @@ fn row(answer: &Answer) -> Vec<String> {
         answer.certainty.words(),
         decision.model.clone(),
         decision.quant.clone(),
-        expected.map_or_else(String::new, bench_reports::decide::Expected::words),
+        expected.map_or_else(String::new, bench_analysis::choice::decide::Expected::words),
         expected
             .map_or("", |expected| expected.label.name())
             .to_owned(),

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bench_inventory::Host;
-use bench_reports::run_dir::{self, HostRecord, RunManifest};
 use bench_reports::words::Language;
+use bench_run_dir::{self, HostRecord, RunManifest};
 use clap::Args;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -160,7 +160,7 @@ fn resume(global: &Global, args: &RunArgs, run: &str, events: Arc<Events>) -> an
             resume::artifacts(&manifest)?
         }
     };
-    run_dir::files::unseal(&resumed.dir)?;
+    bench_run_dir::files::unseal(&resumed.dir)?;
     let context = RunContext {
         run_id: manifest.run_id.clone(),
         suite: resumed.suite.clone(),
@@ -267,7 +267,7 @@ fn carry_out(global: &Global, run: Run) -> anyhow::Result<u8> {
         super::history::warn(&written.history_problems);
         super::history::warn(&written.failures);
     }
-    let data = run_dir::read(recorder.dir()).ok();
+    let data = bench_run_dir::read(recorder.dir()).ok();
     let code = match &report {
         Ok(written) => {
             let code = exit_code(written.has_invalid_host, &manifest, &results);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bench_inventory::{Host, Transport};
-use bench_reports::run_dir::HostStatus;
+use bench_run_dir::HostStatus;
 use clap::Args;
 use object::Endianness;
 use object::elf;
@@ -338,7 +338,7 @@ async fn call(
     match status {
         End::Status(status) => Ok(u8::try_from(status).unwrap_or(exit::INTERNAL)),
         lost => Err(HostError::failed(
-            bench_reports::run_dir::Stage::Measure,
+            bench_run_dir::Stage::Measure,
             lost.describe().replace("the board program", "the program"),
         )),
     }

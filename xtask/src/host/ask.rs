@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use bench_inventory::Host;
 use bench_protocol::{EnvironmentStep, Facts, Message, parse_line};
-use bench_reports::run_dir::Stage;
+use bench_run_dir::Stage;
 use tokio::sync::Semaphore;
 
 use super::{MAX_LINE_BYTES, check_protocol};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bench_protocol::{Job, MAX_OUTPUT_BYTES, RunRequest, SAMPLED_LONGER, UnitSpec};
-use bench_reports::run_dir::Stage;
+use bench_run_dir::Stage;
 use tokio::time::Instant;
 
 use crate::transport::{HostError, STEP_DEADLINE};

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bench_inventory::Host;
 use bench_protocol::{CONTROL_STOP, EXIT_BUSY, Facts, RunRequest};
-use bench_reports::run_dir::{HostStatus, Stage};
+use bench_run_dir::{HostStatus, Stage};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -269,7 +269,7 @@ impl<'a> HostSession<'a> {
             &self.host.prepare,
             context.compare_environment,
             context.budget,
-            bench_reports::stats::seed_of(&[&context.run_id, &self.host.name]),
+            bench_analysis::stats::seed_of(&[&context.run_id, &self.host.name]),
         );
         request.host.clone_from(&self.host.name);
         request.wait_ms = BUSY_WAIT.as_millis() as u64;

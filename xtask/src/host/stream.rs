@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use bench_protocol::{
     EnvironmentAction, EnvironmentStep, Message, UnitEnd, UnitSpec, UnitStatus, foreign_short,
 };
-use bench_reports::run_dir::status_of_rounds;
+use bench_run_dir::status_of_rounds;
 
 use super::UnitCounts;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bench_inventory::{Host, Inventory, Transport, load_catalogue};
 use bench_protocol::RunRequest;
-use bench_reports::run_dir::{HostRecord, HostStatus};
+use bench_run_dir::{HostRecord, HostStatus};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;

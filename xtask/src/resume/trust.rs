@@ -5,7 +5,7 @@
 
 use bench_inventory::{Host, Inventory, SshTarget, Suite, SuiteWork, Transport};
 use bench_protocol::{External, Job, UnitSpec};
-use bench_reports::format::{foreign, foreign_short};
+use bench_run_dir::format::{foreign, foreign_short};
 
 use super::{Prior, Resumed};
 use crate::exit::ExitError;

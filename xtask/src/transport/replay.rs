@@ -13,7 +13,7 @@ use bench_protocol::{
     CONTROL_ACK, CONTROL_STOP, Done, Hello, Message, Note, PROTOCOL_VERSION, RunRequest, UnitEnd,
     UnitStatus, parse_line,
 };
-use bench_reports::run_dir::Stage;
+use bench_run_dir::Stage;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

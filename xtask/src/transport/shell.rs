@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::unix::ffi::OsStrExt;
 
 use bench_protocol::foreign_short;
-use bench_reports::run_dir::Stage;
+use bench_run_dir::Stage;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 
 use super::{End, HostError, Running, STEP_DEADLINE, tail};

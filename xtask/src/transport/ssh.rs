@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bench_inventory::SshTarget;
 use bench_protocol::foreign;
-use bench_reports::run_dir::Stage;
+use bench_run_dir::Stage;
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
 
 use super::ssh_config::{self, Mask, Resolved};

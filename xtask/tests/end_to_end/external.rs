@@ -5,9 +5,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use bench_reports::analysis::{self, UnitKind};
-use bench_reports::run_dir::{self, ExternalOutput, UnitData};
-use bench_reports::verdict::Verdict;
+use bench_analysis::measured::{self, UnitKind};
+use bench_analysis::validity::verdict::Verdict;
+use bench_run_dir::{self, ExternalOutput, UnitData};
 
 use crate::board::signal;
 use crate::controller::{self, Outcome};
@@ -126,7 +126,7 @@ fn what_programs_write_arrives_and_how_they_end_is_told() {
 }
 
 fn check_host(outcome: &Outcome, host: &str, good: &str) {
-    let run = run_dir::read(&outcome.run_dir()).unwrap();
+    let run = bench_run_dir::read(&outcome.run_dir()).unwrap();
     let data = run.hosts.iter().find(|it| it.record.host == host).unwrap();
     assert_eq!(data.problems, [""; 0], "{host}");
     assert_eq!(data.n_garbage_lines, 0, "{host}");
@@ -148,7 +148,7 @@ fn check_host(outcome: &Outcome, host: &str, good: &str) {
         ("text", &[cpu][..])
     );
     assert_eq!(end.stderr_tail, ["warning"]);
-    let sha256 = run_dir::files::sha256(&fs::read(good).unwrap());
+    let sha256 = bench_run_dir::files::sha256(&fs::read(good).unwrap());
     assert_eq!(end.sha256.as_ref(), Some(&sha256));
     assert!(
         unit(&data.units, "good").rounds[&0].state.is_some(),
@@ -187,7 +187,7 @@ fn check_host(outcome: &Outcome, host: &str, good: &str) {
         "what it wrote until then is kept"
     );
 
-    let analysis = analysis::analyse(&run);
+    let analysis = measured::analyse(&run);
     let host = analysis.hosts.iter().find(|it| it.name() == host).unwrap();
     for row in &host.units {
         assert_eq!(row.kind, UnitKind::External, "{}", row.unit);
@@ -230,7 +230,7 @@ fn a_killed_supervisor_takes_the_program_and_its_children_along() {
     let outcome = controller::finish(dir, child);
     assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
     assert_eq!(n_running(&seconds), 0, "nothing outlives its supervisor");
-    let run = run_dir::read(&outcome.run_dir()).unwrap();
+    let run = bench_run_dir::read(&outcome.run_dir()).unwrap();
     let written = output(&run.hosts[0].units[0]);
     assert_eq!(
         (written.stdout.as_str(), written.is_complete()),
@@ -268,11 +268,11 @@ fn emulated_hosts_skip_programs_unless_the_suite_wants_them() {
     let fleet = "  emulated:\n    transport: qemu-user\n    arch: aarch64\n    cpu: max\n";
     let outcome = controller::run(dir, fleet, &["--suite", suite.to_str().unwrap()]);
     assert_eq!(outcome.code, 0, "{}\n{}", outcome.stderr, outcome.document);
-    let run = run_dir::read(&outcome.run_dir()).unwrap();
+    let run = bench_run_dir::read(&outcome.run_dir()).unwrap();
     let units = &run.hosts[0].units;
     assert!(reason(unit(units, "true")).contains("`on-emulated-hosts: true` in the suite"));
     assert!(output(unit(units, "wanted")).is_complete());
-    let analysis = analysis::analyse(&run);
+    let analysis = measured::analyse(&run);
     let verdicts: Vec<Verdict> = analysis.hosts[0]
         .units
         .iter()
@@ -286,7 +286,8 @@ fn emulated_hosts_skip_programs_unless_the_suite_wants_them() {
 fn results_of_programs_are_read_and_shown() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/tests/imports/data");
+    let recorded =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/run-dir/tests/imports/data");
     let bench = script(
         dir,
         "bench",
@@ -299,7 +300,7 @@ fn results_of_programs_are_read_and_shown() {
     ];
     let suite = suite(dir, &units.each_ref().map(String::as_str));
     let outcome = controller::run(dir, HERE, &["--suite", suite.to_str().unwrap()]);
-    let run = run_dir::read(&outcome.run_dir()).unwrap();
+    let run = bench_run_dir::read(&outcome.run_dir()).unwrap();
     assert_eq!(run.outputs.len(), 1);
     assert!(!run.outputs[0].imported.figures.is_empty());
     let problems = &run.hosts[0].problems;

@@ -188,8 +188,8 @@ fn nothing_outside_of_a_run_directory_is_read_or_written() {
     assert_eq!(code, Some(0), "{said}");
     let (code, said) = xtask(root, &["compare", "good:rock-desk", "odd:rock-desk"]);
     assert_eq!(code, Some(0), "{said}");
-    let results =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/tests/imports/data/mbw-quiet.txt");
+    let results = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../reports/run-dir/tests/imports/data/mbw-quiet.txt");
     let results = results.display().to_string();
     mkfifo(&root.join("pipe.yaml"));
     for (args, words) in [

@@ -23,7 +23,7 @@ const FILES: [(&str, &str, usize); 8] = [
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../reports/tests/imports/data")
+        .join("../reports/run-dir/tests/imports/data")
         .join(name)
 }
 

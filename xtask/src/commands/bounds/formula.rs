@@ -1,8 +1,8 @@
 //! The bare formula: a bandwidth over bytes per token, for a model that nobody names.
 
-use bench_reports::bounds::tokens_per_s;
-use bench_reports::decide::Target;
-use bench_reports::format;
+use bench_analysis::choice::decide::Target;
+use bench_analysis::limits::bounds::tokens_per_s;
+use bench_run_dir::format;
 use serde_json::{Value, json};
 
 use super::ASSUMES;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bench_reports::run_dir::{HostStatus, LeftOut, LeftOutUnit, RunData, RunManifest};
+use bench_run_dir::{HostStatus, LeftOut, LeftOutUnit, RunData, RunManifest};
 use comfy_table::{Table, presets};
 use serde_json::json;
 

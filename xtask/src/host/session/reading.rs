@@ -1,7 +1,7 @@
 //! Every line of a board on its way in: bounded, kept, cleaned, and only then taken.
 
 use bench_protocol::{CONTROL_ACK, Message, Unrest, UnrestKind, parse_line};
-use bench_reports::run_dir::Stage;
+use bench_run_dir::Stage;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::sync::mpsc;
 

@@ -1,6 +1,6 @@
 //! The record of a host that ended.
 
-use bench_reports::run_dir::{HostRecord, HostStatus};
+use bench_run_dir::{HostRecord, HostStatus};
 
 use super::super::{is_emulated, transport_name};
 use super::HostSession;
