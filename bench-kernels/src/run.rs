@@ -238,7 +238,7 @@ fn force_shape(kernel: &mut dyn Kernel, name: &str, isa: &Isa) -> Result<(), Not
         (0..choice.names.len()).find(|idx| parts.iter().any(|part| is_meant(choice, *idx, part)))
     });
     match forced.collect::<Option<Vec<usize>>>() {
-        Some(forced) if parts.iter().all(|part| is_known(&part)) => {
+        Some(forced) if parts.iter().all(is_known) => {
             for (choice_idx, shape_idx) in forced.into_iter().enumerate() {
                 kernel.take_shape(choice_idx, shape_idx);
             }

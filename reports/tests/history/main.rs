@@ -293,6 +293,29 @@ fn names_from_outside_cannot_leave_the_store_or_become_markup() {
     assert!(!page.contains("escaped<script>") && !page.contains("<b>"));
 }
 
+/// Changes some bytes: of Parquet, those at the end rule the rest.
+fn damage(bytes: &mut Vec<u8>, rng: &mut fastrand::Rng) {
+    let from = match rng.bool() {
+        true => bytes.len().saturating_sub(1500),
+        false => 0,
+    };
+    let at = rng.usize(from..=bytes.len());
+    let len = bytes.len();
+    let end = |n: usize| (at + n).min(len);
+    let n = rng.usize(1..8);
+    match rng.usize(0..8) {
+        0 => bytes.truncate(at),
+        1 => drop(bytes.drain(at..end(n))),
+        2 => drop(bytes.splice(at..at, (0..n).map(|_| rng.u8(..)).collect::<Vec<u8>>())),
+        3 => {
+            let numbers = [0, 1, u64::MAX, u64::MAX / 2, 1 << 31, 1 << 40];
+            let number = numbers[rng.usize(0..numbers.len())];
+            bytes.splice(at..end(8), number.to_le_bytes());
+        }
+        _ => bytes[at.saturating_sub(1)..end(1)].fill(rng.u8(..)),
+    }
+}
+
 /// Files of a history travel: an artifact of another machine, a disk that fails. The reader of Parquet panics on some.
 #[test]
 fn damaged_bytes_cost_their_run_and_nothing_else() {
@@ -310,13 +333,7 @@ fn damaged_bytes_cost_their_run_and_nothing_else() {
         let (place, bytes) = &good[rng.usize(0..good.len())];
         let mut damaged = bytes.clone();
         for _ in 0..rng.usize(1..5) {
-            // The decisive value stands at the end.
-            let from = match rng.bool() {
-                true => damaged.len().saturating_sub(1500),
-                false => 0,
-            };
-            let at = rng.usize(from..damaged.len());
-            damaged[at] = rng.u8(..);
+            damage(&mut damaged, &mut rng);
         }
         fs::write(dir.join(place), damaged).unwrap();
         let known = history::read(&dir, None);

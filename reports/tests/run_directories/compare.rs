@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use bench_analysis::compare::{
-    self, Basis, Comparison, Outcome, Pair, State, Subject, before_after, compare,
+    Basis, Comparison, Outcome, Pair, State, Subject, before_after, compare,
 };
 use bench_analysis::measured::analyse;
 use bench_protocol::{Facts, Residency, UnitStatus};
