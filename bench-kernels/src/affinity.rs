@@ -1,7 +1,8 @@
 //! Which CPUs this process may use, and pinning a thread to one of them.
 
 use std::io;
-use std::mem::{size_of, zeroed};
+
+use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 
 /// Logical CPUs this process may run on, ascending.
 pub fn allowed_cpus() -> Vec<u32> {
@@ -16,16 +17,8 @@ pub fn allowed_cpus() -> Vec<u32> {
 /// # Errors
 /// When there is no such thread.
 pub fn cpus_of(thread: u32) -> io::Result<Vec<u32>> {
-    // SAFETY: `cpu_set_t` is a plain bit array; all zeroes is its empty value.
-    let mut set: libc::cpu_set_t = unsafe { zeroed() };
-    let thread = libc::pid_t::try_from(thread).map_err(io::Error::other)?;
-    // SAFETY: `set` is valid for writes of its own size.
-    if unsafe { libc::sched_getaffinity(thread, size_of::<libc::cpu_set_t>(), &mut set) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the index is below `CPU_SETSIZE`, so the bit lies in `set`.
-    let has = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &set) };
-    let cpus = (0..libc::CPU_SETSIZE as usize).filter(has);
+    let set = sched_getaffinity(id_of(thread)?)?;
+    let cpus = (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu));
     Ok(cpus.map(|cpu| cpu as u32).collect())
 }
 
@@ -42,19 +35,18 @@ pub fn pin_to(cpus: &[u32]) -> io::Result<()> {
 /// # Errors
 /// As [`pin_to`], and when the thread is gone or another user's.
 pub fn pin_thread(thread: u32, cpus: &[u32]) -> io::Result<()> {
-    let thread = libc::pid_t::try_from(thread).map_err(io::Error::other)?;
-    // SAFETY: `cpu_set_t` is a plain bit array; all zeroes is its empty value.
-    let mut set: libc::cpu_set_t = unsafe { zeroed() };
+    let mut set = CpuSet::new();
     for &cpu in cpus {
-        if cpu >= libc::CPU_SETSIZE as u32 {
+        if cpu as usize >= CpuSet::MAX_CPU {
             return Err(io::Error::other(format!("CPU {cpu} is out of range")));
         }
-        // SAFETY: the index is below `CPU_SETSIZE`, so the bit lies in `set`.
-        unsafe { libc::CPU_SET(cpu as usize, &mut set) };
+        set.set(cpu as usize);
     }
-    // SAFETY: `set` is valid for reads of its own size.
-    match unsafe { libc::sched_setaffinity(thread, size_of::<libc::cpu_set_t>(), &set) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    Ok(sched_setaffinity(id_of(thread)?, &set)?)
+}
+
+/// The kernel's id of a thread; `None` stands for the calling one.
+fn id_of(thread: u32) -> io::Result<Option<Pid>> {
+    let id = i32::try_from(thread).map_err(io::Error::other)?;
+    Ok(Pid::from_raw(id))
 }

@@ -122,8 +122,7 @@ fn hash(path: &Path) -> Option<String> {
             n => hash.update(&chunk[..n]),
         }
     }
-    let digest = hash.finalize();
-    Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(base16ct::lower::encode_string(&hash.finalize()))
 }
 
 /// What a running program does.

@@ -335,7 +335,7 @@ fn hello(run_id: &str, attempt: u32) -> Message {
 fn own_hash() -> std::io::Result<String> {
     store::expect_own_program(&own_path())?;
     let digest = Sha256::digest(std::fs::read(own_path())?);
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(base16ct::lower::encode_string(&digest))
 }
 
 fn fail(message: &str) -> ExitCode {

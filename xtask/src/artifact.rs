@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
+use bench_run_dir::files::sha256;
 use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
-use sha2::{Digest, Sha256};
 use xshell::{Cmd, cmd};
 
 use crate::exit::ExitError;
@@ -216,12 +216,10 @@ fn checked(target: Target, path: &Path) -> anyhow::Result<Artifact> {
             path.display()
         ))
     })?;
-    let digest = Sha256::digest(&bytes);
-    let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Artifact {
         target,
         path: path.to_path_buf(),
-        sha256,
+        sha256: sha256(&bytes),
         size_bytes: bytes.len() as u64,
     })
 }

@@ -205,10 +205,7 @@ fn check_of(record: &Record) -> serde_json::Result<String> {
         ..record.clone()
     };
     let digest = Sha256::digest(serde_json::to_vec(&unchecked)?);
-    Ok(digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(base16ct::lower::encode_string(&digest[..8]))
 }
 
 fn text(lines: &[Line]) -> Result<Vec<u8>> {

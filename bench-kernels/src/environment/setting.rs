@@ -175,8 +175,7 @@ impl Setting {
             Setting::OtherProcesses => move_others(&parse_cpu_list(value)?),
             Setting::PageCache { path } => {
                 let path = kernel_file(path, root)?;
-                // SAFETY: `sync` takes nothing and touches no memory of this process.
-                unsafe { libc::sync() };
+                rustix::fs::sync();
                 write_file(&path, value)
             }
         }

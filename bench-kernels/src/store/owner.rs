@@ -220,8 +220,7 @@ fn others_may_write(stat: &Stat) -> bool {
 
 /// The user whose rights this process has.
 pub fn own_uid() -> u32 {
-    // SAFETY: `geteuid` takes nothing and touches no memory.
-    unsafe { libc::geteuid() }
+    rustix::process::geteuid().as_raw()
 }
 
 /// Whether this process runs in a user namespace that does not know all users: there root's own folders seem to belong

@@ -1,12 +1,17 @@
 //! Processes of this board, by what `/proc` tells about them.
 
 use std::fs;
-use std::io::{Error, ErrorKind};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
+
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_open,
+    pidfd_send_signal, set_parent_process_death_signal, waitid,
+};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Times that processes with a mark are looked for, and the pause between.
 const MAX_ROUNDS: u32 = 50;
@@ -20,12 +25,7 @@ pub fn boot_id() -> String {
 
 /// Whole seconds since boot, time asleep included.
 pub fn boot_seconds() -> u64 {
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `now` is valid for writes of its own type.
-    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) };
+    let now = clock_gettime(ClockId::Boottime);
     u64::try_from(now.tv_sec).unwrap_or(0)
 }
 
@@ -76,52 +76,26 @@ pub fn name(pid: u32) -> Option<String> {
 /// is held by a descriptor while `is_meant` looks at it, so that no other one is hit.
 pub fn end_if(pid: u32, is_meant: impl Fn(u32) -> bool) {
     let Some(id) = id_of(pid) else { return };
-    match hold(id) {
-        Ok(process) if is_meant(pid) => {
-            let no_details = std::ptr::null::<libc::siginfo_t>();
-            let process = process.as_raw_fd();
-            // SAFETY: it takes numbers and no details, and touches no memory.
-            unsafe {
-                libc::syscall(
-                    libc::SYS_pidfd_send_signal,
-                    process,
-                    libc::SIGKILL,
-                    no_details,
-                    0,
-                )
-            };
-        }
+    // What cannot be ended is gone, or another user's.
+    match pidfd_open(id, PidfdFlags::empty()) {
+        Ok(process) if is_meant(pid) => drop(pidfd_send_signal(process, Signal::KILL)),
         // Kernels before 5.3, and emulators.
-        Err(error) if error.kind() == ErrorKind::Unsupported && is_meant(pid) => {
-            // SAFETY: `kill` touches no memory of this process.
-            unsafe { libc::kill(id, libc::SIGKILL) };
-        }
+        Err(Errno::NOSYS) if is_meant(pid) => drop(kill_process(id, Signal::KILL)),
         _ => {}
     }
 }
 
-/// A descriptor that stands for the process which has this id now.
-fn hold(id: libc::pid_t) -> std::io::Result<OwnedFd> {
-    // SAFETY: it takes numbers and touches no memory of this process.
-    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, id, 0) };
-    match RawFd::try_from(descriptor) {
-        // SAFETY: the kernel made this descriptor for this call, and nothing else owns it.
-        Ok(descriptor) if descriptor >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
-        _ => Err(Error::last_os_error()),
-    }
-}
-
 /// The id of any process but the first.
-fn id_of(pid: u32) -> Option<libc::pid_t> {
-    libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 1)
+fn id_of(pid: u32) -> Option<Pid> {
+    let id = Pid::from_raw(i32::try_from(pid).ok()?)?;
+    (!id.is_init()).then_some(id)
 }
 
 /// Ends all processes of a group at once. Its leader must not have been waited for yet: until then no other group gets
 /// its id.
 pub fn end_group(leader: u32) {
     if let Some(group) = id_of(leader) {
-        // SAFETY: `killpg` touches no memory of this process.
-        unsafe { libc::killpg(group, libc::SIGKILL) };
+        let _ = kill_process_group(group, Signal::KILL);
     }
 }
 
@@ -130,24 +104,15 @@ pub fn end_group(leader: u32) {
 /// # Errors
 /// When it is not a child of this process.
 pub fn ended(child: u32, wait: Wait) -> std::io::Result<Option<ExitStatus>> {
-    let options = libc::WEXITED | libc::WNOWAIT | if wait == Wait::Not { libc::WNOHANG } else { 0 };
-    // SAFETY: it is plain data, for which all zeroes is a value.
-    let mut how: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `how` is valid for writes of its own type.
-    while unsafe { libc::waitid(libc::P_PID, child, &mut how, options) } != 0 {
-        let error = Error::last_os_error();
-        if error.kind() != ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
-    // SAFETY: these fields are set for a child, and zero where none has ended.
-    let (pid, status) = unsafe { (how.si_pid(), how.si_status()) };
-    // As `wait` encodes it.
-    let status = match how.si_code {
-        libc::CLD_EXITED => (status & 0xff) << 8,
-        _ => status,
-    };
-    Ok((pid != 0).then(|| ExitStatus::from_raw(status)))
+    let mut options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    options.set(WaitIdOptions::NOHANG, wait == Wait::Not);
+    let child = id_of(child).ok_or(Errno::CHILD)?;
+    let ended = retry_on_intr(|| waitid(WaitId::Pid(child), options))?;
+    Ok(ended.map(|how| {
+        // As `wait` encodes it.
+        let exited = how.exit_status().map(|code| (code & 0xff) << 8);
+        ExitStatus::from_raw(exited.or(how.terminating_signal()).unwrap_or(0))
+    }))
 }
 
 /// Whether to wait for something.
@@ -226,14 +191,12 @@ pub fn end_marked_strays(store: &Path) -> Vec<u32> {
 
 /// Undoes [`end_with_parent`], for a process that looks after its parent itself.
 pub fn outlive_parent() {
-    // SAFETY: this option takes a signal number and touches no memory.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0) };
+    let _ = set_parent_process_death_signal(None);
 }
 
 /// Makes the end of the process that started this one the end of this one, too.
 pub fn end_with_parent(parent: u32) {
-    // SAFETY: this option takes a signal number and touches no memory.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
     // It may have ended before the line above.
     if std::os::unix::process::parent_id() != parent {
         std::process::exit(4);

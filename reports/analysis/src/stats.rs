@@ -6,6 +6,7 @@ mod ratio;
 
 pub use ratio::{
     ALPHA, MIN_RUNS, MIN_SAMPLES, Ratio, false_discovery_rates, ratio_of_medians, ratio_of_runs,
+    t_quantile,
 };
 
 /// Resamples of one bootstrap; with 2 000 the ends of a 95 % interval rest on 50 resamples each.

@@ -276,8 +276,7 @@ pub fn header_sha256(gguf: &GgufModel) -> anyhow::Result<String> {
             part.path.display()
         );
     }
-    let digest = hash.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(base16ct::lower::encode_string(&hash.finalize()))
 }
 
 /// Writes a file that must not be there yet, and removes it again when the inventory is not valid with it.

@@ -150,7 +150,10 @@ fn existing(dir: &Path) -> Option<Image> {
 }
 
 fn recipe() -> String {
-    format!("{RECIPE} {}", &hex(&Sha256::digest(INIT.as_bytes()))[..16])
+    format!(
+        "{RECIPE} {}",
+        &base16ct::lower::encode_string(&Sha256::digest(INIT.as_bytes()))[..16]
+    )
 }
 
 fn make(dir: &Path, work: &Path) -> anyhow::Result<Origin> {
@@ -417,11 +420,7 @@ fn hash_of(path: &Path) -> anyhow::Result<String> {
             n => hash.update(&chunk[..n]),
         }
     }
-    Ok(hex(&hash.finalize()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(base16ct::lower::encode_string(&hash.finalize()))
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use base16ct::lower;
 use bench_protocol::foreign;
 use bench_run_dir::Stage;
+use crc::{CRC_32_CKSUM, Crc};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
@@ -42,7 +44,7 @@ impl LocalFile {
     /// When it cannot be read.
     pub fn read(path: &Path) -> io::Result<LocalFile> {
         let mut file = File::open(path)?;
-        let (mut sha256, mut cksum, mut size_bytes) = (Sha256::new(), Cksum::default(), 0);
+        let (mut sha256, mut crc, mut size_bytes) = (Sha256::new(), CKSUM.digest(), 0);
         let mut chunk = vec![0; 1 << 16];
         loop {
             let n = file.read(&mut chunk)?;
@@ -50,53 +52,29 @@ impl LocalFile {
                 break;
             }
             sha256.update(&chunk[..n]);
-            cksum.update(&chunk[..n]);
+            crc.update(&chunk[..n]);
             size_bytes += n as u64;
         }
-        let digest = sha256.finalize();
         Ok(LocalFile {
             path: path.to_owned(),
             size_bytes,
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-            cksum: cksum.finish(),
+            sha256: lower::encode_string(&sha256.finalize()),
+            cksum: cksum(crc, size_bytes),
         })
     }
 }
 
-/// The checksum of POSIX `cksum`: a CRC over the bytes and then over their number.
+/// The CRC of POSIX `cksum`, which takes the number of bytes after the bytes.
 ///
 /// Source: IEEE Std 1003.1, "cksum".
-#[derive(Default)]
-struct Cksum {
-    crc: u32,
-    n_bytes: u64,
-}
+static CKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_CKSUM);
 
-impl Cksum {
-    fn update(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.push(*byte);
-        }
-        self.n_bytes += bytes.len() as u64;
-    }
-
-    fn push(&mut self, byte: u8) {
-        const POLYNOMIAL: u32 = 0x04c1_1db7;
-        self.crc ^= u32::from(byte) << 24;
-        for _ in 0..8 {
-            let overflows = self.crc >> 31 == 1;
-            self.crc = (self.crc << 1) ^ if overflows { POLYNOMIAL } else { 0 };
-        }
-    }
-
-    fn finish(mut self) -> u32 {
-        let mut n_left = self.n_bytes;
-        while n_left > 0 {
-            self.push((n_left & 0xff) as u8);
-            n_left >>= 8;
-        }
-        !self.crc
-    }
+/// The checksum of `n_bytes` bytes that the CRC has taken.
+fn cksum(mut crc: crc::Digest<'_, u32>, n_bytes: u64) -> u32 {
+    let number = n_bytes.to_le_bytes();
+    let n_digits = 8 - n_bytes.leading_zeros() as usize / 8;
+    crc.update(&number[..n_digits]);
+    crc.finalize()
 }
 
 /// What a board has of a file.
@@ -330,9 +308,9 @@ mod tests {
     #[test]
     fn checksum_is_that_of_posix() {
         let check = |text: &str, expect: u32| {
-            let mut cksum = Cksum::default();
-            cksum.update(text.as_bytes());
-            assert_eq!(cksum.finish(), expect, "{text}");
+            let mut crc = CKSUM.digest();
+            crc.update(text.as_bytes());
+            assert_eq!(cksum(crc, text.len() as u64), expect, "{text}");
         };
         // As `printf ... | cksum` prints it.
         check("", 4_294_967_295);

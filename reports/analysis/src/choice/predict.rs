@@ -20,19 +20,13 @@ pub use evidence::{
 };
 
 use crate::label::Label;
+use crate::stats::t_quantile;
 
 /// Share of new rows that an interval is meant to hold.
 pub const LEVEL: f64 = 0.8;
 
 /// A class with fewer machines says too little: the next wider one is taken.
 pub const MIN_MACHINES: usize = 3;
-
-/// Student's t at 90 % (one side), by degrees of freedom from 1. Source: standard tables.
-const T_90: [f64; 30] = [
-    3.078, 1.886, 1.638, 1.533, 1.476, 1.440, 1.415, 1.397, 1.383, 1.372, 1.363, 1.356, 1.350,
-    1.345, 1.341, 1.337, 1.333, 1.330, 1.328, 1.325, 1.323, 1.321, 1.319, 1.318, 1.316, 1.315,
-    1.314, 1.313, 1.311, 1.310,
-];
 
 /// What makes machines alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -276,8 +270,7 @@ fn of_class(class: &Class, identity: &str, machines: &[Machine]) -> Option<Predi
     };
     let middle = of_means.mean + trust * (own_logs.mean - of_means.mean);
     let variance = between * (1.0 - trust) + level_error * (1.0 - trust).powi(2) + within;
-    let freedom = (n_machines - 1).clamp(1, T_90.len());
-    let reach = T_90[freedom - 1] * variance.sqrt();
+    let reach = t_quantile(f64::midpoint(1.0, LEVEL), (n_machines - 1) as f64) * variance.sqrt();
     Some(Prediction {
         low: (middle - reach).exp().min(1.0),
         middle: middle.exp().min(1.0),
@@ -303,8 +296,8 @@ fn from_rows(shares: &[f64], processor: &str, machines: &[Machine]) -> Option<Pr
         return None;
     }
     let within = (squares + of_rows.squares) / freedom as f64;
-    let reach =
-        T_90[freedom.min(T_90.len()) - 1] * (within * (1.0 + 1.0 / of_rows.n as f64)).sqrt();
+    let deviation = (within * (1.0 + 1.0 / of_rows.n as f64)).sqrt();
+    let reach = t_quantile(f64::midpoint(1.0, LEVEL), freedom as f64) * deviation;
     Some(Prediction {
         low: (of_rows.mean - reach).exp().min(1.0),
         middle: of_rows.mean.exp().min(1.0),

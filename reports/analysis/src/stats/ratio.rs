@@ -2,7 +2,7 @@
 //!
 //! Owns the tests and the control of the false discovery rate. Knows nothing of units and boards.
 
-use std::f64::consts::FRAC_PI_2;
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::{median, quantile, resampled_medians};
 
@@ -20,9 +20,6 @@ const MAX_EXACT_VALUES: usize = 40;
 
 /// Strongest serial correlation that is believed: above it the interval would grow without an end.
 const MAX_CORRELATION: f64 = 0.9;
-
-/// Steps of the integral that gives a probability, an even number.
-const N_STEPS: usize = 2_000;
 
 /// A ratio of two positive values and what is known about it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -254,39 +251,22 @@ fn exact_rank_sum(ranks: &[usize], n_drawn: usize, expected: usize, off: usize) 
 }
 
 /// Probability that Student's t with so many degrees of freedom is at least `t` away from 0.
-///
-/// With `t = sqrt(freedom) tan(angle)` the density is that of `cos(angle)^(freedom - 1)`, which Simpson's rule integrates
-/// to the end of its support.
 fn two_sided_p(t: f64, freedom: f64) -> f64 {
-    tail((t / freedom.sqrt()).atan(), freedom) / tail(0.0, freedom)
-}
-
-fn tail(from: f64, freedom: f64) -> f64 {
-    let step = (FRAC_PI_2 - from) / N_STEPS as f64;
-    let density = |i: usize| {
-        (from + i as f64 * step)
-            .cos()
-            .max(0.0)
-            .powf(freedom.max(1.0) - 1.0)
-    };
-    let inner: f64 = (1..N_STEPS)
-        .map(|i| if i % 2 == 1 { 4.0 } else { 2.0 } * density(i))
-        .sum();
-    (density(0) + inner + density(N_STEPS)) * step / 3.0
+    2.0 * students_t(freedom).sf(t.abs())
 }
 
 /// The t that is exceeded on either side with the probability [`ALPHA`].
 fn critical_t(freedom: f64) -> f64 {
-    let all = tail(0.0, freedom);
-    let (mut low, mut high) = (0.0, FRAC_PI_2);
-    for _ in 0..60 {
-        let middle = f64::midpoint(low, high);
-        match tail(middle, freedom) / all > ALPHA {
-            true => low = middle,
-            false => high = middle,
-        }
-    }
-    freedom.sqrt() * low.tan()
+    t_quantile(1.0 - ALPHA / 2.0, freedom)
+}
+
+/// The value that Student's t with so many degrees of freedom, at least 1, stays below with this probability.
+pub fn t_quantile(probability: f64, freedom: f64) -> f64 {
+    students_t(freedom).inverse_cdf(probability)
+}
+
+fn students_t(freedom: f64) -> StudentsT {
+    StudentsT::new(0.0, 1.0, freedom.max(1.0)).expect("there is at least one degree of freedom")
 }
 
 #[cfg(test)]

@@ -77,12 +77,9 @@ pub fn name(facts: &Facts) -> String {
         // Lengths keep neighbours apart.
         hash.update(format!("{key}={}:{value}\n", value.len()));
     }
-    let hex: String = hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    hex[..NAME_CHARS].to_string()
+    let mut name = base16ct::lower::encode_string(&hash.finalize());
+    name.truncate(NAME_CHARS);
+    name
 }
 
 /// What differs between two states: name, before, now. A value that one of them does not have is empty.
