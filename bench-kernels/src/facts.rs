@@ -272,9 +272,7 @@ pub fn dram_clock() -> Option<DramClock> {
 }
 
 fn page_bytes() -> u64 {
-    // SAFETY: `sysconf` only reads a value.
-    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    u64::try_from(bytes).unwrap_or(4096)
+    rustix::param::page_size() as u64
 }
 
 #[cfg(target_arch = "x86_64")]

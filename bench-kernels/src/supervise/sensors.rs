@@ -232,9 +232,8 @@ fn busy_ms(stat: &Path) -> Option<u64> {
         .iter()
         .filter_map(|&at| ticks.get(at))
         .sum();
-    // SAFETY: `sysconf` only reads a value.
-    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    Some(busy * 1000 / u64::try_from(per_second).ok().filter(|n| *n > 0)?)
+    let per_second = rustix::param::clock_ticks_per_second();
+    Some(busy * 1000 / Some(per_second).filter(|n| *n > 0)?)
 }
 
 /// CPU time of this process and of all its children that were waited for, milliseconds.
