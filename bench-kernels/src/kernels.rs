@@ -267,6 +267,9 @@ pub trait Kernel {
         amount * n as u64
     }
 
+    /// Sees to it that the next slices lie in no cache where an iteration would not find them; it is not timed.
+    fn forget_slices(&mut self, _choice_idx: usize, _pool: &Pool) {}
+
     /// Whether the last [`Kernel::iterate`] still computed the right thing, as far as that can be told at no cost.
     fn is_still_right(&self) -> bool {
         true

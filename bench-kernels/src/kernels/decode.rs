@@ -24,7 +24,7 @@ use bench_protocol::{
 
 use self::attention::{Buffers, N_EXTRA};
 use self::cache::{Share, Store};
-use self::held::Limits;
+use self::held::{Limits, TIMES_THE_CACHES};
 use self::plan::{Matrix, Plan};
 use self::step::Turn;
 use super::chunks::{ProductShapes, Tickets};
@@ -44,6 +44,7 @@ struct Decode {
     isa: &'static Isa,
     /// The shapes of its products, format by format: what suits one format need not suit another.
     shapes: Vec<(Format, ProductShapes)>,
+    last_level_cache_bytes: u64,
     model: ModelRef,
     /// Positions of the tokens of one iteration.
     positions: Range<usize>,
@@ -146,6 +147,7 @@ fn build(
             kv_format: task.kv_format,
             held_layers,
         },
+        last_level_cache_bytes: limits.last_level_cache_bytes,
         kv_bytes_per_token,
         weights,
         scratch,
@@ -365,6 +367,32 @@ impl Kernel for Decode {
             slices().for_each(|matrix| turn.multiply_alone(&mut scratch, matrix));
         });
         slices().map(|matrix| matrix.bytes() as u64).sum()
+    }
+
+    /// A token reads all other weights before it comes to the same ones again. A format with few of them would be tried in
+    /// the caches without that.
+    fn forget_slices(&mut self, choice_idx: usize, pool: &Pool) {
+        let this = &*self;
+        let (format, _) = this.shapes[choice_idx];
+        let (own, others): (Vec<&Matrix>, Vec<&Matrix>) =
+            (this.plan.matrices()).partition(|matrix| matrix.format == format);
+        let own_bytes: u64 = own.iter().map(|matrix| matrix.bytes() as u64).sum();
+        let cache_bytes = this.last_level_cache_bytes;
+        if own_bytes >= TIMES_THE_CACHES * cache_bytes {
+            return;
+        }
+        let mut read_bytes = 0;
+        let others = others.into_iter().take_while(|matrix| {
+            let is_wanted = read_bytes < 2 * cache_bytes;
+            read_bytes += matrix.bytes() as u64;
+            is_wanted
+        });
+        let others: Vec<&Matrix> = others.collect();
+        pool.run(&|thread_idx| {
+            let turn = this.turn(this.isa, pool, thread_idx, this.positions.start);
+            let mut scratch = this.scratch_of(thread_idx);
+            (others.iter()).for_each(|matrix| turn.multiply_alone(&mut scratch, matrix));
+        });
     }
 
     fn iterate(&mut self, pool: &Pool, iterations: u64) {

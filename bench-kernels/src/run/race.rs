@@ -165,6 +165,7 @@ fn settle(
     let mut next_slice = n_slices;
     let trial = |shape_idx: usize| {
         kernel.take_shape(choice_idx, shape_idx);
+        kernel.forget_slices(choice_idx, pool);
         let trial_started = Instant::now();
         let amount = kernel.run_slices(choice_idx, pool, next_slice, n_slices);
         let elapsed = trial_started.elapsed();

@@ -12,7 +12,7 @@ use crate::kernels::NotReady;
 
 /// Held layers together have at least as many times the bytes of the last-level caches: what is read again later must
 /// have left them meanwhile.
-const TIMES_THE_CACHES: u64 = 4;
+pub const TIMES_THE_CACHES: u64 = 4;
 
 /// What the board allows; in tests, something else.
 #[derive(Clone, Copy)]

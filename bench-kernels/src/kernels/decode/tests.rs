@@ -410,9 +410,11 @@ fn slices_are_all_matrices_of_a_format_and_disturb_no_step() {
     let choices = decode.choices();
     assert!(choices.len() > 1, "{choices:?}");
     let mut n_bytes = 0;
+    decode.last_level_cache_bytes = 1 << 20;
     for (choice_idx, choice) in choices.iter().enumerate() {
         let has_format = |matrix: &&Matrix| matrix.format.id() == choice.about;
         let n_matrices = decode.plan.matrices().filter(has_format).count();
+        decode.forget_slices(choice_idx, &pool);
         let all = decode.run_slices(choice_idx, &pool, 0, n_matrices);
         assert_eq!(
             decode.run_slices(choice_idx, &pool, 1, 3 * n_matrices),
