@@ -209,7 +209,7 @@ pub const TABLE: &[KernelInfo] = &[
     },
 ];
 
-/// Something that a kernel can do in several shapes of its loops, each of them as good as the others on some board.
+/// Something that a kernel can do in several shapes of its loops.
 #[derive(Debug)]
 pub struct Choice {
     /// What it is about, as one of several choices: a format of weights. Empty for the only one.
@@ -267,7 +267,7 @@ pub trait Kernel {
         amount * n as u64
     }
 
-    /// Sees to it that the next slices lie in no cache where an iteration would not find them; it is not timed.
+    /// Removes the next slices from caches in which an iteration would not find them. It is not timed.
     fn forget_slices(&mut self, _choice_idx: usize, _pool: &Pool) {}
 
     /// Whether the last [`Kernel::iterate`] still computed the right thing, as far as that can be told at no cost.

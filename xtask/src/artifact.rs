@@ -168,9 +168,10 @@ fn ensure_target(sh: &xshell::Shell, target: Target) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a program prints, while what it says of its progress is shown. A terminal it has to itself. Anything else is
-/// written on its behalf: cargo fails when it cannot say that it waits for another build, and whoever read that may have
-/// left.
+/// Runs a program, returns its standard output and shows its standard error.
+///
+/// A terminal is inherited, so that cargo can draw its progress. Anything else is copied line by line: cargo fails when it
+/// cannot write that it waits for another build, and the reader of a pipe may be gone.
 fn output_of(command: Cmd<'_>) -> anyhow::Result<String> {
     let line = command.to_string();
     let mut command = Command::from(command.quiet());

@@ -105,7 +105,7 @@ impl ProductShapes {
         self.taken_idx = shape_idx;
     }
 
-    /// They as what a kernel chooses among.
+    /// These shapes as a choice of a kernel.
     pub fn choice(&self, about: &'static str) -> Choice {
         Choice {
             about,

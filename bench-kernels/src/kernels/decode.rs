@@ -277,6 +277,15 @@ impl Decode {
         scratch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Some matrices times whatever their inputs hold, one after the other.
+    fn multiply_all(&self, pool: &Pool, matrices: &[&Matrix]) {
+        pool.run(&|thread_idx| {
+            let turn = self.turn(self.isa, pool, thread_idx, self.positions.start);
+            let mut scratch = self.scratch_of(thread_idx);
+            (matrices.iter()).for_each(|matrix| turn.multiply_alone(&mut scratch, matrix));
+        });
+    }
+
     fn turn<'a>(
         &'a self,
         isa: &'a Isa,
@@ -356,28 +365,23 @@ impl Kernel for Decode {
 
     /// A slice is a matrix of the format, times whatever its input holds.
     fn run_slices(&mut self, choice_idx: usize, pool: &Pool, first: usize, n: usize) -> u64 {
-        let this = &*self;
-        let (format, _) = this.shapes[choice_idx];
+        let (format, _) = self.shapes[choice_idx];
         let has_format = |matrix: &&Matrix| matrix.format == format;
-        let matrices: Vec<&Matrix> = this.plan.matrices().filter(has_format).collect();
-        let slices = || (first..first + n).map(|idx| matrices[idx % matrices.len()]);
-        pool.run(&|thread_idx| {
-            let turn = this.turn(this.isa, pool, thread_idx, this.positions.start);
-            let mut scratch = this.scratch_of(thread_idx);
-            slices().for_each(|matrix| turn.multiply_alone(&mut scratch, matrix));
-        });
-        slices().map(|matrix| matrix.bytes() as u64).sum()
+        let matrices: Vec<&Matrix> = self.plan.matrices().filter(has_format).collect();
+        let slices = (first..first + n).map(|idx| matrices[idx % matrices.len()]);
+        let slices: Vec<&Matrix> = slices.collect();
+        self.multiply_all(pool, &slices);
+        slices.iter().map(|matrix| matrix.bytes() as u64).sum()
     }
 
     /// A token reads all other weights before it comes to the same ones again. A format with few of them would be tried in
     /// the caches without that.
     fn forget_slices(&mut self, choice_idx: usize, pool: &Pool) {
-        let this = &*self;
-        let (format, _) = this.shapes[choice_idx];
+        let (format, _) = self.shapes[choice_idx];
         let (own, others): (Vec<&Matrix>, Vec<&Matrix>) =
-            (this.plan.matrices()).partition(|matrix| matrix.format == format);
+            (self.plan.matrices()).partition(|matrix| matrix.format == format);
         let own_bytes: u64 = own.iter().map(|matrix| matrix.bytes() as u64).sum();
-        let cache_bytes = this.last_level_cache_bytes;
+        let cache_bytes = self.last_level_cache_bytes;
         if own_bytes >= TIMES_THE_CACHES * cache_bytes {
             return;
         }
@@ -388,11 +392,7 @@ impl Kernel for Decode {
             is_wanted
         });
         let others: Vec<&Matrix> = others.collect();
-        pool.run(&|thread_idx| {
-            let turn = this.turn(this.isa, pool, thread_idx, this.positions.start);
-            let mut scratch = this.scratch_of(thread_idx);
-            (others.iter()).for_each(|matrix| turn.multiply_alone(&mut scratch, matrix));
-        });
+        self.multiply_all(pool, &others);
     }
 
     fn iterate(&mut self, pool: &Pool, iterations: u64) {
