@@ -2,6 +2,7 @@
 //!
 //! Owns every derived figure of a measurement. Refuses to format and to write.
 
+mod asked;
 mod chain;
 mod disturbed;
 mod experiments;
@@ -18,12 +19,13 @@ use bench_inventory::Board;
 use bench_protocol::{Check, Environment, Residency};
 use rayon::prelude::*;
 
+pub use asked::UnitKind;
 pub use chain::{Chain, Limit, kernel_rates, mixed_rate};
 pub use disturbed::Disturbed;
 pub use experiments::{Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline};
 pub use power::{Power, PowerSource};
 pub use rounds::RoundRow;
-pub use unit::{BackgroundRow, ComputeBound, SampleRow, UnitBound, UnitKind, UnitRow};
+pub use unit::{BackgroundRow, ComputeBound, SampleRow, UnitBound, UnitRow};
 
 use crate::guard::guarded;
 use crate::limits::theory::{self, Theory};

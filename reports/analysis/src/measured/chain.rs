@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use bench_protocol::{Facts, ModelRef, Residency, Work};
 
-use super::unit::{UnitKind, UnitRow, tokens_of};
+use super::asked::UnitKind;
+use super::unit::{UnitRow, tokens_of};
 use super::{BestRead, Theory};
 use crate::limits::bounds;
 use crate::validity::verdict::{self, Verdict};

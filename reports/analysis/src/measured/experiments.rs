@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use bench_protocol::{KvFormat, ModelRef, Residency};
 
 use super::HostAnalysis;
-use super::unit::{SampleRow, UnitKind, UnitRow};
+use super::asked::UnitKind;
+use super::unit::{SampleRow, UnitRow};
 use crate::validity::verdict::Verdict;
 
 /// Steps that make a ladder.

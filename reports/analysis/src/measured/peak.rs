@@ -2,7 +2,8 @@
 
 use bench_inventory::saturating_sum;
 
-use super::unit::{ComputeBound, UnitKind, UnitRow};
+use super::asked::UnitKind;
+use super::unit::{ComputeBound, UnitRow};
 use bench_run_dir::HostData;
 
 /// Formats whose products are done in floating point; all others multiply whole numbers.
