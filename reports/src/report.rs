@@ -10,11 +10,13 @@ mod summary;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use bench_inventory::foreign::{Folder, Kind};
-use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior, context};
+use bench_locales::{Arg, Message, Text};
+use minijinja::value::{Kwargs, Serde};
+use minijinja::{Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
 use crate::history::{self, History, StoredRun};
@@ -280,7 +282,7 @@ struct Frame<'a> {
 #[derive(Serialize)]
 struct Rendered {
     id: &'static str,
-    title: &'static str,
+    title: String,
     html: String,
     /// Where the rows behind its pictures stand: a link and its words; empty where there is no picture.
     source: Option<(String, &'static str)>,
@@ -312,7 +314,10 @@ fn render_page(
         };
         rendered.push(Rendered {
             id: section.id,
-            title: section.title,
+            title: page.text.say(&Message {
+                id: section.title.into(),
+                args: Vec::new(),
+            }),
             source: html
                 .contains("<figure")
                 .then(|| source_rows(page))
@@ -403,7 +408,7 @@ pub(crate) fn standalone(
     parts: Vec<Part>,
     words: &Words,
 ) -> anyhow::Result<String> {
-    let mut environment = environment()?;
+    let mut environment = environment(&Arc::new(words.language().text()))?;
     for part in &parts {
         environment.add_template(part.template, part.source)?;
     }
@@ -415,7 +420,7 @@ pub(crate) fn standalone(
             .with_context(|| format!("cannot render section `{}`", part.id))?;
         sections.push(Rendered {
             id: part.id,
-            title: part.title,
+            title: part.title.to_owned(),
             html,
             source: None,
         });
@@ -442,8 +447,10 @@ pub(crate) fn standalone(
 }
 
 /// The suffix of a template's name switches escaping on: every name ends in `.html.j2`.
-fn environment() -> anyhow::Result<Environment<'static>> {
+fn environment(text: &Arc<Text>) -> anyhow::Result<Environment<'static>> {
     let mut environment = Environment::new();
+    let text = Arc::clone(text);
+    environment.add_function("t", move |id: &str, args: Kwargs| say(&text, id, &args));
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_filter("prose", |text: &str| {
         minijinja::Value::from_safe_string(prose(text))
@@ -465,6 +472,24 @@ fn environment() -> anyhow::Result<Environment<'static>> {
         environment.add_template(section.template, section.source)?;
     }
     Ok(environment)
+}
+
+/// A message as HTML: its own markup stays, and what stands in its places is escaped.
+fn say(text: &Text, id: &str, args: &Kwargs) -> Result<Value, minijinja::Error> {
+    let mut message = Message {
+        id: id.to_owned().into(),
+        args: Vec::new(),
+    };
+    for name in args.args() {
+        let value: Value = args.get(name)?;
+        let arg = match u64::try_from(value.clone()) {
+            Ok(n) if value.is_number() => Arg::from(n),
+            _ if value.is_safe() => Arg::from(value.to_string()),
+            _ => Arg::from(svg::escape(&value.to_string())),
+        };
+        message.args.push((name.to_owned().into(), arg));
+    }
+    Ok(Value::from_safe_string(text.say(&message)))
 }
 
 /// Escapes a text and sets what stands between backticks as code.
@@ -535,13 +560,14 @@ mod tests {
             scope: Scope::Run,
             history: None,
             root: "",
+            text: Text::english(),
         };
         let mut sections = sections::RUN.to_vec();
         let n_sections = sections.len();
         sections[0].view = fails;
         let mut failures = Failures::default();
         let html = render_page(
-            &environment().unwrap(),
+            &environment(&Arc::new(Language::English.text())).unwrap(),
             &page,
             ("index.html", "Title", ""),
             String::new(),

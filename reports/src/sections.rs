@@ -51,6 +51,7 @@ mod sentences;
 mod summary;
 
 use bench_inventory::{Board, Model};
+use bench_locales::{Text, say};
 use bench_protocol::{KvFormat, ModelRef};
 use minijinja::Value;
 use minijinja::value::Serde;
@@ -78,6 +79,8 @@ pub(crate) struct Page<'a> {
     pub(crate) history: Option<&'a History>,
     /// Path from the page to the index: empty or `../`.
     pub(crate) root: &'static str,
+    /// What the page is said in.
+    pub(crate) text: &'a Text,
 }
 
 /// The part of a run that a page shows.
@@ -102,7 +105,7 @@ pub(crate) enum Scope<'a> {
 pub(crate) struct Section {
     /// Anchor on the page.
     pub(crate) id: &'static str,
-    /// Heading.
+    /// Heading: an identifier of a message.
     pub(crate) title: &'static str,
     /// Name of the template; must end in `.html.j2`, which switches escaping on.
     pub(crate) template: &'static str,
@@ -126,73 +129,73 @@ macro_rules! section {
 
 /// Sections of the index page, in order.
 pub(crate) const RUN: &[Section] = &[
-    section!(summary, "In short"),
-    section!(answers, "What to run"),
-    section!(failed, "What failed and why"),
-    section!(history_link, "Over the nights"),
-    section!(overview, "Measured and theoretical bandwidth"),
-    section!(choose, "Which model on which board"),
-    section!(inference, "Measured tokens per second on CPUs"),
-    section!(imported, "Results of other programs"),
-    section!(hosts, "Every host of this run"),
-    section!(models, "More pages"),
-    section!(method, "How to read this"),
-    section!(provenance, "Where this run comes from"),
-    section!(files, "Data files"),
+    section!(summary, "section-in-short"),
+    section!(answers, "section-answers"),
+    section!(failed, "section-failed"),
+    section!(history_link, "section-history-link"),
+    section!(overview, "section-overview"),
+    section!(choose, "section-choose"),
+    section!(inference, "section-inference"),
+    section!(imported, "section-imported"),
+    section!(hosts, "section-hosts"),
+    section!(models, "section-models"),
+    section!(method, "section-method"),
+    section!(provenance, "section-provenance"),
+    section!(files, "section-files"),
 ];
 
 /// Sections of a host's page, in order.
 pub(crate) const HOST: &[Section] = &[
-    section!(host_summary, "In short"),
-    section!(history_link, "Over the nights"),
-    section!(host_chain, "From memory to tokens"),
-    section!(decision, "What to run here"),
-    section!(host_ladder, "What quantisation buys"),
-    section!(host_kv_cache, "What the KV cache saves"),
-    section!(host_interference, "What other traffic costs"),
-    section!(host_sustained, "At first and after minutes"),
-    section!(host_power, "Power and energy"),
-    section!(host_kernels, "Kernels"),
-    section!(host_threads, "Threads and clusters"),
-    section!(host_sizes, "Bandwidth over the working set"),
-    section!(host_latency, "Latency"),
-    section!(host_roofline, "Arithmetic and the roofline"),
-    section!(host_units, "All units"),
-    section!(host_samples, "Samples"),
-    section!(host_troubles, "What did not work"),
-    section!(host_left_out, "Left out for want of time"),
-    section!(host_health, "What may have disturbed it"),
-    section!(host_environment, "The state of the host"),
-    section!(host_facts, "Facts the host told"),
-    section!(files, "Data files"),
+    section!(host_summary, "section-in-short"),
+    section!(history_link, "section-history-link"),
+    section!(host_chain, "section-host-chain"),
+    section!(decision, "section-decision"),
+    section!(host_ladder, "section-host-ladder"),
+    section!(host_kv_cache, "section-host-kv-cache"),
+    section!(host_interference, "section-host-interference"),
+    section!(host_sustained, "section-host-sustained"),
+    section!(host_power, "section-host-power"),
+    section!(host_kernels, "section-host-kernels"),
+    section!(host_threads, "section-host-threads"),
+    section!(host_sizes, "section-host-sizes"),
+    section!(host_latency, "section-host-latency"),
+    section!(host_roofline, "section-host-roofline"),
+    section!(host_units, "section-host-units"),
+    section!(host_samples, "section-host-samples"),
+    section!(host_troubles, "section-host-troubles"),
+    section!(host_left_out, "section-host-left-out"),
+    section!(host_health, "section-host-health"),
+    section!(host_environment, "section-host-environment"),
+    section!(host_facts, "section-host-facts"),
+    section!(files, "section-files"),
 ];
 
 /// Sections of a board's page, in order.
 pub(crate) const BOARD: &[Section] = &[
-    section!(board_memory, "Theoretical bandwidth"),
-    section!(decision, "What to run here"),
-    section!(board_models, "Models on this board"),
+    section!(board_memory, "section-board-memory"),
+    section!(decision, "section-decision"),
+    section!(board_models, "section-board-models"),
 ];
 
 /// Sections of a model's page, in order.
 pub(crate) const MODEL: &[Section] = &[
-    section!(model_places, "On every board and host"),
-    section!(model_facts, "What it is made of"),
+    section!(model_places, "section-model-places"),
+    section!(model_facts, "section-model-facts"),
 ];
 
 /// Sections of the page of the history, in order.
 pub(crate) const HISTORY: &[Section] = &[
-    section!(history_summary, "In short"),
-    section!(history_hosts, "Hosts over the nights"),
-    section!(history_changes, "What changed"),
+    section!(history_summary, "section-in-short"),
+    section!(history_hosts, "section-history-hosts"),
+    section!(history_changes, "section-history-changes"),
 ];
 
 /// Sections of a host's page of the history, in order.
 pub(crate) const HOST_HISTORY: &[Section] = &[
-    section!(history_host, "In short"),
-    section!(history_charts, "Lines over the nights"),
-    section!(history_changes, "What changed"),
-    section!(history_runs, "Runs without valid data"),
+    section!(history_host, "section-in-short"),
+    section!(history_charts, "section-history-charts"),
+    section!(history_changes, "section-history-changes"),
+    section!(history_runs, "section-history-runs"),
 ];
 
 /// A view model as a template's value.
@@ -215,13 +218,10 @@ impl Page<'_> {
 }
 
 /// Words under a picture some of whose figures are suspect; empty where none is.
-fn doubt(n_suspect: usize, n_all: usize) -> String {
+fn doubt(text: &Text, n_suspect: usize, n_all: usize) -> String {
     match n_suspect {
         0 => String::new(),
-        n => format!(
-            "{n} of {} disturbed: what this shows is open. Measure again.",
-            format::count(n_all, "figure here was", "figures here were")
-        ),
+        n => say!(text, "doubt", n = n, n_all = n_all),
     }
 }
 

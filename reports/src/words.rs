@@ -12,6 +12,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
+use bench_locales::Text;
+
 use catalogue::{Catalogue, Tag};
 pub(crate) use page::{Place, missing_note};
 pub(crate) use quotes::Quotes;
@@ -51,6 +53,16 @@ impl Language {
         match self {
             Language::English => "en",
             Language::Spanish => "es",
+        }
+    }
+
+    /// Its messages; what is not English is marked, so that the pass over the finished page leaves it as it is.
+    pub fn text(self) -> Text {
+        let text = bench_locales::Language::from_code(self.code()).map(Text::new);
+        match (self, text) {
+            (Language::Spanish, Ok(text)) => text.marked(NAME_MARKS),
+            (_, Ok(text)) => text,
+            (_, Err(_)) => Text::new(bench_locales::Language::ENGLISH),
         }
     }
 

@@ -14,7 +14,9 @@ use crate::svg;
 use crate::words::{self, Language, Place, Quotes, Words};
 use bench_analysis::choice::decisions::Decisions;
 use bench_analysis::measured::{Analysis, HostAnalysis};
+use bench_locales::{Text, say};
 use bench_run_dir::format;
+use minijinja::Environment;
 
 /// A page to render.
 struct PlannedPage<'a> {
@@ -37,55 +39,60 @@ pub(super) fn write_all(
     html: &Folder,
     failures: &mut Failures,
 ) -> anyhow::Result<BTreeSet<String>> {
-    let environment = environment()?;
     let planned = plan(analysis, history);
     let paths: BTreeSet<String> = planned.iter().map(|page| page.path.clone()).collect();
     let quotes = failures.keep("the Spanish pages", || Quotes::of(analysis));
     let quotes = Arc::new(quotes.unwrap_or_default());
-    let languages = || {
-        let [english, spanish] = Language::ALL.map(Words::new);
-        (english, spanish.quoting(Arc::clone(&quotes)))
-    };
-    let write = |(english, spanish): &mut (Words, Words), planned: &PlannedPage| {
+    let speakers = Language::ALL
+        .map(Speaker::new)
+        .into_iter()
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let languages = || Words::new(Language::Spanish).quoting(Arc::clone(&quotes));
+    let write = |spanish: &mut Words, planned: &PlannedPage| {
         let root = if planned.path.contains('/') {
             "../"
         } else {
             ""
-        };
-        let page = Page {
-            analysis,
-            decisions,
-            scope: planned.scope,
-            history,
-            root,
         };
         let titles = (
             planned.path.as_str(),
             planned.title.as_str(),
             planned.subtitle.as_str(),
         );
-        let switch = language_switch(root, &planned.path);
         let mut failures = Failures::default();
-        let rendered = render_page(
-            &environment,
-            &page,
-            titles,
-            switch,
-            planned.sections,
-            &mut failures,
-        )?;
         let place = Place {
             path: &planned.path,
             pages: &paths,
         };
-        let spanish_path = format!("es/{}", planned.path);
-        for (path, words, place) in [
-            (&planned.path, &*english, None),
-            (&spanish_path, &*spanish, Some(&place)),
-        ] {
-            let what = format!("`{}/{}`", words.language().code(), planned.path);
-            let said = failures.keep(&what, || words.page(&rendered, place));
-            write_file(html, path, said.as_ref().unwrap_or(&rendered).as_bytes())?;
+        for speaker in &speakers {
+            let page = Page {
+                analysis,
+                decisions,
+                scope: planned.scope,
+                history,
+                root,
+                text: &speaker.text,
+            };
+            let rendered = render_page(
+                &speaker.environment,
+                &page,
+                titles,
+                language_switch(root, &planned.path, speaker, &speakers),
+                planned.sections,
+                &mut failures,
+            )?;
+            let (path, said) = match speaker.language {
+                Language::English => (
+                    planned.path.clone(),
+                    Words::new(Language::English).page(&rendered, None),
+                ),
+                Language::Spanish => {
+                    let what = format!("`es/{}`", planned.path);
+                    let said = failures.keep(&what, || spanish.page(&rendered, Some(&place)));
+                    (format!("es/{}", planned.path), said.unwrap_or(rendered))
+                }
+            };
+            write_file(html, &path, said.as_bytes())?;
         }
         Ok((spanish.missing(), failures))
     };
@@ -98,6 +105,24 @@ pub(super) fn write_all(
         failures.0.extend(of_page.0);
     }
     Ok(untranslated)
+}
+
+/// What pages of a language are made with.
+struct Speaker {
+    language: Language,
+    text: Arc<Text>,
+    environment: Environment<'static>,
+}
+
+impl Speaker {
+    fn new(language: Language) -> anyhow::Result<Speaker> {
+        let text = Arc::new(language.text());
+        Ok(Speaker {
+            language,
+            environment: environment(&text)?,
+            text,
+        })
+    }
 }
 
 fn plan<'a>(analysis: &'a Analysis, history: Option<&'a History>) -> Vec<PlannedPage<'a>> {
@@ -184,11 +209,22 @@ fn host_subtitle(host: &HostAnalysis) -> String {
     )
 }
 
-/// A link to the same page in the other language. It knows its way from either place, so it has `hreflang`.
-fn language_switch(root: &str, path: &str) -> String {
+/// Links to the same page in the other languages, as HTML. They know their way, so they have `hreflang`.
+fn language_switch(root: &str, path: &str, own: &Speaker, all: &[Speaker]) -> String {
     let path = svg::escape(path);
-    words::choice(
-        &format!(r#"<a href="{root}es/{path}" hreflang="es" lang="es">Español</a>"#),
-        &format!(r#"<a href="{root}../{path}" hreflang="en" lang="en">English</a>"#),
-    )
+    let up = match own.language {
+        Language::English => "",
+        Language::Spanish => "../",
+    };
+    let others = all.iter().filter(|other| other.language != own.language);
+    let links = others.map(|other| {
+        let code = other.language.code();
+        let folder = match other.language {
+            Language::English => String::new(),
+            Language::Spanish => format!("{code}/"),
+        };
+        let name = say!(other.text, "language-name");
+        format!(r#"<a href="{root}{up}{folder}{path}" hreflang="{code}" lang="{code}">{name}</a>"#)
+    });
+    links.collect()
 }

@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
-use super::{Page, doubt, value};
+use bench_locales::Figure::{GbPerS, Percent, TokensPerS};
+use bench_locales::{Text, message, say};
+
+use super::{Page, doubt, model_label, value};
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
 use bench_analysis::measured::{Interference, UnitKind};
-use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {
@@ -37,36 +39,30 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     }
     let all = all.iter().enumerate();
     value(View {
-        all: all.map(|(i, one)| one_view(i, one)).collect(),
+        all: all.map(|(i, one)| one_view(page.text, i, one)).collect(),
     })
 }
 
-fn one_view(i: usize, one: &Interference) -> OneView {
-    let model = one.model.as_ref().map_or_else(String::new, |model| {
-        format!(
-            "{} {} @ d{}",
-            format::foreign_short(&model.model, 40),
-            format::foreign_short(&model.quant, 20),
-            model.depth
-        )
-    });
-    let title = format!(
-        "{model}, {}, {} beside it",
-        format::count(one.n_threads, "thread", "threads"),
-        format::count(one.n_readers, "reader", "readers")
+fn one_view(text: &Text, i: usize, one: &Interference) -> OneView {
+    let title = say!(
+        text,
+        "interference-title",
+        model = one.model.as_ref().map_or_else(String::new, model_label),
+        threads = message!("threads", n = one.n_threads),
+        readers = message!("readers", n = one.n_readers),
     );
     let caption = Caption {
         id: &format!("interference-{i}"),
-        title: &format!("Tokens per second while others read, {title}"),
-        description: "To the right other cores read more; downwards fewer tokens per second are left.",
+        title: &say!(text, "interference-chart", title = &title),
+        description: &say!(text, "interference-chart-text"),
     };
     let chart = XyChart {
         x: Axis {
-            label: "GB/s that the other cores read meanwhile".into(),
+            label: say!(text, "interference-axis"),
             kind: AxisKind::Linear,
         },
         y: Axis {
-            label: "tokens/s".into(),
+            label: say!(text, "axis-tokens-per-s"),
             kind: AxisKind::Linear,
         },
         series: vec![Series {
@@ -78,38 +74,45 @@ fn one_view(i: usize, one: &Interference) -> OneView {
     };
     let quiet = one.points.first().map_or(f64::NAN, |point| point.1);
     OneView {
-        sentence: sentence(one),
-        doubt: doubt(one.n_suspect, one.points.len()),
+        sentence: sentence(text, one),
+        doubt: doubt(text, one.n_suspect, one.points.len()),
         chart: xy_chart(&caption, &chart),
         rows: (one.points.iter())
             .map(|(traffic, tokens)| Row {
-                traffic: format::gb_per_s(*traffic),
-                tokens: format::tokens_per_s(*tokens),
-                share: format::percent(tokens / quiet),
+                traffic: text.figure(GbPerS(*traffic)),
+                tokens: text.figure(TokensPerS(*tokens)),
+                share: text.figure(Percent(tokens / quiet)),
             })
             .collect(),
         title,
     }
 }
 
-fn sentence(one: &Interference) -> String {
+fn sentence(text: &Text, one: &Interference) -> String {
     let (Some(first), Some(last)) = (one.points.first(), one.points.last()) else {
         return String::new();
     };
     let cost = match one.clear_slope() {
-        Some(slope) if slope < 0.0 => format!(
-            "Each GB/s that others read costs {}",
-            format::tokens_per_s(-slope)
-        ),
-        _ => "What others read costs nothing beyond the scatter of these figures".to_owned(),
+        Some(slope) if slope < 0.0 => say!(text, "interference-cost", cost = TokensPerS(-slope)),
+        _ => say!(text, "interference-no-cost"),
     };
-    let alone = one.alone_gb_per_s.map_or_else(String::new, |alone| {
-        format!(" (alone they reach {})", format::gb_per_s(alone))
-    });
-    format!(
-        "{cost}. At most they read {}{alone}; the speed was {} then and {} on a quiet bus.",
-        format::gb_per_s(last.0),
-        format::tokens_per_s(last.1),
-        format::tokens_per_s(first.1)
-    )
+    let (traffic, loaded, quiet) = (GbPerS(last.0), TokensPerS(last.1), TokensPerS(first.1));
+    let most = match one.alone_gb_per_s {
+        Some(alone) => say!(
+            text,
+            "interference-most-of",
+            traffic = traffic,
+            alone = GbPerS(alone),
+            loaded = loaded,
+            quiet = quiet,
+        ),
+        None => say!(
+            text,
+            "interference-most",
+            traffic = traffic,
+            loaded = loaded,
+            quiet = quiet,
+        ),
+    };
+    format!("{cost} {most}")
 }

@@ -37,11 +37,13 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     }
     let caches = caches.iter().enumerate();
     value(View {
-        caches: caches.map(|(i, cache)| cache_view(i, cache)).collect(),
+        caches: caches
+            .map(|(i, cache)| cache_view(page.text, i, cache))
+            .collect(),
     })
 }
 
-fn cache_view(i: usize, cache: &KvCache) -> CacheView {
+fn cache_view(text: &bench_locales::Text, i: usize, cache: &KvCache) -> CacheView {
     let title = format!(
         "{} {}, {}",
         format::foreign_short(&cache.model, 40),
@@ -88,7 +90,11 @@ fn cache_view(i: usize, cache: &KvCache) -> CacheView {
     };
     CacheView {
         sentence: sentence(cache),
-        doubt: doubt(cache.n_suspect, cache.cached.len() + cache.recomputed.len()),
+        doubt: doubt(
+            text,
+            cache.n_suspect,
+            cache.cached.len() + cache.recomputed.len(),
+        ),
         chart: xy_chart(&caption, &chart),
         rows: (rows("with cache", &cache.cached).into_iter())
             .chain(rows("recomputed", &cache.recomputed))

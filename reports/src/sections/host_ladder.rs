@@ -42,11 +42,13 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     }
     let ladders = ladders.iter().enumerate();
     value(View {
-        ladders: ladders.map(|(i, ladder)| ladder_view(i, ladder)).collect(),
+        ladders: ladders
+            .map(|(i, ladder)| ladder_view(page.text, i, ladder))
+            .collect(),
     })
 }
 
-fn ladder_view(i: usize, ladder: &Ladder) -> LadderView {
+fn ladder_view(text: &bench_locales::Text, i: usize, ladder: &Ladder) -> LadderView {
     let title = format!(
         "{} @ d{}, {}",
         format::foreign_short(&ladder.model, 40),
@@ -75,7 +77,7 @@ fn ladder_view(i: usize, ladder: &Ladder) -> LadderView {
     };
     LadderView {
         sentence: sentence(&ladder.steps),
-        doubt: doubt(ladder.n_suspect(), ladder.steps.len()),
+        doubt: doubt(text, ladder.n_suspect(), ladder.steps.len()),
         chart: bar_chart(&caption, "tokens/s", &bars),
         rows: ladder.steps.iter().map(row).collect(),
         title,

@@ -60,6 +60,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             };
             let shown = || latencies().filter(|unit| unit.verdict.is_usable());
             doubt(
+                page.text,
                 shown().filter(|unit| unit.verdict != Verdict::Ok).count(),
                 shown().count(),
             )

@@ -48,6 +48,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         doubt: {
             let shown = || (peaks.iter().copied()).chain(kernels.iter().map(|kernel| kernel.0));
             doubt(
+                page.text,
                 shown().filter(|unit| unit.verdict != Verdict::Ok).count(),
                 shown().count(),
             )

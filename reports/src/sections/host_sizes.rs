@@ -55,6 +55,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     value(View {
         chart: xy_chart(&caption, &chart),
         doubt: doubt(
+            page.text,
             curves.iter().map(|curve| curve.n_suspect).sum(),
             curves.iter().map(|curve| curve.points.len()).sum(),
         ),

@@ -44,12 +44,12 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let timelines = timelines.iter().enumerate();
     value(View {
         timelines: timelines
-            .map(|(i, timeline)| timeline_view(i, timeline))
+            .map(|(i, timeline)| timeline_view(page.text, i, timeline))
             .collect(),
     })
 }
 
-fn timeline_view(i: usize, timeline: &Timeline) -> TimelineView {
+fn timeline_view(text: &bench_locales::Text, i: usize, timeline: &Timeline) -> TimelineView {
     let model = timeline.unit.model.as_ref();
     let title = format!(
         "{}, {}",
@@ -92,7 +92,7 @@ fn timeline_view(i: usize, timeline: &Timeline) -> TimelineView {
     };
     TimelineView {
         sentence: sentence(timeline),
-        doubt: doubt(usize::from(timeline.unit.verdict != Verdict::Ok), 1),
+        doubt: doubt(text, usize::from(timeline.unit.verdict != Verdict::Ok), 1),
         speed: chart("speed", "tokens/s", &timeline.tokens_per_s),
         clock: chart("clock", "MHz, the slowest of its CPUs", &timeline.mhz),
         temperature: chart("temperature", "°C, the hottest zone", &timeline.celsius),

@@ -51,6 +51,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     value(View {
         chart: thread_chart(host, theory),
         doubt: doubt(
+            page.text,
             (groups.values().flatten())
                 .filter(|(unit, _)| unit.verdict != Verdict::Ok)
                 .count(),

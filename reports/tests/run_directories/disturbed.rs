@@ -74,7 +74,7 @@ fn a_disturbed_run_says_so_first_and_claims_nothing() {
 
     let host = read(&dir.join("html"), &host);
     for claim in [
-        "Each GB/s that others read costs",
+        "Each GB/s that other cores read costs",
         "there the cores, not the memory",
         "The cache is faster",
         "keep other programs off the memory bus",
@@ -84,7 +84,7 @@ fn a_disturbed_run_says_so_first_and_claims_nothing() {
     ] {
         assert!(!host.contains(claim), "the page claims `{claim}`");
     }
-    assert!(host.contains("what this shows is open"));
+    assert!(host.contains("the picture proves nothing yet"));
     assert!(host.contains("class=\"suspect\""), "bars are tinted");
 
     let document: Value =

@@ -52,7 +52,7 @@ fn every_experiment_has_its_section() {
         &html,
         "host_interference",
         &[
-            "Each GB/s that others read costs 1.00 tokens/s",
+            "Each GB/s that other cores read costs 1.00 tokens/s",
             "At most they read 8.00 GB/s (alone they reach 8.00 GB/s); the speed was",
         ],
     );
