@@ -12,6 +12,12 @@ use bench_protocol::Pages;
 /// A huge page of x86_64 and of aarch64 with 4 KiB pages.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 
+/// Miri maps plain memory only.
+const MAP_FLAGS: libc::c_int = match cfg!(miri) {
+    true => libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+    false => libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+};
+
 /// An anonymous mapping, zero-filled and not yet backed by pages: the thread that touches a page first gets it.
 pub struct Region {
     mapping: NonNull<u8>,
@@ -55,7 +61,7 @@ impl Region {
                 std::ptr::null_mut(),
                 mapping_bytes,
                 libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                MAP_FLAGS,
                 -1,
                 0,
             )
@@ -72,9 +78,12 @@ impl Region {
             Pages::Huge => libc::MADV_HUGEPAGE,
             Pages::Small => libc::MADV_NOHUGEPAGE,
         };
-        // SAFETY: the range lies inside the mapping; advice changes no content. A refusal only costs speed, and the
-        // share of huge pages that came of it is reported with the unit.
-        unsafe { libc::madvise(start.as_ptr().cast(), advised_bytes, advice) };
+        // Miri does not know this call.
+        if !cfg!(miri) {
+            // SAFETY: the range lies inside the mapping; advice changes no content. A refusal only costs speed, and the
+            // share of huge pages that came of it is reported with the unit.
+            unsafe { libc::madvise(start.as_ptr().cast(), advised_bytes, advice) };
+        }
         Ok(Region {
             mapping,
             mapping_bytes,

@@ -14,7 +14,7 @@ type Job<'a> = &'a (dyn Fn(usize) + Sync);
 
 /// Spins this often before it lets another thread have the CPU: long enough for every wait inside a kernel (a few
 /// microseconds), short enough that a pool with more threads than CPUs still makes progress.
-const SPINS_BEFORE_YIELD: u32 = 20_000;
+const SPINS_BEFORE_YIELD: u32 = if cfg!(miri) { 0 } else { 20_000 };
 
 /// Pinned threads, one per CPU given; they live as long as the pool.
 pub struct Pool {
