@@ -9,3 +9,6 @@ millions = { $n } million
 billions = { $n } billion
 # The last two parts of a list, `head` with commas.
 list-end = { $head } and { $last }
+quoted = { $text }
+clauses = { $first }; { $rest }
+sentences = { $first } { $rest }

@@ -6,3 +6,6 @@ unknown = desconocido
 millions = { $n } millones
 billions = { $n } mil millones
 list-end = { $head } y { $last }
+quoted = { $text }
+clauses = { $first }; { $rest }
+sentences = { $first } { $rest }

@@ -37,6 +37,30 @@ pub enum Figure {
     With(f64, &'static str),
 }
 
+impl Figure {
+    /// Its number, in the unit that it is given in.
+    pub(crate) fn value(self) -> f64 {
+        match self {
+            Figure::Number(value)
+            | Figure::Integer(value)
+            | Figure::Scientific(value)
+            | Figure::GbPerS(value)
+            | Figure::TokensPerS(value)
+            | Figure::GopPerS(value)
+            | Figure::Percent(value)
+            | Figure::SignedPercent(value)
+            | Figure::DurationNs(value)
+            | Figure::Seconds(value)
+            | Figure::With(value, _) => value,
+            Figure::DecimalBytes(n)
+            | Figure::BinaryBytes(n)
+            | Figure::ClockHz(n)
+            | Figure::Parameters(n) => n as f64,
+            Figure::PowerOfTen(power) => 10_f64.powi(power),
+        }
+    }
+}
+
 /// What a figure's digits and words are in a language.
 pub(crate) struct Form<'a> {
     /// Between the whole part and the decimals.

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use crate::{Figure, Text};
 
 /// A text that is not yet said in a language.
@@ -53,6 +55,50 @@ macro_rules! say {
     ($text:expr, $id:literal $(, $name:ident = $value:expr)* $(,)?) => {
         $text.say(&$crate::message!($id $(, $name = $value)*))
     };
+}
+
+impl Message {
+    /// A text that was recorded elsewhere: it is the same in every language.
+    pub fn quoted(text: impl Into<String>) -> Message {
+        message!("quoted", text = text.into())
+    }
+
+    /// Clauses of one sentence: `a; b; c`. `None` where there is none.
+    pub fn clauses(parts: Vec<Message>) -> Option<Message> {
+        let joined = |rest, first| message!("clauses", first = first, rest = rest);
+        parts.into_iter().rev().reduce(joined)
+    }
+
+    /// Whole sentences, one behind the other. `None` where there is none.
+    pub fn sentences(parts: Vec<Message>) -> Option<Message> {
+        let joined = |rest, first| message!("sentences", first = first, rest = rest);
+        parts.into_iter().rev().reduce(joined)
+    }
+
+    /// The first of its clauses.
+    pub fn head(&self) -> &Message {
+        match (self.id.as_ref(), self.args.first()) {
+            ("clauses", Some((_, Arg::Message(first)))) => first.head(),
+            _ => self,
+        }
+    }
+
+    /// The first number that stands in it.
+    pub fn number(&self) -> Option<f64> {
+        self.args.iter().find_map(|(_, arg)| match arg {
+            Arg::Figure(figure) => Some(figure.value()),
+            Arg::Count(n) => Some(*n as f64),
+            Arg::Message(message) => message.number(),
+            Arg::Text(_) | Arg::List(_) => None,
+        })
+    }
+}
+
+impl Serialize for Message {
+    /// Data files are in English.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl fmt::Display for Message {

@@ -18,18 +18,9 @@ pub struct Text {
     unknown: String,
     millions: String,
     billions: String,
-    marks: Option<[char; 2]>,
 }
 
 impl Text {
-    /// The same texts, each message between two marks that no text holds.
-    pub fn marked(self, marks: [char; 2]) -> Text {
-        Text {
-            marks: Some(marks),
-            ..self
-        }
-    }
-
     /// Texts in English, made once.
     pub fn english() -> &'static Text {
         &ENGLISH
@@ -71,7 +62,6 @@ impl Text {
             unknown: String::new(),
             millions: String::new(),
             billions: String::new(),
-            marks: None,
         };
         text.decimal_mark = text.say(&message!("decimal-mark"));
         text.unknown = text.say(&message!("unknown"));
@@ -87,14 +77,6 @@ impl Text {
 
     /// A message in this language; in English where this language lacks it, which no test lets through.
     pub fn say(&self, message: &Message) -> String {
-        let said = self.say_part(message);
-        match self.marks {
-            None => said,
-            Some([start, end]) => format!("{start}{}{end}", said.replace([start, end], "")),
-        }
-    }
-
-    fn say_part(&self, message: &Message) -> String {
         let Some(pattern) = (self.bundle.get_message(&message.id)).and_then(|it| it.value()) else {
             debug_assert!(false, "no message `{}` in `{}`", message.id, self.code);
             return match self.code == Language::ENGLISH.code() {
@@ -130,7 +112,7 @@ impl Text {
             Arg::Text(text) => text.clone(),
             Arg::Figure(figure) => self.figure(*figure),
             Arg::Count(n) => figure::group(&n.to_string()),
-            Arg::Message(message) => self.say_part(message),
+            Arg::Message(message) => self.say(message),
             Arg::List(parts) => {
                 let parts: Vec<String> = parts.iter().map(|part| self.arg(part)).collect();
                 self.list(&parts)
@@ -144,7 +126,7 @@ impl Text {
             [] => String::new(),
             [only] => only.clone(),
             [head @ .., last] => {
-                self.say_part(&message!("list-end", head = head.join(", "), last = last))
+                self.say(&message!("list-end", head = head.join(", "), last = last))
             }
         }
     }
@@ -158,6 +140,11 @@ impl Text {
             billions: &self.billions,
         };
         form.show(figure)
+    }
+
+    /// A number that is written with a point, as this language writes it.
+    pub fn digits(&self, number: &str) -> String {
+        number.replace('.', &self.decimal_mark)
     }
 
     /// A figure, or the word for one that is not known.

@@ -1,14 +1,20 @@
 //! A comparison as a page: one file without scripts, in the style of the report.
 
+use std::sync::Arc;
+
+use bench_locales::Figure::Percent;
+use bench_locales::{Text, message, say};
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde::Serialize;
 
 use crate::report::{self, Part};
 use crate::svg::{Caption, RatioMark, RatioRow, ratio_chart};
-use crate::words::{Language, Words};
 use bench_analysis::compare::{Change, Comparison, LeftOut, Outcome, Pair};
 use bench_run_dir::format;
+
+/// Level of the intervals of a comparison.
+const LEVEL: f64 = 0.95;
 
 /// Rows of the picture; the table has all.
 const MAX_CHART_ROWS: usize = 80;
@@ -33,6 +39,7 @@ struct ChangeRow {
 struct Pairs {
     chart: String,
     chart_note: Option<String>,
+    level: String,
     rows: Vec<PairRow>,
 }
 
@@ -47,7 +54,7 @@ struct PairRow {
     difference: String,
     interval: String,
     badge: &'static str,
-    outcome: &'static str,
+    outcome: String,
     notes: Vec<String>,
 }
 
@@ -58,32 +65,29 @@ struct LeftOutRow {
     reason: String,
 }
 
-/// The page as HTML, in a language.
+/// The page as HTML in the language of a text.
 ///
 /// # Errors
 /// When a template does not fit its view model.
-pub fn page(comparison: &Comparison, language: Language) -> anyhow::Result<String> {
-    page_in(comparison, &Words::new(language))
-}
-
-/// The page as HTML in the language of `words`, which remember what they could not say.
-///
-/// # Errors
-/// When a template does not fit its view model.
-pub fn page_in(comparison: &Comparison, words: &Words) -> anyhow::Result<String> {
-    let changes: Vec<ChangeRow> = comparison.changes.iter().map(change_row).collect();
-    let left_out: Vec<LeftOutRow> = comparison.left_out.iter().map(left_out_row).collect();
+pub fn page(comparison: &Comparison, text: Text) -> anyhow::Result<String> {
+    let text = &Arc::new(text);
+    let changes: Vec<ChangeRow> = (comparison.changes.iter())
+        .map(|change| change_row(text, change))
+        .collect();
+    let left_out: Vec<LeftOutRow> = (comparison.left_out.iter())
+        .map(|it| left_out_row(text, it))
+        .collect();
     let mut parts = vec![
         Part {
             id: "short",
-            title: "In short",
+            title: say!(text, "section-in-short"),
             template: "comparison_short.html.j2",
             source: include_str!("compare_page/short.html.j2"),
-            view: Value::from(Serde(short(comparison))),
+            view: Value::from(Serde(short(text, comparison))),
         },
         Part {
             id: "changes",
-            title: "What else differs",
+            title: say!(text, "comparison-changes"),
             template: "comparison_changes.html.j2",
             source: include_str!("compare_page/changes.html.j2"),
             view: Value::from(Serde(changes)),
@@ -92,89 +96,105 @@ pub fn page_in(comparison: &Comparison, words: &Words) -> anyhow::Result<String>
     if !comparison.pairs.is_empty() {
         parts.push(Part {
             id: "pairs",
-            title: "Unit by unit",
+            title: say!(text, "comparison-pairs"),
             template: "comparison_pairs.html.j2",
             source: include_str!("compare_page/pairs.html.j2"),
-            view: Value::from(Serde(pairs(comparison))),
+            view: Value::from(Serde(pairs(text, comparison))),
         });
     }
     if !left_out.is_empty() {
         parts.push(Part {
             id: "left_out",
-            title: "Not compared",
+            title: say!(text, "comparison-left-out"),
             template: "comparison_left_out.html.j2",
             source: include_str!("compare_page/left_out.html.j2"),
             view: Value::from(Serde(left_out)),
         });
     }
     report::standalone(
-        "Comparison of measurements",
-        "B against A",
-        "Triangles are confirmed differences and point to where B lies, hollow circles are differences that are not shown, not confirmed or not judged; lines are 95 % intervals.",
+        [
+            say!(text, "comparison-title"),
+            say!(text, "comparison-b-against-a"),
+            say!(text, "comparison-marks", level = Percent(LEVEL)),
+        ],
         parts,
-        words,
+        text,
     )
 }
 
-fn short(comparison: &Comparison) -> Short {
-    let subjects = |side: &bench_analysis::compare::Side| {
-        side.subjects
-            .iter()
-            .map(bench_analysis::compare::SubjectName::words)
-            .collect()
-    };
+fn short(text: &Text, comparison: &Comparison) -> Short {
+    let subjects =
+        |side: &bench_analysis::compare::Side| side.words().iter().map(|it| text.say(it)).collect();
     Short {
-        headline: comparison.headline(),
+        headline: text.say(&comparison.headline()),
         a: subjects(&comparison.a),
         b: subjects(&comparison.b),
-        basis: comparison.basis_sentence(),
-        control: comparison.control_sentence(),
+        basis: text.say(&comparison.basis_sentence()),
+        control: text.say(&comparison.control_sentence()),
     }
 }
 
-fn change_row(change: &Change) -> ChangeRow {
+fn change_row(text: &Text, change: &Change) -> ChangeRow {
     let side = |values: &[String]| match values {
-        [] => format::UNKNOWN.to_owned(),
+        [] => text.unknown().to_owned(),
         values => format::foreign_short(&values.join("; "), 300),
     };
     ChangeRow {
-        what: format::foreign_short(&change.what, 120),
+        what: format::foreign_short(&text.say(&change.what), 120),
         a: side(&change.a),
         b: side(&change.b),
     }
 }
 
-fn pairs(comparison: &Comparison) -> Pairs {
+fn pairs(text: &Text, comparison: &Comparison) -> Pairs {
     let shown = &comparison.pairs[..comparison.pairs.len().min(MAX_CHART_ROWS)];
-    let rows: Vec<RatioRow> = shown.iter().map(chart_row).collect();
+    let rows: Vec<RatioRow> = (shown.iter()).map(|pair| chart_row(text, pair)).collect();
     let caption = Caption {
+        text,
         id: "ratios",
-        title: "Speed of B over speed of A, unit by unit",
-        description: "One row per unit, the largest difference first: a mark for the difference and a line for its 95 % interval. The table below has the same figures.",
+        title: &say!(text, "comparison-chart"),
+        description: &say!(text, "comparison-chart-text", level = Percent(LEVEL)),
     };
     Pairs {
         chart: ratio_chart(
             &caption,
-            ("\u{2190} B is slower", "B is faster \u{2192}"),
+            (
+                &format!("\u{2190} {}", say!(text, "comparison-slower")),
+                &format!("{} \u{2192}", say!(text, "comparison-faster")),
+            ),
             &rows,
         ),
         chart_note: (comparison.pairs.len() > shown.len()).then(|| {
-            format!(
-                "The picture shows the {} largest differences, the table all {}.",
-                shown.len(),
-                comparison.pairs.len()
+            say!(
+                text,
+                "comparison-chart-note",
+                n = shown.len(),
+                n_all = comparison.pairs.len(),
             )
         }),
-        rows: comparison.pairs.iter().map(pair_row).collect(),
+        level: text.figure(Percent(LEVEL)),
+        rows: (comparison.pairs.iter())
+            .map(|pair| pair_row(text, pair))
+            .collect(),
     }
 }
 
-fn chart_row(pair: &Pair) -> RatioRow {
+fn chart_row(text: &Text, pair: &Pair) -> RatioRow {
     RatioRow {
         label: pair.name(),
         value: match pair.outcome {
-            Outcome::NotShown => format!("{}, not shown", pair.difference()),
-            outcome => format!("{}, {}", pair.difference(), outcome.words()),
+            Outcome::NotShown => {
+                format!(
+                    "{}, {}",
+                    pair.difference(),
+                    say!(text, "comparison-not-shown")
+                )
+            }
+            outcome => format!(
+                "{}, {}",
+                text.say(&pair.difference()),
+                text.say(&outcome.message())
+            ),
         },
         mark: match pair.outcome {
             Outcome::Faster => RatioMark::Above,
@@ -186,36 +206,34 @@ fn chart_row(pair: &Pair) -> RatioRow {
     }
 }
 
-fn pair_row(pair: &Pair) -> PairRow {
+fn pair_row(text: &Text, pair: &Pair) -> PairRow {
     let name = |unit: &str| format::foreign_short(unit, 100);
     PairRow {
         unit: name(&pair.unit_a),
         unit_b: (pair.unit_a != pair.unit_b).then(|| name(&pair.unit_b)),
-        a: pair.metric.words(pair.a.value),
-        a_evidence: pair.a.evidence(),
-        b: pair.metric.words(pair.b.value),
-        b_evidence: pair.b.evidence(),
-        difference: pair.difference(),
-        interval: pair
-            .interval()
-            .unwrap_or_else(|| format::UNKNOWN.to_owned()),
+        a: text.say(&pair.metric.words(pair.a.value)),
+        a_evidence: text.say(&pair.a.evidence()),
+        b: text.say(&pair.metric.words(pair.b.value)),
+        b_evidence: text.say(&pair.b.evidence()),
+        difference: text.say(&pair.difference()),
+        interval: text.say(&pair.interval().unwrap_or_else(|| message!("unknown"))),
         badge: match pair.outcome {
             Outcome::Faster => "ok",
             Outcome::Slower => "invalid",
             Outcome::NotShown => "theory",
             Outcome::Unconfirmed | Outcome::NotJudged => "suspect",
         },
-        outcome: pair.outcome.words(),
+        outcome: text.say(&pair.outcome.message()),
         notes: (pair.notes.iter())
-            .map(|note| format::foreign_short(note, 400))
+            .map(|note| format::foreign_short(&text.say(note), 400))
             .collect(),
     }
 }
 
-fn left_out_row(left_out: &LeftOut) -> LeftOutRow {
+fn left_out_row(text: &Text, left_out: &LeftOut) -> LeftOutRow {
     LeftOutRow {
         unit: format::foreign_short(&left_out.unit, 100),
         side: left_out.side,
-        reason: format::foreign_short(&left_out.reason, 400),
+        reason: format::foreign_short(&text.say(&left_out.reason), 400),
     }
 }

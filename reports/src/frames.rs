@@ -277,7 +277,7 @@ pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
         column(
             "bound_name",
             text(&rows, |row| {
-                row.unit.bound.as_ref().map(|bound| bound.name.clone())
+                row.unit.bound.as_ref().map(|bound| bound.name.to_string())
             }),
         ),
         column("efficiency", of_unit(|unit| unit.efficiency)),
@@ -554,7 +554,10 @@ fn judgement(rows: &[Row]) -> Vec<Column> {
             "verdict",
             text(rows, |row| Some(row.unit.verdict.name().into())),
         ),
-        column("reason", text(rows, |row| row.unit.reason.clone())),
+        column(
+            "reason",
+            text(rows, |row| Some(row.unit.reason.as_ref()?.to_string())),
+        ),
     ]
 }
 

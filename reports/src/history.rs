@@ -13,10 +13,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bench_analysis::measured::Analysis;
+use bench_locales::{Message, message};
 use bench_run_dir::format;
 
 pub use change::{Found, Standing};
-pub use line::{Chart, Figure, Line, Point, Setup};
+pub use line::{Chart, Figure, Line, Point, Setup, What};
 pub use read::read;
 pub use store::{HISTORY_VERSION, RunCard, StoredRun};
 
@@ -31,7 +32,7 @@ pub struct History {
     /// All hosts that were not emulated in a run that counts, by name.
     pub hosts: Vec<HostHistory>,
     /// Parts of the store that are left out, and why, in plain sentences.
-    pub problems: Vec<String>,
+    pub problems: Vec<Message>,
 }
 
 /// One run.
@@ -123,19 +124,19 @@ impl Visit {
 
 impl HostHistory {
     /// Set where most figures of the newest run of this host were disturbed.
-    pub fn warning(&self) -> Option<String> {
+    pub fn warning(&self) -> Option<Message> {
         let newest = self.visits.last().filter(|visit| visit.is_disturbed())?;
-        Some(format!(
-            "{} of {} disturbed in the newest run. Measure again before believing a change.",
-            newest.n_suspect + newest.n_invalid,
-            format::count(newest.n_valid + newest.n_invalid, "unit was", "units were")
+        Some(message!(
+            "history-host-disturbed",
+            n = newest.n_suspect + newest.n_invalid,
+            n_all = newest.n_valid + newest.n_invalid,
         ))
     }
 }
 
 impl History {
     /// Set where most figures of a host were disturbed in the newest run; names stand between backticks.
-    pub fn warning(&self) -> Option<String> {
+    pub fn warning(&self) -> Option<Message> {
         let last = self.runs.len().checked_sub(1)?;
         let is_newest = |host: &&HostHistory| host.visits.last().is_some_and(|it| it.run == last);
         let hosts: Vec<String> = (self.hosts.iter().filter(is_newest))
@@ -147,14 +148,11 @@ impl History {
                 )
             })
             .collect();
-        let names = match hosts.len() {
-            0 => return None,
-            few if few <= 8 => format::enumeration(&hosts),
-            many => format!("{many} hosts"),
-        };
-        Some(format!(
-            "Most units of {names} were disturbed in the newest run. Measure again before believing a change."
-        ))
+        match hosts.len() {
+            0 => None,
+            few if few <= 8 => Some(message!("history-disturbed", hosts = hosts)),
+            many => Some(message!("history-many-disturbed", n = many)),
+        }
     }
 }
 

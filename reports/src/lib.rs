@@ -10,7 +10,6 @@ pub mod findings;
 pub mod frames;
 pub mod history;
 pub mod report;
-pub mod words;
 
 mod sections;
 mod svg;

@@ -7,21 +7,19 @@ mod pages;
 mod script;
 mod summary;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use bench_inventory::foreign::{Folder, Kind};
-use bench_locales::{Arg, Message, Text};
+use bench_locales::{Arg, Language, Message, Text, say};
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
 use crate::history::{self, History, StoredRun};
 use crate::sections::{self, Page, Scope, Section};
-use crate::words::{Language, Words};
 use crate::{frames, svg};
 use bench_analysis::choice::decisions::Decisions;
 use bench_analysis::guard::guarded;
@@ -31,14 +29,33 @@ use bench_run_dir::format;
 
 /// Renders `html/index.html`, its sub-pages and data files, and `summary.md`; returns the path of the index.
 ///
-/// Everything that people read exists in every language: Spanish pages lie in `html/es/`, the summary is `summary.es.md`.
+/// Everything that people read exists in every language: Spanish pages are in `html/es/`, the summary is `summary.es.md`.
 ///
 /// # Errors
 /// When `dir` cannot be read or written. Whatever is broken inside it appears in the report instead.
 pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
+    render_in(dir, None, languages())
+}
+
+/// The same in these languages, with the pages of a history where there is one. English pages lie in `html/`, those of any
+/// other language in a folder named by its code.
+///
+/// # Errors
+/// As for [`render`].
+pub fn render_in(dir: &Path, history: Option<&Path>, texts: Vec<Text>) -> anyhow::Result<PathBuf> {
     let run = bench_run_dir::read(dir)?;
+    let analysis = measured::analyse(&run);
+    let known = match history {
+        Some(folder) => Some(history::read(folder, Some(&StoredRun::of(&analysis)?))),
+        None => None,
+    };
     let mut failures = Failures::default();
-    Ok(render_analysis(dir, &measured::analyse(&run), None, &mut failures)?.0)
+    render_analysis(dir, &analysis, known.as_ref(), texts, &mut failures)
+}
+
+/// Everything in every language.
+fn languages() -> Vec<Text> {
+    Language::all().map(Text::new).collect()
 }
 
 /// What a run directory became.
@@ -46,12 +63,10 @@ pub fn render(dir: &Path) -> anyhow::Result<PathBuf> {
 pub struct Written {
     /// First page of the report, in English.
     pub index: PathBuf,
-    /// English texts that the Spanish catalogue does not know; on Spanish pages they stay English.
-    pub untranslated: BTreeSet<String>,
     /// Whether all data of a host are invalid.
     pub has_invalid_host: bool,
     /// What to say before anything else: hosts most of whose figures were disturbed.
-    pub warning: Option<String>,
+    pub warning: Option<Message>,
     /// What the history lacks, in plain sentences; the report is complete without it.
     pub history_problems: Vec<String>,
     /// Parts of the report that could not be made because of a mistake in memwall, in plain sentences; the rest is there.
@@ -92,7 +107,11 @@ fn write_and_keep(dir: &Path, history: Option<&Path>, keep: Keep) -> anyhow::Res
     }
     let analysis = measured::analyse(&run);
     let hosts = analysis.hosts.iter();
-    let mut failures = Failures(hosts.filter_map(HostAnalysis::failure_words).collect());
+    let mut failures = Failures(
+        (hosts.filter_map(HostAnalysis::failure_words))
+            .map(|it| it.to_string())
+            .collect(),
+    );
     let frames = failures.keep("the frames", || frames::write_analysis(dir, &analysis));
     frames.transpose().context("cannot write the frames")?;
     let mut history_problems = Vec::new();
@@ -109,12 +128,12 @@ fn write_and_keep(dir: &Path, history: Option<&Path>, keep: Keep) -> anyhow::Res
             .transpose()?,
         None => None,
     };
-    history_problems.extend(known.iter().flat_map(|known| known.problems.clone()));
-    let (index, untranslated) = render_analysis(dir, &analysis, known.as_ref(), &mut failures)
+    history_problems
+        .extend((known.iter().flat_map(|known| &known.problems)).map(ToString::to_string));
+    let index = render_analysis(dir, &analysis, known.as_ref(), languages(), &mut failures)
         .context("cannot render the report")?;
     Ok(Written {
         index,
-        untranslated,
         has_invalid_host: (analysis.hosts.iter()).any(HostAnalysis::is_all_invalid),
         warning: analysis.warning(),
         history_problems,
@@ -148,8 +167,10 @@ impl Failures {
 impl Written {
     /// First page of the report in a language.
     pub fn index_in(&self, language: Language) -> PathBuf {
-        match (language, self.index.parent()) {
-            (Language::Spanish, Some(folder)) => folder.join("es").join("index.html"),
+        match self.index.parent() {
+            Some(folder) if language != Language::ENGLISH => {
+                folder.join(language.code()).join("index.html")
+            }
             _ => self.index.clone(),
         }
     }
@@ -159,33 +180,33 @@ fn render_analysis(
     dir: &Path,
     analysis: &Analysis,
     history: Option<&History>,
+    texts: Vec<Text>,
     failures: &mut Failures,
-) -> anyhow::Result<(PathBuf, BTreeSet<String>)> {
+) -> anyhow::Result<PathBuf> {
+    let texts: Vec<Arc<Text>> = texts.into_iter().map(Arc::new).collect();
     let decisions = failures.keep("the tables of models and boards", || {
         Decisions::of(analysis)
     });
     let decisions = decisions.unwrap_or_default();
-    let mut untranslated = replace_folder(dir, "html", |html| {
-        let untranslated = pages::write_all(analysis, &decisions, history, html, failures)?;
-        write_data_files(analysis, &decisions, html, failures)?;
-        Ok(untranslated)
+    replace_folder(dir, "html", |html| {
+        pages::write_all(analysis, &decisions, history, (html, &texts), failures)?;
+        write_data_files(analysis, &decisions, html, failures)
     })?;
-    for (name, language) in [
-        ("summary.md", Language::English),
-        ("summary.es.md", Language::Spanish),
-    ] {
-        let path = dir.join(name);
-        let words = Words::new(language);
-        let markdown = || summary::markdown(analysis, &decisions, &words);
+    for text in &texts {
+        let name = match text.code() {
+            code if code == Language::ENGLISH.code() => "summary.md".to_owned(),
+            code => format!("summary.{code}.md"),
+        };
+        let path = dir.join(&name);
+        let markdown = || summary::markdown(analysis, &decisions, text);
         let Some(markdown) = failures.keep(&format!("`{name}`"), markdown) else {
             continue;
         };
         Folder::open(dir)
-            .and_then(|run| run.replace(name, markdown.as_bytes()))
+            .and_then(|run| run.replace(&name, markdown.as_bytes()))
             .with_context(|| format!("cannot write `{}`", path.display()))?;
-        untranslated.extend(words.missing());
     }
-    Ok((dir.join("html").join("index.html"), untranslated))
+    Ok(dir.join("html").join("index.html"))
 }
 
 /// The rows behind the pages.
@@ -256,14 +277,11 @@ pub(crate) fn page_name(name: &str) -> String {
     }
 }
 
-/// What the marks of a report mean.
-const FOOTER: &str = "Dashed outlines are theory, solid bars are measured, grey bars ran under an emulator and are compared with \
-    nothing, hollow bars are invalid, hatched bars are predicted.";
-
 /// What the page around the sections needs.
 #[derive(Serialize)]
 struct Frame<'a> {
-    footer: &'a str,
+    /// What the marks mean.
+    footer: String,
     style: &'static str,
     script: &'static str,
     script_hash: &'static str,
@@ -271,6 +289,7 @@ struct Frame<'a> {
     subtitle: String,
     run_id: String,
     root: &'a str,
+    language: &'a str,
     /// A link to the same page in the other language, as HTML; empty where there is none.
     switch: String,
     is_index: bool,
@@ -285,14 +304,14 @@ struct Rendered {
     title: String,
     html: String,
     /// Where the rows behind its pictures stand: a link and its words; empty where there is no picture.
-    source: Option<(String, &'static str)>,
+    source: Option<(String, String)>,
 }
 
 /// Renders a page; a section that cannot be made says so in its place.
 fn render_page(
     environment: &Environment,
     page: &Page,
-    (path, title, subtitle): (&str, &str, &str),
+    path: &str,
     switch: String,
     sections: &[Section],
     failures: &mut Failures,
@@ -306,7 +325,7 @@ fn render_page(
                     &format!("section `{}` of page `{path}`", section.id),
                     &failure,
                 );
-                Some(failed_section(&failure))
+                Some(failed_section(page.text, &failure))
             }
         };
         let Some(html) = html else {
@@ -325,18 +344,20 @@ fn render_page(
             html,
         });
     }
+    let (title, subtitle) = pages::titles(page);
     let frame = Frame {
-        footer: FOOTER,
+        footer: say!(page.text, "footer-marks"),
         style: include_str!("report/style.css"),
         script: script::SOURCE,
         script_hash: script::hash(),
-        title: title.to_owned(),
-        subtitle: subtitle.to_owned(),
+        title,
+        subtitle,
         run_id: format::foreign(&page.analysis.run.manifest.run_id),
         root: page.root,
+        language: page.text.code(),
         switch,
         is_index: matches!(page.scope, Scope::Run),
-        warning: page.warning().unwrap_or_default(),
+        warning: (page.warning()).map_or_else(String::new, |it| page.text.say(&it)),
         sections: rendered,
     };
     let template = environment.get_template("page.html.j2")?;
@@ -356,27 +377,33 @@ fn render_section(
     };
     let html = environment
         .get_template(section.template)
-        .and_then(|template| template.render(context! { root => page.root, view }))
+        .and_then(|template| {
+            template.render(context! { root => page.root, files_root => page.files_root, view })
+        })
         .with_context(|| format!("cannot render section `{}`", section.id))?;
     Ok(Some(html))
 }
 
 /// The text in the place of a section that could not be made.
-fn failed_section(failure: &str) -> String {
+fn failed_section(text: &Text, failure: &str) -> String {
     format!(
-        r#"<p>This section could not be written because of a mistake in memwall; please report it.</p><pre tabindex="0">{}</pre>"#,
+        r#"<p>{}</p><pre tabindex="0">{}</pre>"#,
+        say!(text, "page-failed-section"),
         svg::escape(failure)
     )
 }
 
 /// The rows behind the pictures of a page.
-fn source_rows(page: &Page) -> Option<(String, &'static str)> {
-    let data = |file: &str| format!("{}data/{file}", page.root);
+fn source_rows(page: &Page) -> Option<(String, String)> {
+    let data = |file: &str| Some((format!("{}data/{file}", page.files_root), file.to_owned()));
     match page.scope {
-        Scope::Host(_) => Some(("#host_units".to_owned(), "all units of this host")),
-        Scope::Run => Some((data("units.csv"), "units.csv")),
-        Scope::Board(_) => Some((data("bounds.csv"), "bounds.csv")),
-        Scope::Model(_) => Some((data("decisions.csv"), "decisions.csv")),
+        Scope::Host(_) => Some((
+            "#host_units".to_owned(),
+            say!(page.text, "page-units-of-host"),
+        )),
+        Scope::Run => data("units.csv"),
+        Scope::Board(_) => data("bounds.csv"),
+        Scope::Model(_) => data("decisions.csv"),
         // Their tables stand below them.
         Scope::History | Scope::HostHistory(_) => None,
     }
@@ -387,7 +414,7 @@ pub(crate) struct Part {
     /// Anchor on the page.
     pub(crate) id: &'static str,
     /// Heading.
-    pub(crate) title: &'static str,
+    pub(crate) title: String,
     /// Name of the template; must end in `.html.j2`, which switches escaping on.
     pub(crate) template: &'static str,
     /// The template.
@@ -396,19 +423,17 @@ pub(crate) struct Part {
     pub(crate) view: minijinja::Value,
 }
 
-/// A page of its own, in one file and in the style of a report; `footer` says what its marks mean. `words` are those of
-/// its language.
+/// A page of its own, in one file and in the style of a report; the footer says what its marks mean. `text` is that of its
+/// language.
 ///
 /// # Errors
 /// When a template does not fit its view model.
 pub(crate) fn standalone(
-    title: &str,
-    subtitle: &str,
-    footer: &str,
+    [title, subtitle, footer]: [String; 3],
     parts: Vec<Part>,
-    words: &Words,
+    text: &Arc<Text>,
 ) -> anyhow::Result<String> {
-    let mut environment = environment(&Arc::new(words.language().text()))?;
+    let mut environment = environment(text)?;
     for part in &parts {
         environment.add_template(part.template, part.source)?;
     }
@@ -420,7 +445,7 @@ pub(crate) fn standalone(
             .with_context(|| format!("cannot render section `{}`", part.id))?;
         sections.push(Rendered {
             id: part.id,
-            title: part.title.to_owned(),
+            title: part.title,
             html,
             source: None,
         });
@@ -430,27 +455,27 @@ pub(crate) fn standalone(
         style: include_str!("report/style.css"),
         script: script::SOURCE,
         script_hash: script::hash(),
-        title: title.to_owned(),
-        subtitle: subtitle.to_owned(),
+        title,
+        subtitle,
         run_id: String::new(),
         root: "",
+        language: text.code(),
         switch: String::new(),
         is_index: true,
         warning: String::new(),
         sections,
     };
     let template = environment.get_template("page.html.j2")?;
-    let html = template
+    template
         .render(context! { page => Serde(&frame) })
-        .context("cannot render the page")?;
-    Ok(words.page(&html, None))
+        .context("cannot render the page")
 }
 
 /// The suffix of a template's name switches escaping on: every name ends in `.html.j2`.
 fn environment(text: &Arc<Text>) -> anyhow::Result<Environment<'static>> {
     let mut environment = Environment::new();
     let text = Arc::clone(text);
-    environment.add_function("t", move |id: &str, args: Kwargs| say(&text, id, &args));
+    environment.add_function("t", move |id: &str, args: Kwargs| said(&text, id, &args));
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_filter("prose", |text: &str| {
         minijinja::Value::from_safe_string(prose(text))
@@ -475,7 +500,7 @@ fn environment(text: &Arc<Text>) -> anyhow::Result<Environment<'static>> {
 }
 
 /// A message as HTML: its own markup stays, and what stands in its places is escaped.
-fn say(text: &Text, id: &str, args: &Kwargs) -> Result<Value, minijinja::Error> {
+fn said(text: &Text, id: &str, args: &Kwargs) -> Result<Value, minijinja::Error> {
     let mut message = Message {
         id: id.to_owned().into(),
         args: Vec::new(),
@@ -560,6 +585,7 @@ mod tests {
             scope: Scope::Run,
             history: None,
             root: "",
+            files_root: "",
             text: Text::english(),
         };
         let mut sections = sections::RUN.to_vec();
@@ -567,15 +593,15 @@ mod tests {
         sections[0].view = fails;
         let mut failures = Failures::default();
         let html = render_page(
-            &environment(&Arc::new(Language::English.text())).unwrap(),
+            &environment(&Arc::new(Text::new(Language::ENGLISH))).unwrap(),
             &page,
-            ("index.html", "Title", ""),
+            "index.html",
             String::new(),
             &sections,
             &mut failures,
         )
         .unwrap();
-        assert!(n_sections > 1 && html.contains("could not be written because of a mistake"));
+        assert!(n_sections > 1 && html.contains("could not be written because of an error"));
         assert!(html.contains("attempt to divide by zero, `reports/src/report.rs` line"));
         assert!(html.contains("</html>"));
         let [failure] = failures.0.as_slice() else {

@@ -1,11 +1,12 @@
 //! Sections of the pages: one view model and one template each, side by side, one row here to register.
 //!
-//! A section gets the analysis and gives a view of texts; it computes no measurement and formats through
-//! [`bench_run_dir::format`] only.
+//! A section gets the analysis and gives a view of texts; it computes no measurement and says texts and figures through
+//! [`Text`] only.
 
 mod answers;
 mod board_memory;
 mod board_models;
+mod chain_words;
 mod choose;
 mod decision;
 mod failed;
@@ -51,8 +52,8 @@ mod sentences;
 mod summary;
 
 use bench_inventory::{Board, Model};
-use bench_locales::{Text, say};
-use bench_protocol::{KvFormat, ModelRef};
+use bench_locales::{Figure, Message, Text, say};
+use bench_protocol::{KvFormat, ModelRef, Residency};
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde::Serialize;
@@ -65,7 +66,7 @@ use bench_analysis::validity::verdict::Verdict;
 use bench_run_dir::format;
 
 pub(crate) use published::TEMPLATE as PUBLISHED;
-pub(crate) use sentences::{Sentence, sentences};
+pub(crate) use sentences::{Sentence, sentence, sentences};
 
 /// What a page is about.
 pub(crate) struct Page<'a> {
@@ -79,6 +80,8 @@ pub(crate) struct Page<'a> {
     pub(crate) history: Option<&'a History>,
     /// Path from the page to the index: empty or `../`.
     pub(crate) root: &'static str,
+    /// Path from the page to the files that exist once for all languages.
+    pub(crate) files_root: &'static str,
     /// What the page is said in.
     pub(crate) text: &'a Text,
 }
@@ -203,10 +206,9 @@ fn value(view: impl Serialize) -> Option<Value> {
     Some(Value::from(Serde(view)))
 }
 
-/// CSS class of a figure's mark.
 impl Page<'_> {
     /// What to say before anything else on this page: that most figures it rests on were disturbed.
-    pub(crate) fn warning(&self) -> Option<String> {
+    pub(crate) fn warning(&self) -> Option<Message> {
         match self.scope {
             Scope::Run => self.analysis.warning(),
             Scope::Host(host) => Some(host.disturbed()?.sentence()),
@@ -225,6 +227,7 @@ fn doubt(text: &Text, n_suspect: usize, n_all: usize) -> String {
     }
 }
 
+/// CSS class of a figure's mark.
 fn mark_class(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Ok => "measured",
@@ -258,11 +261,17 @@ fn unit_anchor(unit: &UnitRow) -> String {
     format!("unit-{:08x}", stats::seed_of(&key) as u32)
 }
 
-/// A verdict as people read it.
-fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::NotMeasured => "not measured",
-        verdict => verdict.name(),
+/// A figure, or nothing where it is not known.
+fn figure_or_empty(text: &Text, figure: Option<Figure>) -> String {
+    figure.map_or_else(String::new, |figure| text.figure(figure))
+}
+
+/// Where a working set lives, as people read it.
+fn residency_word(text: &Text, residency: Residency) -> String {
+    match residency {
+        Residency::Dram => say!(text, "residency-memory"),
+        Residency::Cache => say!(text, "residency-caches"),
+        Residency::Sweep => say!(text, "residency-sweep"),
     }
 }
 

@@ -1,8 +1,6 @@
 //! A small chart kit: marks, scales and text as inline SVG. Colours come from CSS classes only.
 //!
 //! Every chart is drawn twice, for a desktop and for a phone, so that its text keeps its size; CSS shows one of them.
-//! Places depend on the width of words, so it is also drawn once per language; the finished page keeps one of them.
-//! Charts take their texts in English and say each of them with [`Canvas::say`] before they measure it.
 //! Refuses to know what is drawn: callers pass labels and numbers.
 
 mod bars;
@@ -15,7 +13,7 @@ mod xy;
 
 use std::fmt::Write as _;
 
-use crate::words::{self, Language, Words};
+use bench_locales::Text;
 
 pub(crate) use bars::{Bar, Mark, bar_chart};
 pub(crate) use lines::{Line, line_chart};
@@ -33,6 +31,8 @@ const TEXT_PX: f64 = 13.0;
 
 /// What a chart is called and what it says to people who cannot see it.
 pub(crate) struct Caption<'a> {
+    /// What its numbers are written in; labels come in that language.
+    pub(crate) text: &'a Text,
     /// Unique within a page; letters, digits and hyphens.
     pub(crate) id: &'a str,
     /// Title, read aloud first.
@@ -42,26 +42,26 @@ pub(crate) struct Caption<'a> {
 }
 
 /// A drawing under construction. The origin is the upper left corner.
-struct Canvas {
+struct Canvas<'a> {
+    text: &'a Text,
     width: f64,
     height: f64,
     body: String,
-    words: Words,
 }
 
-impl Canvas {
-    fn new(width: f64, language: Language) -> Canvas {
+impl<'a> Canvas<'a> {
+    fn new(width: f64, text: &'a Text) -> Canvas<'a> {
         Canvas {
+            text,
             width,
             height: 0.0,
             body: String::new(),
-            words: Words::new(language),
         }
     }
 
-    /// A text in the language of this drawing: what is measured and what [`Canvas::text`] gets.
-    fn say(&self, text: &str) -> String {
-        self.words.say(text)
+    /// A number as the language of this drawing writes it.
+    fn digits(&self, number: &str) -> String {
+        self.text.digits(number)
     }
 
     fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
@@ -192,17 +192,9 @@ impl Scale {
 
 /// Draws both widths and wraps them so that CSS can choose.
 fn draw(caption: &Caption, paint: impl Fn(&mut Canvas)) -> String {
-    let [english, spanish] = Language::ALL.map(|language| draw_in(language, caption, &paint));
-    format!(
-        r#"<div class="chart">{}</div>"#,
-        words::choice(&english, &spanish)
-    )
-}
-
-fn draw_in(language: Language, caption: &Caption, paint: &impl Fn(&mut Canvas)) -> String {
-    let mut html = String::new();
+    let mut html = String::from(r#"<div class="chart">"#);
     for (layout, width) in WIDTHS {
-        let mut canvas = Canvas::new(width, language);
+        let mut canvas = Canvas::new(width, caption.text);
         paint(&mut canvas);
         let id = format!("{}-{layout}", caption.id);
         // Writing to a string cannot fail.
@@ -210,13 +202,12 @@ fn draw_in(language: Language, caption: &Caption, paint: &impl Fn(&mut Canvas)) 
             html,
             r#"<svg class="{layout}" viewBox="0 0 {width:.0} {:.0}" role="img" aria-labelledby="{id}-t {id}-d"><title id="{id}-t">{}</title><desc id="{id}-d">{}</desc>{}</svg>"#,
             canvas.height.ceil(),
-            escape(&canvas.say(caption.title)),
-            escape(&canvas.say(caption.description)),
+            escape(caption.title),
+            escape(caption.description),
             canvas.body
         );
-        html.push_str(&words::missing_note(&canvas.words.missing()));
     }
-    html
+    html + "</div>"
 }
 
 /// Text for SVG and XML.

@@ -159,7 +159,7 @@ fn ensure_target(sh: &xshell::Shell, target: Target) -> anyhow::Result<()> {
     {
         return Ok(());
     }
-    eprintln!("adding the Rust target `{triple}`");
+    eprintln!("{}", said!("build-adding-target", target = triple));
     output_of(cmd!(sh, "rustup target add {triple}")).map_err(|error| {
         ExitError::build(format!(
             "the Rust target `{triple}` is missing and could not be added ({error:#}); run `rustup target add {triple}`"

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bench_protocol::{Job, Pages, Residency, RunRequest, UnitSpec, race_budget_ms};
-use bench_run_dir::{LeftOut, LeftOutUnit};
+use bench_run_dir::{LeftOut, LeftOutUnit, format};
 
 use crate::plan;
 
@@ -127,6 +127,20 @@ pub fn apply(request: &mut RunRequest, budget: Option<Budget>) -> Option<LeftOut
         budget_s: budget.seconds,
         units: left_out,
     })
+}
+
+/// The name of a unit that was left out, for people, and which rounds of it where that is not all.
+pub fn left_out_name(unit: &LeftOutUnit) -> String {
+    let name = format::foreign_short(&unit.unit, 80);
+    match unit.n_measured {
+        0 => name,
+        n => said!(
+            "run-rounds-left-out",
+            unit = name,
+            n = unit.n_rounds,
+            n_all = n.saturating_add(unit.n_rounds),
+        ),
+    }
 }
 
 /// Time of sampling, milliseconds, at most about.

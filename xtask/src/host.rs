@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bench_analysis::validity::status;
 use bench_inventory::{Host, Inventory, Suite, Transport};
 use bench_protocol::{Message, PROTOCOL_VERSION};
 use bench_run_dir::{HostRecord, HostStatus, Stage};
@@ -110,14 +111,23 @@ pub async fn measure(
     let counts = session.state.counts();
     let record = session.record(result.err());
     if let Err(error) = files.write_record(&record).await {
-        eprintln!("host `{}`: {error:#}", host.name);
+        let error = format!("{error:#}");
+        eprintln!(
+            "{}",
+            said!("run-host-error", host = &host.name, error = error)
+        );
     }
     line.finish(&match &record.reason {
-        None => format!(
-            "{} units measured, {} skipped",
-            counts.n_ok, counts.n_skipped
+        None => said!(
+            "run-host-done",
+            n = counts.n_ok,
+            n_skipped = counts.n_skipped
         ),
-        Some(reason) => format!("{}: {reason}", record.status.name()),
+        Some(reason) => said!(
+            "run-host-ended",
+            status = status::of_host(record.status),
+            reason = reason,
+        ),
     });
     (record, counts)
 }

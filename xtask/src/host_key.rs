@@ -194,36 +194,39 @@ pub fn decide(host: &str, keys: &[HostKey], consent: &Consent) -> anyhow::Result
                 let all: Vec<String> = keys.iter().map(shown).collect();
                 let all = all.join(", ");
                 ExitError::usage(format!(
-                    "no key of `{host}` has the fingerprint {wanted}; it shows {all}: this is another machine, or somebody is in between"
+                    "no key of `{host}` has the fingerprint {wanted}; it shows {all}: this is another machine, or the connection is intercepted"
                 ))
                 .into()
             });
     }
-    eprintln!("`{host}` shows the key {} {}", best.kind, best.fingerprint);
+    eprintln!(
+        "{}",
+        said!(
+            "key-shown",
+            host = host,
+            kind = &best.kind,
+            fingerprint = &best.fingerprint,
+        )
+    );
     if consent.yes {
         return Ok(best.clone());
     }
-    eprintln!(
-        "compare it with what the board itself says: ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub",
-        best.kind
-            .trim_start_matches("ssh-")
-            .split('-')
-            .next()
-            .unwrap_or_default()
-    );
+    let kind = best.kind.trim_start_matches("ssh-").split('-').next();
+    let kind = kind.unwrap_or_default();
+    eprintln!("{}", said!("key-compare", kind = kind));
     if !std::io::stdin().is_terminal() {
         return Err(ExitError::usage(format!(
-            "nobody is there to compare the fingerprint; give `--fingerprint {}` once you have, or `--yes` to accept any key",
+            "standard input is not a terminal, so the fingerprint cannot be confirmed; give `--fingerprint {}` once you have, or `--yes` to accept any key",
             best.fingerprint
         ))
         .into());
     }
-    eprint!("Is it the same? Type yes to trust it: ");
+    eprint!("{} ", said!("key-question"));
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     match answer.trim() {
-        "yes" => Ok(best.clone()),
+        answer if answer == said!("key-yes") => Ok(best.clone()),
         _ => Err(ExitError::usage("the key was not confirmed; nothing was changed").into()),
     }
 }

@@ -30,6 +30,7 @@ mod workspace;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bench_locales::Language;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// How close does each board get to its memory wall, and which language model should it run?
@@ -59,12 +60,26 @@ pub struct Global {
     /// Output for people or for programs (one JSON document on standard output)
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Language of reports and of what is printed: en or es [default: the language of the environment, else en]
+    #[arg(long, global = true, value_name = "LANG", value_parser = Language::from_code)]
+    pub lang: Option<Language>,
     /// When to colour error messages
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
 }
 
 impl Global {
+    /// The language that was asked for, by option or by the environment as POSIX orders its variables.
+    pub fn language(&self) -> Language {
+        let of_environment = || {
+            let set = ["LC_ALL", "LC_MESSAGES", "LANG"].map(|name| std::env::var(name).ok());
+            let set = set.into_iter().flatten().find(|value| !value.is_empty())?;
+            let code = set.split(['_', '.', '@']).next()?;
+            Language::from_code(code).ok()
+        };
+        self.lang.or_else(of_environment).unwrap_or_default()
+    }
+
     /// Where run directories are.
     pub fn runs_dir(&self) -> PathBuf {
         self.runs_dir
@@ -161,6 +176,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    out::speak(cli.global.language());
     let result = match cli.command {
         Command::Run(args) => commands::run::run(&cli.global, &args),
         Command::Build(args) => commands::build::build(&cli.global, &args),

@@ -6,7 +6,11 @@
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use bench_locales::{Figure, Language, Text};
+use comfy_table::{Table, presets};
 
 /// Whether standard output failed for another reason than that its reader left, for instance a full disk.
 static HAS_FAILED: AtomicBool = AtomicBool::new(false);
@@ -34,6 +38,10 @@ pub fn has_failed() -> bool {
     HAS_FAILED.load(Ordering::Relaxed)
 }
 
+/// A message in the language of this program: `said!("threads", n = 4)`.
+macro_rules! said {
+    ($($message:tt)*) => { ::bench_locales::say!($crate::out::text(), $($message)*) };
+}
 macro_rules! print {
     ($($text:tt)*) => { $crate::out::to_stdout(format_args!($($text)*)) };
 }
@@ -47,4 +55,31 @@ macro_rules! eprint {
 macro_rules! eprintln {
     () => { $crate::out::to_stderr(format_args!("\n")) };
     ($($text:tt)*) => { $crate::out::to_stderr(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+static TEXT: OnceLock<Text> = OnceLock::new();
+
+/// Chooses what everything is printed in; the first choice stays.
+pub fn speak(language: Language) {
+    let _ = TEXT.set(Text::new(language));
+}
+
+/// What everything is printed in.
+pub fn text() -> &'static Text {
+    TEXT.get().unwrap_or_else(|| Text::english())
+}
+
+/// A table for people, with this header.
+pub fn table(header: &[String]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_FULL_CONDENSED)
+        .set_header(header);
+    table
+}
+
+/// A whole number, as the language of this program writes it.
+pub fn integer(n: impl TryInto<u64>) -> String {
+    let n = n.try_into().map_or(f64::NAN, |n| n as f64);
+    text().figure(Figure::Integer(n))
 }

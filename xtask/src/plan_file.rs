@@ -21,6 +21,15 @@ use crate::{environment, plan, recorder};
 /// controllers.
 const ASSUMED_CPUS: u32 = 4;
 
+/// Names of what is changed on a host, as plans record them, beside the paths of files.
+pub const POWER_MODE: &str = "power mode";
+pub const CPU_GOVERNOR: &str = "CPU governor";
+pub const DRAM_GOVERNOR: &str = "DRAM governor";
+pub const OTHER_PROCESSES: &str = "CPUs of other processes";
+pub const PAGE_CACHE: &str = "page cache";
+/// Before the name of a service.
+pub const SERVICE: &str = "service ";
+
 /// What a plan is made from.
 #[derive(Debug, Clone)]
 pub struct Ingredients {
@@ -179,9 +188,9 @@ pub fn short(hash: &str) -> String {
 pub fn environment_writes(host: &Host) -> Vec<EnvironmentWrite> {
     let prepare = &host.prepare;
     let optional = [
-        ("power mode", &prepare.power_mode),
-        ("CPU governor", &prepare.governor),
-        ("DRAM governor", &prepare.dram_governor),
+        (POWER_MODE, &prepare.power_mode),
+        (CPU_GOVERNOR, &prepare.governor),
+        (DRAM_GOVERNOR, &prepare.dram_governor),
     ];
     let optional = optional
         .into_iter()
@@ -193,17 +202,16 @@ pub fn environment_writes(host: &Host) -> Vec<EnvironmentWrite> {
     let services = prepare
         .stop_services
         .iter()
-        .map(|name| (format!("service {name}"), "stopped".to_owned()));
+        .map(|name| (format!("{SERVICE}{name}"), "stopped".to_owned()));
     let cpus: Vec<String> = prepare
         .confine_others_to
         .iter()
         .map(u32::to_string)
         .collect();
-    let confined =
-        (!cpus.is_empty()).then(|| ("CPUs of other processes".to_owned(), cpus.join(",")));
+    let confined = (!cpus.is_empty()).then(|| (OTHER_PROCESSES.to_owned(), cpus.join(",")));
     let dropped = prepare
         .drop_caches
-        .then(|| ("page cache".to_owned(), "given back".to_owned()));
+        .then(|| (PAGE_CACHE.to_owned(), "given back".to_owned()));
     optional
         .chain(settings)
         .chain(services)

@@ -9,6 +9,7 @@ use bench_protocol::Message;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::events::{Event, Events};
+use crate::out::text;
 
 /// The lines of all hosts.
 pub struct Progress {
@@ -111,11 +112,8 @@ impl HostProgress {
             Some(bar) => bar.set_message(message),
             None if self.form == Form::Silent => {}
             None => {
-                let line = format!(
-                    "{:7.1} s  {}  {message}\n",
-                    self.started.elapsed().as_secs_f64(),
-                    self.name
-                );
+                let seconds = format!("{:7.1}", self.started.elapsed().as_secs_f64());
+                let line = format!("{} s  {}  {message}\n", text().digits(&seconds), self.name);
                 let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
                 // One system call for a line: all hosts wait for the lock. Standard error may be closed.
                 let _ = out.write_all(line.as_bytes());

@@ -10,6 +10,8 @@ mod words;
 
 use serde::Serialize;
 
+use bench_locales::{Message, message};
+
 use crate::measured::{HostAnalysis, UnitRow};
 use crate::stats::{self, Ratio};
 use bench_run_dir::RunManifest;
@@ -184,7 +186,7 @@ pub struct Pair {
     /// The word for it.
     pub outcome: Outcome,
     /// What to know about the pair: too few samples, another variant or shape, a suspect figure.
-    pub notes: Vec<String>,
+    pub notes: Vec<Message>,
 }
 
 impl Pair {
@@ -227,28 +229,15 @@ pub enum Outcome {
     NotJudged,
 }
 
-impl Outcome {
-    /// The words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Outcome::Faster => "faster",
-            Outcome::Slower => "slower",
-            Outcome::NotShown => "no difference shown",
-            Outcome::Unconfirmed => "not confirmed",
-            Outcome::NotJudged => "not judged",
-        }
-    }
-}
-
 /// A unit that is not compared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LeftOut {
     /// Its name.
     pub unit: String,
     /// `A`, `B` or `both`.
     pub side: &'static str,
     /// Why.
-    pub reason: String,
+    pub reason: Message,
     /// Whether it was measured and its figure is invalid: then nothing is known of it, for better or worse.
     pub is_invalid: bool,
 }
@@ -360,7 +349,7 @@ fn side(subjects: &[Subject]) -> Side {
 }
 
 /// A pair whose outcome is not named yet.
-fn compare_units(group: &pairing::Group, basis: Basis) -> Result<Pair, String> {
+fn compare_units(group: &pairing::Group, basis: Basis) -> Result<Pair, Message> {
     let (calm, disturbed_note) = pairing::undisturbed(group, basis);
     let group = &calm;
     let basis = match basis {
@@ -370,10 +359,10 @@ fn compare_units(group: &pairing::Group, basis: Basis) -> Result<Pair, String> {
     let (metric, a) = figure(&group.a)?;
     let (metric_b, b) = figure(&group.b)?;
     if metric != metric_b {
-        return Err(format!(
-            "A counts {} and B counts {}",
-            metric.sign(),
-            metric_b.sign()
+        return Err(message!(
+            "pair-other-metric",
+            a = metric.sign(),
+            b = metric_b.sign()
         ));
     }
     let speed_ratio = match metric {
@@ -413,31 +402,30 @@ fn compare_units(group: &pairing::Group, basis: Basis) -> Result<Pair, String> {
     })
 }
 
-fn too_few(basis: Basis, a: Figure, b: Figure) -> String {
+fn too_few(basis: Basis, a: Figure, b: Figure) -> Message {
     match basis {
-        Basis::Samples => format!(
-            "too few samples for an interval: {} and {}, at least {} are needed on each side",
-            a.n_samples,
-            b.n_samples,
-            stats::MIN_SAMPLES
+        Basis::Samples => message!(
+            "pair-few-samples",
+            a = a.n_samples,
+            b = b.n_samples,
+            least = stats::MIN_SAMPLES,
         ),
-        Basis::Rounds | Basis::Runs => format!(
-            "too few runs for an interval: {} and {} measured it, at least {} are needed on each side",
-            a.n_runs,
-            b.n_runs,
-            stats::MIN_RUNS
+        Basis::Rounds | Basis::Runs => message!(
+            "pair-few-runs",
+            a = a.n_runs,
+            b = b.n_runs,
+            least = stats::MIN_RUNS,
         ),
     }
 }
 
-fn figure(units: &[&UnitRow]) -> Result<(Metric, Figure), String> {
+fn figure(units: &[&UnitRow]) -> Result<(Metric, Figure), Message> {
     let figures: Option<Vec<(Metric, f64)>> = units.iter().map(|unit| Metric::of(unit)).collect();
-    let figures = figures.filter(|figures| !figures.is_empty()).ok_or(
-        "it has samples, but no rate follows from them: nothing says what an iteration is",
-    )?;
+    let figures = figures.filter(|figures| !figures.is_empty());
+    let figures = figures.ok_or_else(|| message!("pair-no-rate"))?;
     let metric = figures[0].0;
     if figures.iter().any(|(other, _)| *other != metric) {
-        return Err("its runs count different things".into());
+        return Err(message!("pair-mixed-metrics"));
     }
     let value = match figures.as_slice() {
         [(_, only)] => *only,
@@ -521,9 +509,8 @@ fn name_outcome(pair: &mut Pair, rate: f64, n_tested: usize) {
         _ => Outcome::NotShown,
     };
     if excludes_one && pair.outcome == Outcome::NotShown {
-        pair.notes.push(format!(
-            "its interval alone would show a difference, but {n_tested} pairs were looked at"
-        ));
+        pair.notes
+            .push(message!("pair-many-looked-at", n = n_tested));
     }
 }
 

@@ -1,5 +1,6 @@
 //! What kind of figure a number is. Every figure that is shown carries one of these, and no series mixes two of them.
 
+use bench_locales::{Message, message};
 use serde::Serialize;
 
 /// Kind of a figure.
@@ -21,7 +22,19 @@ pub enum Label {
 }
 
 impl Label {
-    /// The stable name used in columns and shown to people.
+    /// The word that people read.
+    pub fn message(self) -> Message {
+        match self {
+            Label::Theory => message!("label-theory"),
+            Label::Measured => message!("label-measured"),
+            Label::Predicted => message!("label-predicted"),
+            Label::Imported => message!("label-imported"),
+            Label::Given => message!("label-given"),
+            Label::Emulated => message!("label-emulated"),
+        }
+    }
+
+    /// The stable name used in columns.
     pub fn name(self) -> &'static str {
         match self {
             Label::Theory => "theory",

@@ -31,6 +31,7 @@ use crate::guard::guarded;
 use crate::limits::theory::{self, Theory};
 use crate::stats;
 use crate::validity::verdict::{self, Evidence, Verdict};
+use bench_locales::{Message, message};
 use bench_run_dir::{ExternalOutput, HostData, HostRecord, HostStatus, RunData};
 
 /// A run with everything that follows from it.
@@ -52,7 +53,7 @@ pub struct HostAnalysis<'a> {
     /// Its board, when the catalogue of that day has it.
     pub board: Option<&'a Board>,
     /// Theoretical bandwidth of its system memory, or why that is unknown and what to add.
-    pub theory: Result<Theory, String>,
+    pub theory: Result<Theory, Message>,
     /// Best measured read bandwidth; `None` when nothing usable was measured.
     pub best_read: Option<BestRead>,
     /// Units in the order of the request.
@@ -144,11 +145,13 @@ impl HostAnalysis<'_> {
     }
 
     /// The sentence for people when the analysis of this host failed.
-    pub fn failure_words(&self) -> Option<String> {
+    pub fn failure_words(&self) -> Option<Message> {
         let failure = self.failure.as_ref()?;
         let name = bench_run_dir::format::foreign_short(self.name(), 80);
-        Some(format!(
-            "host `{name}` could not be analysed, please report this: {failure}"
+        Some(message!(
+            "host-not-analysed",
+            host = name,
+            failure = failure
         ))
     }
 
@@ -179,12 +182,10 @@ fn analyse_each<'a>(
 
 /// A host that shows nothing but why: what follows from its numbers is not known.
 fn not_analysed(data: &HostData, failure: String) -> HostAnalysis<'_> {
-    let reason = format!(
-        "memwall failed to analyse what this host sent ({failure}); please report this with the host's `stream.jsonl`"
-    );
+    let reason = message!("host-analysis-failed", failure = &failure);
     let record = HostRecord {
         status: HostStatus::Failed,
-        reason: Some(reason.clone()),
+        reason: Some(reason.to_string()),
         ..data.record.clone()
     };
     HostAnalysis {
@@ -257,7 +258,7 @@ fn judge_against_theory(unit: &mut UnitRow, theory: Option<&Theory>, data: &Host
     unit.bound = theory.filter(|_| from_memory).map(|theory| UnitBound {
         kind: BoundKind::Theory,
         gb_per_s: theory.gb_per_s,
-        name: "theoretical bandwidth".into(),
+        name: message!("bound-theory"),
     });
     judge(unit, data);
 }
@@ -274,7 +275,7 @@ fn judge_against_read(unit: &mut UnitRow, best_read: Option<&BestRead>, data: &H
         unit.bound = Some(UnitBound {
             kind: BoundKind::MeasuredRead,
             gb_per_s: read.gb_per_s,
-            name: format!("best measured read (`{}`)", read.unit),
+            name: message!("bound-best-read", unit = &read.unit),
         });
         judge(unit, data);
     }
@@ -297,7 +298,7 @@ fn judge(unit: &mut UnitRow, data: &HostData) {
         status: unit.status,
         end_reason: unit.end_reason.as_deref(),
         n_samples: unit.used_samples().count().max(usize::from(is_done)),
-        impossible: unit.impossible,
+        impossible: unit.impossible.as_ref(),
         check: unit.check.or(is_done.then_some(LEFT_TO_THE_PROGRAM)),
         emulated: unit.emulated,
         efficiency: unit.efficiency,
@@ -355,7 +356,7 @@ mod tests {
         let bad = &hosts[1];
         assert_eq!(bad.name(), "bad");
         assert_eq!(bad.data.record.status, HostStatus::Failed);
-        let words = bad.failure_words().unwrap();
+        let words = bad.failure_words().unwrap().to_string();
         assert!(
             words.starts_with("host `bad` could not be analysed")
                 && words.contains("divide by zero"),

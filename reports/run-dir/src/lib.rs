@@ -313,6 +313,18 @@ impl HostStatus {
 }
 
 impl Stage {
+    /// All of them, in order.
+    pub const ALL: [Stage; 8] = [
+        Stage::Plan,
+        Stage::Connect,
+        Stage::Probe,
+        Stage::Deploy,
+        Stage::Facts,
+        Stage::Measure,
+        Stage::Collect,
+        Stage::Restore,
+    ];
+
     /// The word people read.
     pub fn name(self) -> &'static str {
         match self {

@@ -31,7 +31,7 @@ pub fn decisions(decisions: &Decisions) -> anyhow::Result<DataFrame> {
             }),
         ),
         column("target", text(|row| Some(row.2.target.clone()))),
-        column("name", text(|row| Some(row.0.name.clone()))),
+        column("name", text(|row| Some(row.0.name.to_string()))),
         column("processor", text(|row| Some(row.2.processor.clone()))),
         column("model", text(|row| Some(row.2.model.clone()))),
         column("quant", text(|row| Some(row.2.quant.clone()))),
@@ -56,7 +56,7 @@ pub fn decisions(decisions: &Decisions) -> anyhow::Result<DataFrame> {
             "label",
             text(|row| Some(row.2.expected.as_ref()?.label.name().to_owned())),
         ),
-        column("limit", text(|row| Some(row.2.limit.to_owned()))),
+        column("limit", text(|row| Some(row.2.limit.to_string()))),
         column(
             "needed_bytes",
             rows.iter()

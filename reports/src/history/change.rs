@@ -4,6 +4,8 @@
 //! nothing. Nights that resemble the one before are expected: how far a line wanders in several nights decides what is
 //! ordinary. Deterministic. Refuses to know what a line is.
 
+use bench_locales::{Message, message};
+
 /// Nights that must agree before a change is confirmed.
 pub const CONFIRM_NIGHTS: usize = 3;
 
@@ -68,13 +70,11 @@ pub enum Standing {
 
 impl Standing {
     /// The words people read.
-    pub fn words(self) -> String {
+    pub fn message(self) -> Message {
         match self {
-            Standing::Confirmed => "confirmed".into(),
-            Standing::Newest(1) => "one night only, the newest".into(),
-            Standing::Newest(n) => format!("{n} nights, not confirmed yet"),
-            Standing::Passed(1) => "one night only".into(),
-            Standing::Passed(n) => format!("{n} nights only"),
+            Standing::Confirmed => message!("standing-confirmed"),
+            Standing::Newest(n) => message!("standing-newest", n = n),
+            Standing::Passed(n) => message!("standing-passed", n = n),
         }
     }
 

@@ -1,10 +1,10 @@
 //! One unit of one host over the runs: its figures, and what they were measured with.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use super::Found;
 use bench_analysis::validity::verdict::Verdict;
+use bench_locales::{Message, message};
 use bench_run_dir::format;
 
 /// A unit of a suite on one host over the runs.
@@ -14,10 +14,10 @@ pub struct Line {
     pub unit: String,
     /// Its suite: units of two suites may have one name.
     pub suite: String,
-    /// What it is without its threads, for people.
-    pub name: String,
-    /// What it is, for people.
-    pub label: String,
+    /// What it is without its threads.
+    pub what: What,
+    /// Whether its name tells its suite: the lines of its host are of several.
+    pub names_suite: bool,
     /// Threads.
     pub n_threads: u32,
     /// The picture it belongs to.
@@ -28,6 +28,17 @@ pub struct Line {
     pub(super) found: Vec<Found>,
     /// Smallest step, as a share, that the next three nights would confirm; `None` of too few nights.
     pub visible_step: Option<f64>,
+}
+
+/// What a line is of: lines that are the same in it differ by their threads or their suite only.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct What {
+    /// The kernel, or the model and what was asked of it.
+    pub name: String,
+    /// Independent chains of a latency kernel.
+    pub n_chains: Option<u32>,
+    /// Kind of pages; empty for huge ones.
+    pub pages: String,
 }
 
 /// The figure of one run.
@@ -105,15 +116,15 @@ impl Chart {
     ];
 
     /// Heading.
-    pub fn title(self) -> &'static str {
+    pub fn title(self) -> Message {
         match self {
-            Chart::Streams => "Memory bandwidth",
-            Chart::Products => "Matrices times a vector, from memory",
-            Chart::Decode => "Generating tokens",
-            Chart::Prefill => "Reading prompts",
-            Chart::Latency => "Latency",
-            Chart::Caches => "Kernels that stay in the caches",
-            Chart::Arithmetic => "Arithmetic",
+            Chart::Streams => message!("chart-streams"),
+            Chart::Products => message!("chart-products"),
+            Chart::Decode => message!("chart-decode"),
+            Chart::Prefill => message!("chart-prefill"),
+            Chart::Latency => message!("chart-latency"),
+            Chart::Caches => message!("chart-caches"),
+            Chart::Arithmetic => message!("chart-arithmetic"),
         }
     }
 
@@ -130,22 +141,22 @@ impl Chart {
 
 impl Figure {
     /// Its unit.
-    pub fn unit(self) -> &'static str {
+    pub fn unit(self) -> Message {
         match self {
-            Figure::GbPerS => "GB/s",
-            Figure::TokensPerS => "tokens/s",
-            Figure::GopPerS => "Gop/s",
-            Figure::NsPerLoad => "ns per load",
+            Figure::GbPerS => message!("unit-gb-per-s"),
+            Figure::TokensPerS => message!("unit-tokens-per-s"),
+            Figure::GopPerS => message!("unit-gop-per-s"),
+            Figure::NsPerLoad => message!("unit-ns-per-load"),
         }
     }
 
     /// A value with its unit.
-    pub fn format(self, value: f64) -> String {
+    pub fn of(self, value: f64) -> bench_locales::Figure {
         match self {
-            Figure::GbPerS => format::gb_per_s(value),
-            Figure::TokensPerS => format::tokens_per_s(value),
-            Figure::GopPerS => format::gop_per_s(value),
-            Figure::NsPerLoad => format::duration_ns(value),
+            Figure::GbPerS => bench_locales::Figure::GbPerS(value),
+            Figure::TokensPerS => bench_locales::Figure::TokensPerS(value),
+            Figure::GopPerS => bench_locales::Figure::GopPerS(value),
+            Figure::NsPerLoad => bench_locales::Figure::DurationNs(value),
         }
     }
 
@@ -155,7 +166,39 @@ impl Figure {
     }
 }
 
+impl What {
+    fn message(&self) -> Message {
+        let mut message = message!("line-name", name = &self.name);
+        if let Some(n) = self.n_chains {
+            message = message!("line-chains", line = message, n = n);
+        }
+        match self.pages.as_str() {
+            "" => message,
+            "small" => message!("line-small-pages", line = message),
+            pages => message!("line-pages", line = message, pages = pages),
+        }
+    }
+}
+
 impl Line {
+    /// What it is without its threads, for people.
+    pub fn name(&self) -> Message {
+        let what = self.what.message();
+        match self.names_suite {
+            true => message!(
+                "line-suite",
+                line = what,
+                suite = format::foreign_short(&self.suite, 20),
+            ),
+            false => what,
+        }
+    }
+
+    /// What it is, for people.
+    pub fn label(&self) -> Message {
+        message!("line-threads", line = self.name(), n = self.n_threads)
+    }
+
     /// Values that may be believed, the oldest first, with the number of their point.
     pub fn usable(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
         let points = self.points.iter().enumerate();
@@ -222,9 +265,9 @@ impl About<'_> {
         (value.is_finite() && value > 0.0).then_some(value)
     }
 
-    /// What it is without its threads, for people: lines with the same label differ by their threads only.
-    pub(super) fn label(&self) -> String {
-        let mut label = match self.model {
+    /// What it is without its threads.
+    pub(super) fn what(&self) -> What {
+        let mut name = match self.model {
             Some(model) => format!(
                 "{} {}",
                 format::foreign_short(model, 40),
@@ -232,37 +275,33 @@ impl About<'_> {
             ),
             None => format::foreign_short(self.kernel, 40),
         };
-        // Writing to a string cannot fail.
         if self.model.is_some() {
-            let _ = match (self.n_prompt, self.n_generate) {
-                (0, 0 | 1) => write!(label, " @ d{}", self.depth),
-                (0, n) => write!(label, " tg{n} @ d{}", self.depth),
-                (n, _) => write!(label, " pp{n}"),
+            name += &match (self.n_prompt, self.n_generate) {
+                (0, 0 | 1) => format!(" @ d{}", self.depth),
+                (0, n) => format!(" tg{n} @ d{}", self.depth),
+                (n, _) => format!(" pp{n}"),
             };
             if !matches!(self.kv_format, "" | "f16") {
-                let _ = write!(label, ", KV {}", format::foreign_short(self.kv_format, 10));
+                name += &format!(", KV {}", format::foreign_short(self.kv_format, 10));
             }
         }
-        if let Some(n_chains) = self.n_chains {
-            let _ = write!(
-                label,
-                ", {}",
-                format::count(n_chains as usize, "chain", "chains")
-            );
+        What {
+            name,
+            n_chains: self.n_chains,
+            pages: match self.pages {
+                "huge" => String::new(),
+                pages => format::foreign_short(pages, 10),
+            },
         }
-        if !matches!(self.pages, "" | "huge") {
-            let _ = write!(label, ", {} pages", format::foreign_short(self.pages, 10));
-        }
-        label
     }
 }
 
 /// Of lines that differ by their threads only, the best one: by the median of its usable figures, and of latencies the
 /// one of fewest threads. Lines with less than half the figures of another do not count.
 pub(super) fn keep_best_threads(lines: Vec<Line>) -> Vec<Line> {
-    let mut alike: BTreeMap<(Chart, String, String), Vec<Line>> = BTreeMap::new();
+    let mut alike: BTreeMap<(Chart, String, What), Vec<Line>> = BTreeMap::new();
     for line in lines {
-        let key = (line.chart, line.suite.clone(), line.label.clone());
+        let key = (line.chart, line.suite.clone(), line.what.clone());
         alike.entry(key).or_default().push(line);
     }
     let best = |lines: Vec<Line>| {

@@ -11,6 +11,7 @@ use super::store::{self, Entry, RunCard, StoredRun};
 use super::{BOARD_PROGRAM, Cause, Change, History, HostHistory, Run, Visit, change, date};
 use bench_analysis::stats::Quartiles;
 use bench_analysis::validity::verdict::Verdict;
+use bench_locales::Message;
 use bench_run_dir::format;
 
 const HOST_COLUMNS: [&str; 10] = [
@@ -183,7 +184,7 @@ fn medians(samples: &DataFrame, has_rounds: bool) -> anyhow::Result<Medians> {
 fn sources<'a>(
     entries: &'a [Entry],
     current: Option<&'a StoredRun>,
-    problems: &mut Vec<String>,
+    problems: &mut Vec<Message>,
 ) -> Vec<(Run, Source<'a>)> {
     let key = |run: &Run| (run.started_s, run.run_id.clone());
     let last = current
@@ -440,8 +441,8 @@ impl<'a> UnitColumns<'a> {
             .or_insert_with_key(|(unit, suite)| Line {
                 unit: unit.clone(),
                 suite: suite.clone(),
-                name: String::new(),
-                label: about.label(),
+                what: about.what(),
+                names_suite: false,
                 n_threads: about.n_threads,
                 chart,
                 points: Vec::new(),
@@ -487,16 +488,7 @@ impl HostBuilder {
             let values: Vec<f64> = line.usable().map(|(_, value)| value).collect();
             line.found = change::find(&values);
             line.visible_step = change::visible_step(&values, &line.found);
-            line.name = match has_suites {
-                true => format!(
-                    "{} ({})",
-                    line.label,
-                    format::foreign_short(&line.suite, 20)
-                ),
-                false => line.label.clone(),
-            };
-            let threads = format::count(line.n_threads as usize, "thread", "threads");
-            line.label = format!("{}, {threads}", line.name);
+            line.names_suite = has_suites;
         }
         host.changes = changes(&host, runs);
         host

@@ -28,6 +28,7 @@ use bench_analysis::measured::{Analysis, HostAnalysis, UnitKind, UnitRow};
 use bench_analysis::stats;
 use bench_analysis::validity::fingerprint;
 use bench_analysis::validity::verdict::Verdict;
+use bench_locales::{Message, message};
 use bench_run_dir::{MAX_RECORD_BYTES, MAX_STREAM_BYTES, RunManifest};
 
 /// Version of the layout above and of the columns.
@@ -190,7 +191,7 @@ pub(super) struct Entry {
 
 /// All runs of a store by the names of their folders, and a sentence for every folder that cannot be read. A store that
 /// is not there is empty.
-pub(super) fn entries(history: &Path) -> (Vec<Entry>, Vec<String>) {
+pub(super) fn entries(history: &Path) -> (Vec<Entry>, Vec<Message>) {
     let listed = Folder::open(history).and_then(|history| history.entries());
     let mut names: Vec<String> = (listed.into_iter().flatten())
         .filter(|entry| entry.kind == Kind::Folder)
@@ -216,7 +217,7 @@ pub(super) fn entries(history: &Path) -> (Vec<Entry>, Vec<String>) {
         }
     }
     entries.reverse();
-    problems.sort();
+    problems.sort_by_cached_key(ToString::to_string);
     (entries, problems)
 }
 
@@ -233,12 +234,10 @@ fn card(folder: &Path) -> anyhow::Result<RunCard> {
 }
 
 /// One sentence about a folder that is left out.
-pub(super) fn unreadable(name: &str, error: &anyhow::Error) -> String {
-    let name = bench_run_dir::format::foreign_short(name, 100);
+pub(super) fn unreadable(name: &str, error: &anyhow::Error) -> Message {
+    let name = bench_run_dir::format::foreign_short(name, 100).replace('`', "'");
     let error = bench_run_dir::format::foreign_short(&format!("{error:#}").replace('\n', " "), 300);
-    format!(
-        "run `{name}` of the history is left out: {error}; where its run directory is still there, `cargo xtask history --add {name}` writes it anew"
-    )
+    message!("history-left-out", name = name, error = error)
 }
 
 /// Reads some columns of one frame of a run.

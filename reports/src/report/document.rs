@@ -6,7 +6,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::findings::findings;
-use crate::words::{Language, Words};
 use bench_analysis::choice::decide::{Decision, Load};
 use bench_analysis::choice::decisions::{Decisions, Place, WISH};
 use bench_analysis::limits::theory;
@@ -79,7 +78,7 @@ struct Host<'a> {
     /// Theoretical bandwidth of its memory.
     theory_gb_per_s: Option<f64>,
     /// Where the theory comes from, or why it is not known.
-    theory_source: &'a str,
+    theory_source: String,
     /// Best usable read.
     best_read_gb_per_s: Option<f64>,
     /// Unit that made it.
@@ -159,7 +158,7 @@ struct Unit<'a> {
     /// `ok`, `suspect`, `invalid`, `emulated` or `not_measured`.
     verdict: &'static str,
     /// Why.
-    reason: Option<&'a str>,
+    reason: Option<String>,
 }
 
 /// What one shape of a kernel's loops reached in a race.
@@ -244,7 +243,7 @@ struct Row<'a> {
     /// Most that the known limits allow.
     bound_tokens_per_s: Option<f64>,
     /// What binds.
-    limit: &'static str,
+    limit: String,
     /// What is measured or predicted.
     expected: Option<Expected>,
     /// RAM that it needs.
@@ -263,12 +262,12 @@ pub(super) fn document<'a>(analysis: &'a Analysis, decisions: &'a Decisions<'a>)
         finished_at: manifest.finished_at.as_deref(),
         suite: &manifest.suite,
         memwall_version: &manifest.memwall_version,
-        disturbed: (analysis.warning()).map(|text| Words::new(Language::English).say(&text)),
+        disturbed: analysis.warning().map(|it| it.to_string()),
         problems: &analysis.run.problems,
         findings: (findings(analysis, decisions).into_iter())
             .map(|finding| Finding {
                 about: finding.about,
-                text: Words::new(Language::English).say(&finding.text),
+                text: finding.text.to_string(),
             })
             .collect(),
         hosts: (analysis.hosts.iter())
@@ -308,13 +307,13 @@ fn host<'a>(host: &'a HostAnalysis, analysis: &'a Analysis) -> Host<'a> {
         reason: record.reason.as_deref(),
         theory_gb_per_s: finite(host.theory.as_ref().ok().map(|theory| theory.gb_per_s)),
         theory_source: match &host.theory {
-            Ok(theory) => &theory.source,
-            Err(why) => why,
+            Ok(theory) => theory.source.to_string(),
+            Err(why) => why.to_string(),
         },
         best_read_gb_per_s: finite(read.map(|read| read.gb_per_s)),
         best_read_unit: read.map(|read| read.unit.as_str()),
         read_efficiency: finite(host.read_efficiency()),
-        disturbed: host.disturbed().map(|disturbed| disturbed.sentence()),
+        disturbed: host.disturbed().map(|it| it.sentence().to_string()),
         units_by_verdict: Counts {
             ok: host.count(Verdict::Ok),
             suspect: host.count(Verdict::Suspect),
@@ -366,7 +365,7 @@ fn unit(unit: &UnitRow) -> Unit<'_> {
         bound_gb_per_s: finite(unit.bound.as_ref().map(|bound| bound.gb_per_s)),
         efficiency: finite(unit.efficiency),
         verdict: unit.verdict.name(),
-        reason: unit.reason.as_deref(),
+        reason: unit.reason.as_ref().map(ToString::to_string),
     }
 }
 
@@ -397,7 +396,9 @@ fn answer(place: &Place, analysis: &Analysis) -> Answer {
         min_tokens_per_s: WISH.min_tokens_per_s,
         context: WISH.context,
         expected: best.as_ref().and_then(|best| expected(&best.decision)),
-        no_prediction: (place.target.no_prediction.clone()).filter(|_| best.is_none()),
+        no_prediction: (place.target.no_prediction.as_ref())
+            .filter(|_| best.is_none())
+            .map(ToString::to_string),
     }
 }
 
@@ -411,7 +412,7 @@ fn row<'a>(place: &'a Place, load: &'a Load, decision: &'a Decision) -> Row<'a> 
         bandwidth_gb_per_s: finite(place.gb_per_s()),
         read_bytes_per_token: load.read_bytes_per_token,
         bound_tokens_per_s: finite(decision.bound_tokens_per_s),
-        limit: decision.limit,
+        limit: decision.limit.to_string(),
         expected: expected(decision),
         needed_bytes: decision.need.total_bytes(),
         fits: decision.fits,

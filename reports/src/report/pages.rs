@@ -1,7 +1,6 @@
 //! Which pages a report has, and their rendering in every language, on all CPUs at once. A page is written as soon as it is
 //! rendered: those of 200 hosts together take more memory than everything that they show.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bench_inventory::foreign::Folder;
@@ -11,10 +10,9 @@ use super::{Failures, environment, page_name, render_page, write_file};
 use crate::history::History;
 use crate::sections::{self, Page, Scope, Section};
 use crate::svg;
-use crate::words::{self, Language, Place, Quotes, Words};
 use bench_analysis::choice::decisions::Decisions;
 use bench_analysis::measured::{Analysis, HostAnalysis};
-use bench_locales::{Text, say};
+use bench_locales::{Language, Text, say};
 use bench_run_dir::format;
 use minijinja::Environment;
 
@@ -23,12 +21,10 @@ struct PlannedPage<'a> {
     /// Relative to the English index.
     path: String,
     scope: Scope<'a>,
-    title: String,
-    subtitle: String,
     sections: &'static [Section],
 }
 
-/// Writes every page to its path: English where it is, Spanish in the folder `es`. Returns the texts that stay English.
+/// Writes every page to its path in every language: English where it is, others in a folder of their own, `es` for instance.
 ///
 /// # Errors
 /// When a template does not fit its view model, or a page cannot be written.
@@ -36,127 +32,98 @@ pub(super) fn write_all(
     analysis: &Analysis,
     decisions: &Decisions,
     history: Option<&History>,
-    html: &Folder,
+    (html, texts): (&Folder, &[Arc<Text>]),
     failures: &mut Failures,
-) -> anyhow::Result<BTreeSet<String>> {
+) -> anyhow::Result<()> {
     let planned = plan(analysis, history);
-    let paths: BTreeSet<String> = planned.iter().map(|page| page.path.clone()).collect();
-    let quotes = failures.keep("the Spanish pages", || Quotes::of(analysis));
-    let quotes = Arc::new(quotes.unwrap_or_default());
-    let speakers = Language::ALL
-        .map(Speaker::new)
-        .into_iter()
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let languages = || Words::new(Language::Spanish).quoting(Arc::clone(&quotes));
-    let write = |spanish: &mut Words, planned: &PlannedPage| {
-        let root = if planned.path.contains('/') {
-            "../"
-        } else {
-            ""
+    let speakers = (texts.iter().map(Speaker::new)).collect::<anyhow::Result<Vec<_>>>()?;
+    let write = |(planned, speaker): (&PlannedPage, &Speaker)| {
+        let (root, files_root) = speaker.roots(&planned.path);
+        let page = Page {
+            analysis,
+            decisions,
+            scope: planned.scope,
+            history,
+            root,
+            files_root,
+            text: &speaker.text,
         };
-        let titles = (
-            planned.path.as_str(),
-            planned.title.as_str(),
-            planned.subtitle.as_str(),
-        );
         let mut failures = Failures::default();
-        let place = Place {
-            path: &planned.path,
-            pages: &paths,
-        };
-        for speaker in &speakers {
-            let page = Page {
-                analysis,
-                decisions,
-                scope: planned.scope,
-                history,
-                root,
-                text: &speaker.text,
-            };
-            let rendered = render_page(
-                &speaker.environment,
-                &page,
-                titles,
-                language_switch(root, &planned.path, speaker, &speakers),
-                planned.sections,
-                &mut failures,
-            )?;
-            let (path, said) = match speaker.language {
-                Language::English => (
-                    planned.path.clone(),
-                    Words::new(Language::English).page(&rendered, None),
-                ),
-                Language::Spanish => {
-                    let what = format!("`es/{}`", planned.path);
-                    let said = failures.keep(&what, || spanish.page(&rendered, Some(&place)));
-                    (format!("es/{}", planned.path), said.unwrap_or(rendered))
-                }
-            };
-            write_file(html, &path, said.as_bytes())?;
-        }
-        Ok((spanish.missing(), failures))
+        let path = format!("{}{}", speaker.folder(), planned.path);
+        let rendered = render_page(
+            &speaker.environment,
+            &page,
+            &path,
+            language_switch(files_root, &planned.path, speaker, &speakers),
+            planned.sections,
+            &mut failures,
+        )?;
+        write_file(html, &path, rendered.as_bytes())?;
+        Ok(failures)
     };
     let pages = (planned.par_iter())
-        .map_init(languages, write)
+        .flat_map(|page| speakers.par_iter().map(move |speaker| (page, speaker)))
+        .map(write)
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let mut untranslated = BTreeSet::new();
-    for (missing, of_page) in pages {
-        untranslated.extend(missing);
+    for of_page in pages {
         failures.0.extend(of_page.0);
     }
-    Ok(untranslated)
+    Ok(())
 }
 
 /// What pages of a language are made with.
 struct Speaker {
-    language: Language,
     text: Arc<Text>,
     environment: Environment<'static>,
 }
 
 impl Speaker {
-    fn new(language: Language) -> anyhow::Result<Speaker> {
-        let text = Arc::new(language.text());
+    fn new(text: &Arc<Text>) -> anyhow::Result<Speaker> {
         Ok(Speaker {
-            language,
-            environment: environment(&text)?,
-            text,
+            text: Arc::clone(text),
+            environment: environment(text)?,
         })
+    }
+
+    /// Folder of its pages below that of the English ones.
+    fn folder(&self) -> String {
+        match self.text.code() == Language::ENGLISH.code() {
+            true => String::new(),
+            false => format!("{}/", self.text.code()),
+        }
+    }
+
+    /// From a page to the index in its language, and to the files that exist once.
+    fn roots(&self, path: &str) -> (&'static str, &'static str) {
+        match (path.contains('/'), self.folder().is_empty()) {
+            (false, true) => ("", ""),
+            (false, false) => ("", "../"),
+            (true, true) => ("../", "../"),
+            (true, false) => ("../", "../../"),
+        }
     }
 }
 
 fn plan<'a>(analysis: &'a Analysis, history: Option<&'a History>) -> Vec<PlannedPage<'a>> {
-    let run_id = format::foreign_short(&analysis.run.manifest.run_id, 80);
     let mut pages = vec![PlannedPage {
         path: "index.html".into(),
         scope: Scope::Run,
-        title: format!("Memory bandwidth, run {}", words::name(&run_id)),
-        subtitle: String::new(),
         sections: sections::RUN,
     }];
     pages.extend(analysis.hosts.iter().map(|host| PlannedPage {
         path: format!("hosts/{}", page_name(host.name())),
         scope: Scope::Host(host),
-        title: format!(
-            "Host {}",
-            words::name(&format::foreign_short(host.name(), 80))
-        ),
-        subtitle: host_subtitle(host),
         sections: sections::HOST,
     }));
     let inventory = &analysis.run.inventory;
     pages.extend(inventory.boards.values().map(|board| PlannedPage {
         path: format!("boards/{}", page_name(&board.id)),
         scope: Scope::Board(board),
-        title: words::name(&format::foreign_short(&board.name, 80)),
-        subtitle: words::name(&format::foreign(&board.soc)),
         sections: sections::BOARD,
     }));
     pages.extend(inventory.models.values().map(|model| PlannedPage {
         path: format!("models/{}", page_name(&model.id)),
         scope: Scope::Model(model),
-        title: words::name(&format::foreign_short(&model.name, 80)),
-        subtitle: String::new(),
         sections: sections::MODEL,
     }));
     pages.extend(history.map(history_pages).unwrap_or_default());
@@ -171,24 +138,40 @@ fn history_pages(history: &History) -> Vec<PlannedPage<'_>> {
     let mut pages = vec![PlannedPage {
         path: "history.html".into(),
         scope: Scope::History,
-        title: "History".into(),
-        subtitle: String::new(),
         sections: sections::HISTORY,
     }];
     pages.extend(history.hosts.iter().map(|host| PlannedPage {
         path: format!("history/{}", page_name(&host.name)),
         scope: Scope::HostHistory(host),
-        title: format!(
-            "History of {}",
-            words::name(&format::foreign_short(&host.name, 80))
-        ),
-        subtitle: String::new(),
         sections: sections::HOST_HISTORY,
     }));
     pages
 }
 
-fn host_subtitle(host: &HostAnalysis) -> String {
+/// Title and subtitle of a page; the latter may be empty.
+pub(super) fn titles(page: &Page) -> (String, String) {
+    let text = page.text;
+    let short = |name: &str| format::foreign_short(name, 80);
+    match page.scope {
+        Scope::Run => {
+            let run = short(&page.analysis.run.manifest.run_id);
+            (say!(text, "title-run", run = run), String::new())
+        }
+        Scope::Host(host) => (
+            say!(text, "title-host", host = short(host.name())),
+            host_subtitle(text, host),
+        ),
+        Scope::Board(board) => (short(&board.name), format::foreign(&board.soc)),
+        Scope::Model(model) => (short(&model.name), String::new()),
+        Scope::History => (say!(text, "title-history"), String::new()),
+        Scope::HostHistory(host) => (
+            say!(text, "title-host-history", host = short(&host.name)),
+            String::new(),
+        ),
+    }
+}
+
+fn host_subtitle(text: &Text, host: &HostAnalysis) -> String {
     let facts = host.data.facts.as_ref();
     let told = facts.and_then(|facts| {
         facts
@@ -197,34 +180,23 @@ fn host_subtitle(host: &HostAnalysis) -> String {
             .or(facts.cpu_model.as_ref())
     });
     let name = host.board.map(|board| &board.name).or(told);
-    let emulated = if host.data.record.emulated {
-        " (emulated: function only)"
-    } else {
-        ""
-    };
-    format!(
-        "{}{emulated}",
-        name.map(|name| words::name(&format::foreign_short(name, 100)))
-            .unwrap_or_default()
-    )
+    let name = name.map_or_else(String::new, |name| format::foreign_short(name, 100));
+    match host.data.record.emulated {
+        true => say!(text, "subtitle-emulated", name = name),
+        false => name,
+    }
 }
 
-/// Links to the same page in the other languages, as HTML. They know their way, so they have `hreflang`.
-fn language_switch(root: &str, path: &str, own: &Speaker, all: &[Speaker]) -> String {
+/// Links to the same page in the other languages, as HTML.
+fn language_switch(files_root: &str, path: &str, own: &Speaker, all: &[Speaker]) -> String {
     let path = svg::escape(path);
-    let up = match own.language {
-        Language::English => "",
-        Language::Spanish => "../",
-    };
-    let others = all.iter().filter(|other| other.language != own.language);
+    let others = (all.iter()).filter(|other| other.text.code() != own.text.code());
     let links = others.map(|other| {
-        let code = other.language.code();
-        let folder = match other.language {
-            Language::English => String::new(),
-            Language::Spanish => format!("{code}/"),
-        };
+        let (code, folder) = (other.text.code(), other.folder());
         let name = say!(other.text, "language-name");
-        format!(r#"<a href="{root}{up}{folder}{path}" hreflang="{code}" lang="{code}">{name}</a>"#)
+        format!(
+            r#"<a href="{files_root}{folder}{path}" hreflang="{code}" lang="{code}">{name}</a>"#
+        )
     });
     links.collect()
 }

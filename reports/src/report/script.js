@@ -2,22 +2,22 @@
 (() => {
   'use strict';
   const root = document.documentElement;
-  const isSpanish = root.lang === 'es';
-  const say = (english, spanish) => (isSpanish ? spanish : english);
+  const tools = document.querySelector('.tools');
+  const said = tools.dataset;
   const make = (tag, properties, ...children) => {
     const element = Object.assign(document.createElement(tag), properties);
     element.append(...children);
     return element;
   };
 
-  // Theme: as the system has it, until somebody chooses. A file may not be allowed to remember.
+  // Theme: as the system has it, until the reader chooses. A file may not be allowed to remember.
   const memory = {
     get() { try { return localStorage.getItem('theme'); } catch { return null; } },
     set(theme) { try { localStorage.setItem('theme', theme); } catch { /* forgotten on the next page */ } },
   };
   const isDark = () => (root.dataset.theme || (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
   const button = make('button', { type: 'button', className: 'theme' });
-  const show = () => { button.textContent = isDark() ? say('Light', 'Claro') : say('Dark', 'Oscuro'); };
+  const show = () => { button.textContent = isDark() ? said.light : said.dark; };
   const chosen = memory.get();
   if (chosen === 'dark' || chosen === 'light') root.dataset.theme = chosen;
   button.addEventListener('click', () => {
@@ -26,12 +26,12 @@
     show();
   });
   show();
-  document.querySelector('.tools')?.append(button);
+  tools.append(button);
 
-  // Numbers as the report writes them: thin spaces between thousands, a comma in Spanish.
+  // Numbers as the report writes them: thin spaces between thousands, the decimal mark of the language.
   const number = (text) => {
     const plain = text.replace(/[\u2009\u00a0]/g, '');
-    const match = plain.match(isSpanish ? /-?\d+(,\d+)?/ : /-?\d+(\.\d+)?/);
+    const match = plain.match(said.decimalMark === ',' ? /-?\d+(,\d+)?/ : /-?\d+(\.\d+)?/);
     return match ? Number(match[0].replace(',', '.')) : undefined;
   };
   const text = (row, column) => row.cells[column]?.textContent.trim() ?? '';
@@ -74,7 +74,7 @@
         row.hidden = !tests.every((test) => test(row));
         n += row.hidden ? 0 : 1;
       });
-      count.textContent = say(`${n} of ${rows.length} rows`, `${n} de ${rows.length} filas`);
+      count.textContent = said.rows.replace('{n}', n).replace('{n_all}', rows.length);
     };
     const bar = make('form', { className: 'filter' });
     bar.addEventListener('submit', (event) => event.preventDefault());
@@ -82,7 +82,7 @@
     ['place', 'model'].filter((key) => keys.includes(key)).forEach((key) => {
       const at = column(key);
       const names = [...new Set(rows.map((row) => text(row, at)))];
-      const all = key === 'place' ? say('all boards and hosts', 'todas las placas y equipos') : say('all models', 'todos los modelos');
+      const all = key === 'place' ? said.allPlaces : said.allModels;
       const select = make('select', {}, make('option', { value: '', textContent: all }),
         ...names.map((name) => make('option', { value: name, textContent: name })));
       bar.append(make('label', {}, `${heads[at].textContent} `, select));
@@ -91,14 +91,14 @@
     });
     if (keys.includes('fit')) {
       const box = make('input', { type: 'checkbox' });
-      bar.append(make('label', {}, box, say(' only what fits', ' solo lo que cabe')));
+      bar.append(make('label', {}, box, ` ${said.onlyFitting}`));
       tests.push((row) => !box.checked || !row.classList.contains('no'));
       box.addEventListener('change', update);
     }
     const rate = column('rate');
     if (rate >= 0) {
       const least = make('input', { type: 'number', min: '0', step: 'any' });
-      bar.append(make('label', {}, say('at least tokens/s ', 'al menos tokens/s '), least));
+      bar.append(make('label', {}, `${said.leastRate} `, least));
       tests.push((row) => !(Number(least.value) > 0) || number(text(row, rate)) >= Number(least.value));
       least.addEventListener('input', update);
     }

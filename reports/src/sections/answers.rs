@@ -1,10 +1,11 @@
 //! The answer for every board and host in one line: which model to run there.
 
+use bench_locales::Figure::{GbPerS, Integer};
+use bench_locales::say;
 use serde::Serialize;
 
 use super::choose::href;
 use super::{Page, value};
-use bench_analysis::choice::decide::Expected;
 use bench_analysis::choice::decisions::{READING_TOKENS_PER_S, quant_name};
 use bench_analysis::choice::recommend::{Answer, Certainty};
 use bench_analysis::limits::bounds;
@@ -13,7 +14,7 @@ use bench_run_dir::format;
 #[derive(Serialize)]
 struct View {
     pace: String,
-    context: String,
+    context: u64,
     rows: Vec<Row>,
 }
 
@@ -23,18 +24,18 @@ struct Row {
     processor: String,
     href: String,
     bandwidth: String,
-    label: &'static str,
+    label: String,
     model: String,
     quant: String,
     expected: String,
-    expected_label: &'static str,
+    expected_label: String,
     certainty: String,
     badge: &'static str,
     why_not: String,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let inventory = &page.analysis.run.inventory;
+    let (text, inventory) = (page.text, &page.analysis.run.inventory);
     let rows: Vec<Row> = (page.decisions.places.iter())
         .map(|place| {
             let answers = place.answers(inventory);
@@ -44,14 +45,13 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             let expected = answer.and_then(|answer| answer.decision.expected.as_ref());
             let model = answer.and_then(|answer| inventory.models.get(&answer.decision.model));
             Row {
-                place: place.name.clone(),
+                place: text.say(&place.name),
                 processor: place.target.processor.to_uppercase(),
                 href: href(place),
-                bandwidth: format::gb_per_s_or_unknown(place.gb_per_s()),
-                label: if place.is_host() {
-                    "measured"
-                } else {
-                    "theory"
+                bandwidth: text.figure_or_unknown(place.gb_per_s().map(GbPerS)),
+                label: match place.is_host() {
+                    true => say!(text, "measured"),
+                    false => say!(text, "theory"),
                 },
                 model: model
                     .map_or_else(String::new, |model| format::foreign_short(&model.name, 40)),
@@ -59,23 +59,25 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
                     bench_inventory::Quant::from_id(&answer.decision.quant)
                         .map_or_else(|_| answer.decision.quant.clone(), quant_name)
                 }),
-                expected: expected.map_or_else(String::new, Expected::words),
-                expected_label: expected.map_or("", |expected| expected.label.name()),
-                certainty: answer.map_or_else(String::new, |answer| answer.certainty.words()),
+                expected: expected.map_or_else(String::new, |it| text.say(&it.words())),
+                expected_label: expected
+                    .map_or_else(String::new, |it| text.say(&it.label.message())),
+                certainty: answer
+                    .map_or_else(String::new, |answer| text.say(&answer.certainty.words())),
                 badge: answer.map_or("", |answer| answer.certainty.badge()),
                 why_not: match (answer, best, &place.target.no_prediction) {
                     (Some(_), _, _) => String::new(),
-                    (None, Some(_), _) => "no model reaches that pace".to_owned(),
-                    (None, None, Some(why)) => format::foreign(why),
-                    (None, None, None) => "no model fits".to_owned(),
+                    (None, Some(_), _) => say!(text, "answers-too-slow"),
+                    (None, None, Some(why)) => text.say(why),
+                    (None, None, None) => say!(text, "answers-nothing-fits"),
                 },
             }
         })
         .collect();
     (!rows.is_empty() && !inventory.models.is_empty()).then_some(())?;
     value(View {
-        pace: format::integer(READING_TOKENS_PER_S),
-        context: format::integer(bounds::MIN_CONTEXT as f64),
+        pace: text.figure(Integer(READING_TOKENS_PER_S)),
+        context: bounds::MIN_CONTEXT,
         rows,
     })
 }

@@ -1,9 +1,12 @@
 //! A board's memories, each with its bandwidth, its source and what others quote; and its hosts in this run.
 
+use bench_locales::Figure::{BinaryBytes, DecimalBytes, GbPerS};
+use bench_locales::Text;
 use serde::Serialize;
 
 use super::{Page, Scope, published, value};
 use crate::report::page_name;
+use bench_analysis::choice::decisions::memory_name;
 use bench_analysis::limits::theory;
 use bench_run_dir::format;
 
@@ -54,28 +57,31 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
                 )
             })
             .collect(),
-        memories: board.memories.iter().map(memory_row).collect(),
-        published: published::rows(board),
+        memories: (board.memories.iter())
+            .map(|memory| memory_row(page.text, memory))
+            .collect(),
+        published: published::rows(page.text, board),
     })
 }
 
-fn memory_row(memory: &bench_inventory::Memory) -> MemoryRow {
+/// A memory of a board: `system memory`, `VRAM`.
+fn memory_row(text: &Text, memory: &bench_inventory::Memory) -> MemoryRow {
     let theory = theory::Theory::of_memory(memory);
     let sizes: Vec<String> = memory
         .capacities_bytes
         .value
         .iter()
-        .map(|bytes| format::binary_bytes(*bytes))
+        .map(|bytes| text.figure(BinaryBytes(*bytes)))
         .collect();
     MemoryRow {
-        name: format::memory_name(&memory.name),
+        name: text.say(&memory_name(&memory.name)),
         formula: theory.formula,
-        gb_per_s: format::gb_per_s(theory.gb_per_s),
-        source: format::foreign(&theory.source),
+        gb_per_s: text.figure(GbPerS(theory.gb_per_s)),
+        source: format::foreign(&text.say(&theory.source)),
         quoted: (memory.quoted.iter())
             .map(|quote| {
                 (
-                    format::gb_per_s(quote.gb_per_s),
+                    text.figure(GbPerS(quote.gb_per_s)),
                     format::foreign(&quote.source),
                 )
             })
@@ -89,15 +95,13 @@ fn memory_row(memory: &bench_inventory::Memory) -> MemoryRow {
             .map(|usable| {
                 format!(
                     "{} ({})",
-                    format::decimal_bytes(usable.value),
+                    text.figure(DecimalBytes(usable.value)),
                     format::foreign(&usable.source)
                 )
             })
             .unwrap_or_default(),
-        processors: format::enumeration(
-            &memory
-                .processors
-                .iter()
+        processors: text.list(
+            &(memory.processors.iter())
                 .map(|name| name.to_uppercase())
                 .collect::<Vec<_>>(),
         ),

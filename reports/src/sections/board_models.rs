@@ -1,9 +1,12 @@
 //! Every model in every quantisation on one board: bytes, bounds at two depths, and fit per capacity.
 
 use bench_inventory::{KvFormat, Memory, Model, Quant};
+use bench_locales::Figure::{BinaryBytes, DecimalBytes, GbPerS, Number};
+use bench_locales::{Text, say};
 use serde::Serialize;
 
 use super::{Page, Scope, value};
+use bench_analysis::choice::decisions::memory_name;
 use bench_analysis::choice::decisions::{quant_name, usual_loads};
 use bench_analysis::limits::bounds;
 use bench_analysis::limits::fit;
@@ -46,33 +49,36 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let Scope::Board(board) = page.scope else {
         return None;
     };
+    let text = page.text;
     let loads = usual_loads(&page.analysis.run.inventory);
     if loads.is_empty() {
         return None;
     }
     let memory_view = |memory: &Memory| MemoryView {
-        name: format::memory_name(&memory.name),
-        gb_per_s: format::gb_per_s(memory.theoretical_gb_per_s()),
+        name: text.say(&memory_name(&memory.name)),
+        gb_per_s: text.figure(GbPerS(memory.theoretical_gb_per_s())),
         capacities: memory
             .capacities_bytes
             .value
             .iter()
-            .map(|bytes| format::binary_bytes(*bytes))
+            .map(|bytes| text.figure(BinaryBytes(*bytes)))
             .collect(),
         assumption: match &memory.usable_bytes {
-            Some(usable) => format!(
-                "{} left on the largest size ({})",
-                format::decimal_bytes(usable.value),
-                format::foreign(&usable.source)
+            Some(usable) => say!(
+                text,
+                "board-models-left",
+                size = DecimalBytes(usable.value),
+                source = format::foreign(&usable.source),
             ),
-            None => format!(
-                "capacity less {} for the system, an assumption",
-                format::binary_bytes(fit::ASSUMED_SYSTEM_BYTES)
+            None => say!(
+                text,
+                "board-models-assumed",
+                size = BinaryBytes(fit::ASSUMED_SYSTEM_BYTES),
             ),
         },
         rows: loads
             .iter()
-            .map(|(model, quant)| row(memory, model, *quant))
+            .map(|(model, quant)| row(text, memory, model, *quant))
             .collect(),
     };
     value(View {
@@ -82,23 +88,23 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     })
 }
 
-fn row(memory: &Memory, model: &Model, quant: Quant) -> Row {
+fn row(text: &Text, memory: &Memory, model: &Model, quant: Quant) -> Row {
     let gb_per_s = memory.theoretical_gb_per_s();
     let (file, read) = (model.file_bytes(quant), model.read_bytes_per_token(quant));
     let kv = |depth| model.kv_read_bytes(KvFormat::F16, depth);
-    let bound = |bytes: f64| format::number(bounds::tokens_per_s(gb_per_s, bytes / 1e9));
+    let bound = |bytes: f64| text.figure(Number(bounds::tokens_per_s(gb_per_s, bytes / 1e9)));
     let needed = bounds::needed_bytes(model, file, 0);
     let fits = bounds::fits(&fit::rooms(memory), needed);
     Row {
         model: format::foreign_short(&model.name, 40),
         quant: quant_name(quant),
         starts_group: Some(&quant) == Quant::USUAL.first(),
-        file: format::decimal_bytes(file),
-        read: format::decimal_bytes(read),
+        file: text.figure(DecimalBytes(file)),
+        read: text.figure(DecimalBytes(read)),
         bound_file: bound(file as f64),
         bound_read: bound(bounds::token_bytes(read, kv(0))),
         bound_deep: bound(bounds::token_bytes(read, kv(DEEP))),
-        needed: format::decimal_bytes(needed),
+        needed: text.figure(DecimalBytes(needed)),
         fits: fits.iter().map(|fit| fit.fits).collect(),
     }
 }

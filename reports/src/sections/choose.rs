@@ -1,10 +1,12 @@
 //! The decision: every model and quantisation on every board and host, as one flat table that can be sorted and filtered.
 
+use bench_locales::Figure::{BinaryBytes, Integer, Number, Percent};
+use bench_locales::{Text, say};
 use serde::Serialize;
 
 use super::{Page, value};
 use crate::report::page_name;
-use bench_analysis::choice::decide::{Decision, Expected, Load};
+use bench_analysis::choice::decide::{Decision, Load};
 use bench_analysis::choice::decisions::{Decisions, Place, READING_TOKENS_PER_S, load_quant};
 use bench_analysis::choice::predict;
 use bench_analysis::limits::bounds;
@@ -16,12 +18,12 @@ const MAX_ROWS: usize = 1_200;
 
 #[derive(Serialize)]
 struct View {
-    min_context: String,
+    min_context: u64,
     pace: String,
     level: String,
     calibration: Option<String>,
     is_short: bool,
-    n_all: String,
+    n_all: usize,
     rows: Vec<Row>,
 }
 
@@ -38,13 +40,13 @@ pub(super) struct Row {
     fit: String,
     bound: String,
     expected: String,
-    label: &'static str,
-    limit: &'static str,
+    label: String,
+    limit: String,
     longest: String,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let decisions = page.decisions;
+    let (text, decisions) = (page.text, page.decisions);
     let all = all_rows(decisions);
     (!all.is_empty()).then_some(())?;
     let n_all = all.len();
@@ -54,15 +56,15 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         true => best_rows(all),
     };
     value(View {
-        min_context: format::integer(bounds::MIN_CONTEXT as f64),
-        pace: format::integer(READING_TOKENS_PER_S),
-        level: format::percent(predict::LEVEL),
+        min_context: bounds::MIN_CONTEXT,
+        pace: text.figure(Integer(READING_TOKENS_PER_S)),
+        level: text.figure(Percent(predict::LEVEL)),
         calibration: predict::calibration(&decisions.machines)
-            .map(|calibration| calibration.sentence()),
+            .map(|calibration| text.say(&calibration.sentence())),
         is_short,
-        n_all: format::count(n_all, "row", "rows"),
+        n_all,
         rows: (rows.into_iter())
-            .map(|(place, load, decision)| row(place, load, decision))
+            .map(|(place, load, decision)| row(text, place, load, decision))
             .collect(),
     })
 }
@@ -95,25 +97,23 @@ fn middle(decision: &Decision) -> f64 {
     expected.or(decision.bound_tokens_per_s).unwrap_or(0.0)
 }
 
-pub(super) fn row(place: &Place, load: &Load, decision: &Decision) -> Row {
+pub(super) fn row(text: &Text, place: &Place, load: &Load, decision: &Decision) -> Row {
     let expected = decision.expected.as_ref();
     Row {
-        place: place.name.clone(),
+        place: text.say(&place.name),
         processor: place.target.processor.to_uppercase(),
         href: href(place),
         model: format::foreign_short(&load.model.name, 40),
         model_href: format!("models/{}", page_name(&load.model.id)),
         quant: load_quant(load),
         fits: decision.fits != Some(false),
-        fit: fit(place, decision),
-        bound: decision
-            .bound_tokens_per_s
-            .map_or_else(|| format::UNKNOWN.into(), format::number),
-        expected: expected.map_or_else(String::new, Expected::words),
-        label: expected.map_or("", |expected| expected.label.name()),
-        limit: decision.limit,
+        fit: fit(text, place, decision),
+        bound: text.figure_or_unknown(decision.bound_tokens_per_s.map(Number)),
+        expected: expected.map_or_else(String::new, |it| text.say(&it.words())),
+        label: expected.map_or_else(String::new, |it| text.say(&it.label.message())),
+        limit: text.say(&decision.limit),
         longest: (decision.max_context)
-            .map_or_else(String::new, |tokens| format::integer(tokens as f64)),
+            .map_or_else(String::new, |tokens| text.figure(Integer(tokens as f64))),
     }
 }
 
@@ -126,11 +126,11 @@ pub(super) fn href(place: &Place) -> String {
 }
 
 /// `fits`, `fits from 8 GiB`, `does not fit`.
-pub(super) fn fit(place: &Place, decision: &Decision) -> String {
+pub(super) fn fit(text: &Text, place: &Place, decision: &Decision) -> String {
     match (decision.fits, place.from_capacity_bytes(decision)) {
-        (Some(true), Some(from)) => format!("fits from {}", format::binary_bytes(from)),
-        (Some(true), None) => "fits".into(),
-        (Some(false), _) => "does not fit".into(),
-        (None, _) => "fit unknown".into(),
+        (Some(true), Some(from)) => say!(text, "fits-from", capacity = BinaryBytes(from)),
+        (Some(true), None) => say!(text, "fits"),
+        (Some(false), _) => say!(text, "does-not-fit"),
+        (None, _) => say!(text, "fit-unknown"),
     }
 }

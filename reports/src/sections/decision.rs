@@ -1,6 +1,8 @@
 //! The answer for one host or board: which model to run, how sure that is, and what would help.
 
-use bench_inventory::Inventory;
+use bench_inventory::{Inventory, Quality};
+use bench_locales::Figure::{BinaryBytes, DecimalBytes, Integer, Number, SignedPercent};
+use bench_locales::{Text, say};
 use serde::Serialize;
 
 use super::{Page, Scope, value};
@@ -8,17 +10,17 @@ use bench_analysis::choice::decide::{Target, of_board, of_host};
 use bench_analysis::choice::decisions::{WISH, quant_name};
 use bench_analysis::choice::predict::Machine;
 use bench_analysis::choice::recommend::{self, Answer, Remedy, quality};
-use bench_analysis::label::Label;
 use bench_analysis::limits::bounds;
 use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {
     min_tokens_per_s: String,
-    context: String,
+    context: u64,
     room: String,
     processors: Vec<Processor>,
     quality: String,
+    quality_note: String,
 }
 
 /// The answer for one processor of the host or board.
@@ -40,9 +42,9 @@ struct Row {
     model: String,
     quant: String,
     expected: String,
-    label: &'static str,
+    label: String,
     bound: String,
-    limit: &'static str,
+    limit: String,
     needs: String,
     from: String,
     longest: String,
@@ -53,11 +55,11 @@ struct Row {
 struct RemedyRow {
     what: String,
     buys: String,
-    label: &'static str,
+    label: String,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let inventory = &page.analysis.run.inventory;
+    let (text, inventory) = (page.text, &page.analysis.run.inventory);
     let machines = &page.decisions.machines;
     let targets: Vec<Target> = match page.scope {
         Scope::Host(host) if host.best_read.is_some() => vec![of_host(host, machines)],
@@ -71,29 +73,43 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     };
     let room = targets.first()?.room.as_ref();
     value(View {
-        min_tokens_per_s: format::integer(WISH.min_tokens_per_s),
-        context: format::integer(WISH.context as f64),
+        min_tokens_per_s: text.figure(Integer(WISH.min_tokens_per_s)),
+        context: WISH.context,
         room: room.map_or_else(String::new, |room| {
-            format!(
-                "{} ({}: {})",
-                format::decimal_bytes(room.bytes),
-                room.label.name(),
-                format::foreign(&room.source)
+            say!(
+                text,
+                "decision-room-from",
+                room = DecimalBytes(room.bytes),
+                label = room.label.message(),
+                source = &room.source,
             )
         }),
-        quality: quality(inventory).map_or_else(String::new, |table| {
-            format::foreign(&format!(
-                "{} of {} over that of F16, published in {}. {}",
-                table.metric, table.model, table.source, table.note
-            ))
-        }),
+        quality: quality(inventory).map_or_else(String::new, |table| quality_source(text, table)),
+        quality_note: quality(inventory)
+            .map_or_else(String::new, |table| format::foreign(&table.note)),
         processors: (targets.iter())
-            .map(|target| processor(inventory, target, machines))
+            .map(|target| processor(text, inventory, target, machines))
             .collect(),
     })
 }
 
-fn processor(inventory: &Inventory, target: &Target, machines: &[Machine]) -> Processor {
+/// Where the losses of quality come from.
+pub(super) fn quality_source(text: &Text, table: &Quality) -> String {
+    say!(
+        text,
+        "quality-source",
+        metric = format::foreign(&table.metric),
+        model = format::foreign(&table.model),
+        source = format::foreign(&table.source),
+    )
+}
+
+fn processor(
+    text: &Text,
+    inventory: &Inventory,
+    target: &Target,
+    machines: &[Machine],
+) -> Processor {
     let answers = recommend::recommend(inventory, target, WISH);
     let best = answers.first();
     let remedies = best.map_or_else(Vec::new, |best| {
@@ -101,14 +117,21 @@ fn processor(inventory: &Inventory, target: &Target, machines: &[Machine]) -> Pr
     });
     let mut basis: Vec<String> = (answers.iter())
         .filter_map(|answer| answer.decision.expected.as_ref())
-        .map(|expected| format!("{}: {}", expected.label.name(), expected.basis))
+        .map(|expected| {
+            say!(
+                text,
+                "decision-basis",
+                label = expected.label.message(),
+                basis = &expected.basis,
+            )
+        })
         .collect();
     basis.sort();
     basis.dedup();
     let why_not = match (best, &target.no_prediction) {
         (Some(_), _) => String::new(),
-        (None, Some(why)) => why.clone(),
-        (None, None) => "no model of the catalogue fits".to_owned(),
+        (None, Some(why)) => text.say(why),
+        (None, None) => say!(text, "decision-nothing-fits"),
     };
     Processor {
         name: target.processor.to_uppercase(),
@@ -116,55 +139,59 @@ fn processor(inventory: &Inventory, target: &Target, machines: &[Machine]) -> Pr
         best: best.map_or_else(String::new, |best| {
             format!("{} {}", best.decision.model, best.decision.quant)
         }),
-        price: best.map_or_else(String::new, price),
-        remedies: remedies.into_iter().map(remedy_row).collect(),
+        price: best.map_or_else(String::new, |best| price(text, best)),
+        remedies: (remedies.into_iter())
+            .map(|remedy| remedy_row(text, remedy))
+            .collect(),
         basis: basis.iter().map(|basis| format::foreign(basis)).collect(),
-        rows: answers.into_iter().map(row).collect(),
+        rows: (answers.into_iter())
+            .map(|answer| row(text, answer))
+            .collect(),
     }
 }
 
-fn price(best: &Answer) -> String {
+fn price(text: &Text, best: &Answer) -> String {
     best.price.as_ref().map_or_else(String::new, |price| {
-        format!(
-            "{} US dollars on {} ({}): {} tokens/s for 100 US dollars with {}",
-            format::number(price.usd),
-            format::foreign(&price.date),
-            format::foreign(&price.source),
-            format::number(price.tokens_per_s_per_100_usd),
-            best.decision.model
+        say!(
+            text,
+            "decision-price",
+            usd = Number(price.usd),
+            date = format::foreign(&price.date),
+            source = format::foreign(&price.source),
+            rate = Number(price.tokens_per_s_per_100_usd),
+            model = format::foreign(&best.decision.model),
         )
     })
 }
 
-fn remedy_row(remedy: Remedy) -> RemedyRow {
+fn remedy_row(text: &Text, remedy: Remedy) -> RemedyRow {
     RemedyRow {
-        what: format::foreign(&remedy.what),
-        buys: format::foreign(&remedy.buys),
-        label: remedy.label.map_or(format::UNKNOWN, Label::name),
+        what: format::foreign(&text.say(&remedy.what)),
+        buys: format::foreign(&text.say(&remedy.buys)),
+        label: (remedy.label)
+            .map_or_else(|| say!(text, "unknown"), |label| text.say(&label.message())),
     }
 }
 
-fn row(answer: Answer) -> Row {
+fn row(text: &Text, answer: Answer) -> Row {
     let decision = &answer.decision;
     let expected = decision.expected.as_ref();
     Row {
-        certainty: answer.certainty.words(),
+        certainty: text.say(&answer.certainty.words()),
         badge: answer.certainty.badge(),
         model: format::foreign_short(&decision.model, 40),
         quant: bench_inventory::Quant::from_id(&decision.quant)
             .map_or_else(|_| decision.quant.clone(), quant_name),
-        expected: expected
-            .map_or_else(String::new, bench_analysis::choice::decide::Expected::words),
-        label: expected.map_or("", |expected| expected.label.name()),
-        bound: (decision.bound_tokens_per_s).map_or_else(|| format::UNKNOWN.into(), format::number),
-        limit: decision.limit,
-        needs: format::decimal_bytes(decision.need.total_bytes()),
+        expected: expected.map_or_else(String::new, |it| text.say(&it.words())),
+        label: expected.map_or_else(String::new, |it| text.say(&it.label.message())),
+        bound: text.figure_or_unknown(decision.bound_tokens_per_s.map(Number)),
+        limit: text.say(&decision.limit),
+        needs: text.figure(DecimalBytes(decision.need.total_bytes())),
         from: (answer.from_capacity_bytes).map_or_else(String::new, |bytes| {
-            format!("from {}", format::binary_bytes(bytes))
+            say!(text, "decision-from", capacity = BinaryBytes(bytes))
         }),
-        longest: (decision.max_context).map_or_else(String::new, |tokens| {
-            format!("{} tokens", format::integer(tokens as f64))
-        }),
-        loss: (answer.loss).map_or_else(|| format::UNKNOWN.into(), format::signed_percent),
+        longest: (decision.max_context)
+            .map_or_else(String::new, |tokens| say!(text, "tokens", n = tokens)),
+        loss: text.figure_or_unknown(answer.loss.map(SignedPercent)),
     }
 }

@@ -1,5 +1,7 @@
 //! What changed on the lines of the history, the newest first, and what else changed there.
 
+use bench_locales::Figure::{Number, SignedPercent};
+use bench_locales::{Text, say};
 use serde::Serialize;
 
 use super::{Page, Scope, history_words, value};
@@ -14,7 +16,7 @@ const N_ROWS: usize = 400;
 struct View {
     /// Changes that last as far as is known.
     rows: Vec<Row>,
-    /// Nights that stood out and passed.
+    /// Runs that stood out and passed.
     passed: Vec<Row>,
     n_left_out: usize,
     with_hosts: bool,
@@ -29,13 +31,13 @@ struct Row {
     before: String,
     after: String,
     ratio: String,
-    word: &'static str,
+    word: String,
     standing: String,
     causes: Vec<String>,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let history = page.history?;
+    let (text, history) = (page.text, page.history?);
     let (hosts, with_hosts) = match page.scope {
         Scope::HostHistory(host) => (std::slice::from_ref(host), false),
         _ => (history.hosts.as_slice(), true),
@@ -50,7 +52,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let rows = |changes: &[(&HostHistory, &Change)]| -> Vec<Row> {
         let changes = changes.iter().take(N_ROWS);
         changes
-            .map(|(host, change)| row(history, host, change))
+            .map(|(host, change)| row(text, history, host, change))
             .collect()
     };
     value(View {
@@ -65,54 +67,65 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     })
 }
 
-fn row(history: &History, host: &HostHistory, change: &Change) -> Row {
+fn row(text: &Text, history: &History, host: &HostHistory, change: &Change) -> Row {
     let line = &host.lines[change.line];
     let figure = line.chart.figure();
     Row {
         date: history.runs[change.run].date(),
         host: format::foreign_short(&host.name, 80),
         href: format!("history/{}", page_name(&host.name)),
-        line: history_words::line(line, &line.label),
-        before: figure.format(change.found.before),
-        after: figure.format(change.found.after),
-        ratio: ratio(change),
-        word: word(host, change),
-        standing: change.found.standing.words(),
-        causes: change.causes.iter().map(history_words::cause).collect(),
+        line: text.say(&line.label()),
+        before: text.figure(figure.of(change.found.before)),
+        after: text.figure(figure.of(change.found.after)),
+        ratio: ratio(text, change),
+        word: word(text, host, change),
+        standing: text.say(&change.found.standing.message()),
+        causes: causes(text, change),
     }
 }
 
-fn ratio(change: &Change) -> String {
+fn ratio(text: &Text, change: &Change) -> String {
     format!(
         "× {} ({})",
-        format::number(change.ratio()),
-        format::signed_percent(change.ratio() - 1.0)
+        text.figure(Number(change.ratio())),
+        text.figure(SignedPercent(change.ratio() - 1.0))
     )
 }
 
-fn word(host: &HostHistory, change: &Change) -> &'static str {
+fn causes(text: &Text, change: &Change) -> Vec<String> {
+    (change.causes.iter())
+        .map(|cause| history_words::cause(text, cause))
+        .collect()
+}
+
+fn word(text: &Text, host: &HostHistory, change: &Change) -> String {
     let more_is_better = host.lines[change.line].chart.figure().more_is_better();
     match (change.ratio() > 1.0) == more_is_better {
-        true => "faster",
-        false => "slower",
+        true => say!(text, "faster"),
+        false => say!(text, "slower"),
     }
 }
 
 /// A change in one phrase: `2026-11-20, read, 4 threads: 24.1 GB/s to 20.2 GB/s, -16 % (Linux 5.10 → 6.1)`.
-pub(super) fn in_short(history: &History, host: &HostHistory, change: &Change) -> String {
+pub(super) fn in_short(
+    text: &Text,
+    history: &History,
+    host: &HostHistory,
+    change: &Change,
+) -> String {
     let line = &host.lines[change.line];
     let figure = line.chart.figure();
-    let causes: Vec<String> = change.causes.iter().map(history_words::cause).collect();
-    let causes = match causes.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", causes.join("; ")),
-    };
-    format!(
-        "{}, {}: {} to {}, {}{causes}",
-        history.runs[change.run].date(),
-        history_words::line(line, &line.label),
-        figure.format(change.found.before),
-        figure.format(change.found.after),
-        format::signed_percent(change.ratio() - 1.0)
-    )
+    let short = say!(
+        text,
+        "history-change",
+        date = history.runs[change.run].date(),
+        line = line.label(),
+        before = figure.of(change.found.before),
+        after = figure.of(change.found.after),
+        difference = SignedPercent(change.ratio() - 1.0),
+    );
+    match causes(text, change).as_slice() {
+        [] => short,
+        causes => format!("{short} ({})", causes.join("; ")),
+    }
 }

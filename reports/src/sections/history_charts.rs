@@ -1,19 +1,20 @@
-//! The lines of a host over the nights, a picture for each kind of figure, with its figures as a table.
+//! The lines of a host over the runs, a picture for each kind of figure, with its figures as a table.
 
 use std::collections::BTreeMap;
 
+use bench_locales::Figure::Number;
+use bench_locales::{Text, say};
 use serde::Serialize;
 
-use super::{Page, Scope, history_words, value, verdict_word};
+use super::{Page, Scope, history_words, value};
 use crate::history::{Chart, History, HostHistory, Line, date};
 use crate::svg::{self, Caption, Timeline, TimelineLine, TimelinePoint};
 use bench_analysis::validity::verdict::Verdict;
-use bench_run_dir::format;
 
 /// Lines of one picture: each has a colour of its own.
 const N_LINES: usize = 5;
 
-/// Rows of a table, the newest; a picture shows all nights.
+/// Rows of a table, the newest; a picture shows all runs.
 const N_ROWS: usize = 400;
 
 /// Figures in all tables of a page, so that it stays small enough for a phone.
@@ -28,7 +29,7 @@ struct View {
 struct ChartView {
     title: String,
     svg: String,
-    unit: &'static str,
+    unit: String,
     columns: Vec<String>,
     rows: Vec<(String, Vec<String>)>,
     n_left_out: usize,
@@ -38,6 +39,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let (history, Scope::HostHistory(host)) = (page.history?, &page.scope) else {
         return None;
     };
+    let text = page.text;
     let mut charts = Vec::new();
     for chart in Chart::ALL {
         let lines: Vec<&Line> = host
@@ -48,11 +50,17 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         let parts: Vec<&[&Line]> = lines.chunks(N_LINES).collect();
         for (i, part) in parts.iter().enumerate() {
             let title = match parts.len() {
-                1 => chart.title().to_owned(),
-                n => format!("{}, part {} of {n}", chart.title(), i + 1),
+                1 => text.say(&chart.title()),
+                n => say!(
+                    text,
+                    "history-chart-part",
+                    title = chart.title(),
+                    n = i + 1,
+                    n_all = n,
+                ),
             };
             let id = format!("line-{}", charts.len());
-            charts.push(chart_view(history, host, (&id, title), part));
+            charts.push(chart_view(text, history, host, (&id, title), part));
         }
     }
     match charts.is_empty() {
@@ -62,6 +70,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
 }
 
 fn chart_view(
+    text: &Text,
     history: &History,
     host: &HostHistory,
     (id, title): (&str, String),
@@ -79,16 +88,9 @@ fn chart_view(
     // Equal thread counts stand at the axis, which leaves room for the picture.
     let n_threads = lines[0].n_threads;
     let are_alike = lines.iter().all(|line| line.n_threads == n_threads);
-    let threads = match are_alike {
-        true => format!(
-            ", {}",
-            format::count(n_threads as usize, "thread", "threads")
-        ),
-        false => String::new(),
-    };
     let name = |line: &Line| match are_alike {
-        true => history_words::line(line, &line.name),
-        false => history_words::line(line, &line.label),
+        true => text.say(&line.name()),
+        false => text.say(&line.label()),
     };
     let line = |line: &&Line| TimelineLine {
         label: name(line),
@@ -96,13 +98,13 @@ fn chart_view(
     };
     let first = host.visits.first().map_or(0, |visit| visit.run);
     let (from, to) = (day(first), day(history.runs.len() - 1));
-    let marks = marks(history, host, lines);
-    let better = match figure.more_is_better() {
-        true => "",
-        false => ", less is better",
-    };
+    let marks = marks(text, history, host, lines);
+    let unit = text.say(&figure.unit());
+    let mut axis = vec![unit.clone()];
+    axis.extend(are_alike.then(|| say!(text, "threads", n = n_threads)));
+    axis.extend((!figure.more_is_better()).then(|| say!(text, "history-less-is-better")));
     let picture = Timeline {
-        axis: format!("{}{threads}{better}", figure.unit()),
+        axis: axis.join(", "),
         lines: lines.iter().map(line).collect(),
         marks: marks
             .iter()
@@ -112,28 +114,32 @@ fn chart_view(
         days: (from, to.max(from + 1.0)),
     };
     let caption = Caption {
+        text,
         id,
         title: &title,
-        description: &description(history, lines, &marks),
+        description: &description(text, history, lines, &marks),
     };
-    let mut rows = rows(history, lines);
+    let mut rows = rows(text, history, lines);
     let n_rows = (N_CELLS / host.lines.len().max(1)).min(N_ROWS);
     let n_left_out = rows.len().saturating_sub(n_rows);
     rows.truncate(n_rows);
     ChartView {
         svg: svg::timeline(&caption, &picture),
         title,
-        unit: figure.unit(),
-        columns: (lines.iter())
-            .map(|line| history_words::line(line, &line.label))
-            .collect(),
+        unit,
+        columns: (lines.iter()).map(|line| text.say(&line.label())).collect(),
         rows,
         n_left_out,
     }
 }
 
 /// Runs from which on the lines were measured with something else, and with what.
-fn marks(history: &History, host: &HostHistory, lines: &[&Line]) -> Vec<(usize, String)> {
+fn marks(
+    text: &Text,
+    history: &History,
+    host: &HostHistory,
+    lines: &[&Line],
+) -> Vec<(usize, String)> {
     let mut marks: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     for line in lines {
         for pair in line.points.windows(2) {
@@ -143,7 +149,8 @@ fn marks(history: &History, host: &HostHistory, lines: &[&Line]) -> Vec<(usize, 
             }
             let causes = host.causes((a.run, a.setup), (b.run, b.setup), &history.runs);
             let of_run = marks.entry(b.run).or_default();
-            for cause in causes.iter().map(history_words::short_cause) {
+            for cause in &causes {
+                let cause = history_words::short_cause(text, cause);
                 if !of_run.contains(&cause) {
                     of_run.push(cause);
                 }
@@ -157,43 +164,47 @@ fn marks(history: &History, host: &HostHistory, lines: &[&Line]) -> Vec<(usize, 
 }
 
 /// What the picture shows, for people who cannot see it.
-fn description(history: &History, lines: &[&Line], marks: &[(usize, String)]) -> String {
-    let of_line = |line: &&Line| {
-        let label = history_words::line(line, &line.label);
-        let figure = line.chart.figure();
-        let n_hollow = line.points.len() - line.usable().count();
-        let hollow = match n_hollow {
-            0 => String::new(),
-            n => format!(
-                ", {} not to be believed",
-                format::count(n, "figure", "figures")
-            ),
-        };
-        let Some((last, value)) = line.usable().last() else {
-            return format!("{label}: no valid figure{hollow}.");
-        };
-        let values = || line.usable().map(|(_, value)| value);
-        format!(
-            "{label}: {} to {}, last {} on {}{hollow}.",
-            figure.format(values().fold(f64::INFINITY, f64::min)),
-            figure.format(values().fold(0.0, f64::max)),
-            figure.format(value),
-            history.runs[line.points[last].run].date()
-        )
-    };
-    let mut sentences: Vec<String> = lines.iter().map(of_line).collect();
+fn description(
+    text: &Text,
+    history: &History,
+    lines: &[&Line],
+    marks: &[(usize, String)],
+) -> String {
+    let mut sentences: Vec<String> = (lines.iter())
+        .flat_map(|line| line_sentences(text, history, line))
+        .collect();
     sentences.push(match marks.len() {
-        0 => "The environment did not change.".into(),
-        n => format!(
-            "The environment changed {}.",
-            format::count(n, "time", "times")
-        ),
+        0 => say!(text, "history-environment-same"),
+        n => say!(text, "history-environment-changed", n = n),
     });
     sentences.join(" ")
 }
 
+fn line_sentences(text: &Text, history: &History, line: &Line) -> Vec<String> {
+    let figure = line.chart.figure();
+    let values = || line.usable().map(|(_, value)| value);
+    let range = match line.usable().last() {
+        None => say!(text, "history-line-empty", line = line.label()),
+        Some((last, value)) => say!(
+            text,
+            "history-line-range",
+            line = line.label(),
+            low = figure.of(values().fold(f64::INFINITY, f64::min)),
+            high = figure.of(values().fold(0.0, f64::max)),
+            last = figure.of(value),
+            date = history.runs[line.points[last].run].date(),
+        ),
+    };
+    let mut sentences = vec![range];
+    let n_unusable = line.points.len() - line.usable().count();
+    if n_unusable > 0 {
+        sentences.push(say!(text, "history-line-unusable", n = n_unusable));
+    }
+    sentences
+}
+
 /// One row for each run with a figure, the newest first.
-fn rows(history: &History, lines: &[&Line]) -> Vec<(String, Vec<String>)> {
+fn rows(text: &Text, history: &History, lines: &[&Line]) -> Vec<(String, Vec<String>)> {
     let mut rows: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     for (i, line) in lines.iter().enumerate() {
         for point in &line.points {
@@ -201,11 +212,11 @@ fn rows(history: &History, lines: &[&Line]) -> Vec<(String, Vec<String>)> {
                 .entry(point.run)
                 .or_insert_with(|| vec![String::new(); lines.len()]);
             row[i] = match point.verdict == Verdict::Ok {
-                true => format::number(point.value),
+                true => text.figure(Number(point.value)),
                 false => format!(
                     "{} ({})",
-                    format::number(point.value),
-                    verdict_word(point.verdict)
+                    text.figure(Number(point.value)),
+                    text.say(&point.verdict.message())
                 ),
             };
         }

@@ -1,5 +1,6 @@
-//! One host over the nights in a few sentences.
+//! One host over the runs in a few sentences.
 
+use bench_locales::{Text, message, say};
 use serde::Serialize;
 
 use super::{Page, Scope, value};
@@ -20,7 +21,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     };
     let is_in_run = (page.analysis.hosts.iter()).any(|other| other.name() == host.name);
     value(View {
-        sentences: sentences(history, host),
+        sentences: sentences(page.text, history, host),
         href: match is_in_run {
             true => format!("hosts/{}", page_name(&host.name)),
             false => String::new(),
@@ -28,27 +29,30 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     })
 }
 
-fn sentences(history: &History, host: &HostHistory) -> Vec<String> {
+fn sentences(text: &Text, history: &History, host: &HostHistory) -> Vec<String> {
     let date = |run: usize| history.runs[run].date();
     let n_valid = host.visits.iter().filter(|visit| visit.is_valid()).count();
     let (first, last) = match (host.visits.first(), host.visits.last()) {
         (Some(first), Some(last)) => (date(first.run), date(last.run)),
         _ => return Vec::new(),
     };
-    let mut sentences = vec![format!(
-        "{} from {first} to {last}, {n_valid} with valid data.",
-        format::count(host.visits.len(), "run", "runs")
-    )];
-    sentences.push(match history.last_valid(&host.name) {
-        Some(last) if last.days == 0 && last.n_runs == 0 => {
-            "The newest run gave valid data.".into()
-        }
-        Some(last) => format!(
-            "The last valid run is `{}`, {}.",
-            format::foreign_short(&last.run_id, 80).replace('`', "'"),
-            super::history_hosts::age(&last)
+    let visits = say!(
+        text,
+        "history-visits",
+        runs = message!("runs", n = host.visits.len()),
+        first = first,
+        last = last,
+        n_valid = n_valid,
+    );
+    let valid = match history.last_valid(&host.name) {
+        Some(last) if last.days == 0 && last.n_runs == 0 => say!(text, "history-newest-valid"),
+        Some(last) => say!(
+            text,
+            "history-last-valid",
+            run = format::foreign_short(&last.run_id, 80).replace('`', "'"),
+            age = super::history_hosts::age(text, &last),
         ),
-        None => "No run gave valid data.".into(),
-    });
-    sentences
+        None => say!(text, "history-never-valid"),
+    };
+    vec![visits, valid]
 }

@@ -1,11 +1,13 @@
-//! Every host over the nights in a row: its last valid run, its best read, its last change.
+//! Every host over the runs in a row: its last valid run, its best read, its last change.
 
+use bench_locales::Figure::GbPerS;
+use bench_locales::{Text, message, say};
 use serde::Serialize;
 
-use super::{Page, value};
+use super::{Page, history_words, value};
 use crate::history::{History, HostHistory, Standing, Visit};
 use crate::report::page_name;
-use crate::{svg, words};
+use crate::svg;
 use bench_run_dir::format;
 
 #[derive(Serialize)]
@@ -30,9 +32,9 @@ struct Row {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let history = page.history?;
+    let (text, history) = (page.text, page.history?);
     let mut hosts: Vec<&HostHistory> = history.hosts.iter().collect();
-    // Hosts without news first: they need somebody.
+    // Hosts without news first: they need attention.
     hosts.sort_by_key(|host| {
         let days = history
             .last_valid(&host.name)
@@ -40,11 +42,13 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         (std::cmp::Reverse(days), host.name.clone())
     });
     value(View {
-        hosts: hosts.into_iter().map(|host| row(history, host)).collect(),
+        hosts: (hosts.into_iter())
+            .map(|host| row(text, history, host))
+            .collect(),
     })
 }
 
-fn row(history: &History, host: &HostHistory) -> Row {
+fn row(text: &Text, history: &History, host: &HostHistory) -> Row {
     let last = history.last_valid(&host.name);
     let newest = history.runs.last().map(|run| run.run_id.as_str());
     let is_current = last.as_ref().map(|last| last.run_id.as_str()) == newest;
@@ -70,52 +74,50 @@ fn row(history: &History, host: &HostHistory) -> Row {
                     .unwrap_or_default()
                     .to_owned()
             })
-            .unwrap_or_else(|| "no valid run".into()),
-        age: last.as_ref().map(age).unwrap_or_default(),
+            .unwrap_or_else(|| say!(text, "no-valid-run")),
+        age: (last.as_ref())
+            .map(|last| age(text, last))
+            .unwrap_or_default(),
         since: (host.visits.last())
             .filter(|visit| !visit.is_valid())
-            .map(why)
+            .map(|visit| why(text, visit))
             .unwrap_or_default(),
-        valid: format!("{n_valid} of {}", host.visits.len()),
-        spark: spark(history, host),
-        best_read: best_read.map(format::gb_per_s).unwrap_or_default(),
+        valid: say!(text, "n-of-all", n = n_valid, n_all = host.visits.len()),
+        spark: spark(text, history, host),
+        best_read: best_read
+            .map(|rate| text.figure(GbPerS(rate)))
+            .unwrap_or_default(),
         change: (host.changes.iter().find(confirmed))
-            .map(|change| super::history_changes::in_short(history, host, change))
+            .map(|change| super::history_changes::in_short(text, history, host, change))
             .unwrap_or_default(),
     }
 }
 
 /// How long ago the last valid run was, seen from the newest one.
-pub(super) fn age(last: &crate::history::LastValid) -> String {
+pub(super) fn age(text: &Text, last: &crate::history::LastValid) -> String {
+    let days = message!("days", n = last.days.max(0) as usize);
     match (last.days, last.n_runs) {
-        (0, 0) => "this run's day".into(),
-        (days, 0) => format!("{} ago", format::count(days as usize, "day", "days")),
-        (days, n_runs) => format!(
-            "{} ago, {} since without valid data",
-            format::count(days as usize, "day", "days"),
-            format::count(n_runs, "run", "runs")
-        ),
+        (0, 0) => say!(text, "history-same-day"),
+        (_, 0) => say!(text, "history-days-ago", days = days),
+        (_, n) => say!(text, "history-ago", days = days, n = n),
     }
 }
 
 /// Why a run has no valid data of a host.
-pub(super) fn why(visit: &Visit) -> String {
+pub(super) fn why(text: &Text, visit: &Visit) -> String {
     let reason = visit
         .reason
         .as_ref()
         .map(|reason| format::foreign_short(reason, 300));
-    let status = format::foreign_short(&visit.status, 20);
+    let status = history_words::status(text, &visit.status);
     match (reason, visit.n_invalid) {
-        (Some(reason), _) => format!("{status}: {}", words::name(&reason)),
-        (None, 0) => format!("{status}, nothing was measured"),
-        (None, n) => format!(
-            "{status}, but no figure is valid: {} invalid",
-            format::count(n, "unit is", "units are")
-        ),
+        (Some(reason), _) => format!("{status}: {}", &reason),
+        (None, 0) => say!(text, "history-nothing-measured", status = status),
+        (None, n) => say!(text, "history-all-invalid", status = status, n = n),
     }
 }
 
-fn spark(history: &History, host: &HostHistory) -> String {
+fn spark(text: &Text, history: &History, host: &HostHistory) -> String {
     let day = |run: usize| history.runs[run].started_s as f64 / crate::history::date::DAY_S as f64;
     let mut points: Vec<(f64, f64, bool)> = Vec::new();
     let mut before: Option<&Visit> = None;
@@ -135,11 +137,12 @@ fn spark(history: &History, host: &HostHistory) -> String {
     let (low, high) = rates.fold((f64::INFINITY, 0.0_f64), |(low, high), rate| {
         (low.min(rate), high.max(rate))
     });
-    let label = format!(
-        "Best read over {}: {} to {}",
-        format::count(points.len(), "run", "runs"),
-        format::gb_per_s(low),
-        format::gb_per_s(high)
+    let label = say!(
+        text,
+        "history-spark",
+        runs = message!("runs", n = points.len()),
+        low = GbPerS(low),
+        high = GbPerS(high),
     );
     svg::sparkline(&label, &points, days)
 }

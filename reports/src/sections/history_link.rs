@@ -1,11 +1,11 @@
 //! From a page of the run to the pages of its history.
 
+use bench_locales::{Text, say};
 use serde::Serialize;
 
-use super::{Page, Scope, history_words, value};
-use crate::history::{History, Standing};
+use super::{Page, Scope, history_summary, value};
+use crate::history::{Change, History, Standing};
 use crate::report::page_name;
-use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {
@@ -18,58 +18,51 @@ struct View {
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let history = page.history?;
     match page.scope {
-        Scope::Run => of_run(history).and_then(value),
-        Scope::Host(host) => of_host(history, host.name()).and_then(value),
+        Scope::Run => of_run(page.text, history).and_then(value),
+        Scope::Host(host) => of_host(page.text, history, host.name()).and_then(value),
         _ => None,
     }
 }
 
-fn of_run(history: &History) -> Option<View> {
-    if !history.is_shown() {
-        let problems: Vec<String> = history
-            .problems
-            .iter()
-            .map(|it| history_words::problem(it))
-            .collect();
-        return (!problems.is_empty()).then_some(View {
-            sentences: Vec::new(),
-            href: String::new(),
+fn of_run(text: &Text, history: &History) -> Option<View> {
+    let problems = history_summary::problems(text, history);
+    if history.is_shown() {
+        return Some(View {
+            sentences: vec![
+                history_summary::extent(text, history),
+                history_summary::newest(text, history),
+            ],
+            href: "history.html".into(),
             problems,
         });
     }
-    let sentences = vec![
-        super::history_summary::extent(history),
-        super::history_summary::newest(history),
-    ];
-    Some(View {
-        sentences,
-        href: "history.html".into(),
-        problems: history
-            .problems
-            .iter()
-            .map(|it| history_words::problem(it))
-            .collect(),
+    (!problems.is_empty()).then_some(View {
+        sentences: Vec::new(),
+        href: String::new(),
+        problems,
     })
 }
 
-fn of_host(history: &History, name: &str) -> Option<View> {
+fn of_host(text: &Text, history: &History, name: &str) -> Option<View> {
     let host = history.host(name).filter(|_| history.is_shown())?;
     let n_valid = host.visits.iter().filter(|visit| visit.is_valid()).count();
-    let mut sentences = vec![format!(
-        "{} of {} with this host gave valid data.",
-        n_valid,
-        format::count(host.visits.len(), "run", "runs")
-    )];
-    let confirmed = |change: &&crate::history::Change| change.found.standing == Standing::Confirmed;
-    sentences.push(match host.changes.iter().find(confirmed) {
+    let valid = say!(
+        text,
+        "history-valid-of",
+        n = n_valid,
+        n_all = host.visits.len(),
+    );
+    let confirmed = |change: &&Change| change.found.standing == Standing::Confirmed;
+    let change = match host.changes.iter().find(confirmed) {
         Some(change) => format!(
-            "The last confirmed change: {}.",
-            super::history_changes::in_short(history, host, change)
+            "{} {}.",
+            say!(text, "history-last-change"),
+            super::history_changes::in_short(text, history, host, change)
         ),
-        None => "No change is confirmed.".into(),
-    });
+        None => say!(text, "history-none-confirmed"),
+    };
     Some(View {
-        sentences,
+        sentences: vec![valid, change],
         href: format!("history/{}", page_name(name)),
         problems: Vec::new(),
     })

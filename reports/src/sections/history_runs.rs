@@ -1,10 +1,10 @@
 //! Runs of the history that gave no valid data of a host, and why.
 
+use bench_locales::{Text, message, say};
 use serde::Serialize;
 
 use super::{Page, Scope, value};
 use crate::history::HostHistory;
-use bench_run_dir::format;
 
 /// Rows of the table, the newest.
 const N_ROWS: usize = 60;
@@ -19,7 +19,6 @@ struct View {
 #[derive(Serialize)]
 struct Row {
     dates: String,
-    n_runs: usize,
     why: String,
 }
 
@@ -27,18 +26,12 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let (history, Scope::HostHistory(host)) = (page.history?, &page.scope) else {
         return None;
     };
-    let mut rows: Vec<Row> = (alike(host).into_iter().rev())
+    let text = page.text;
+    let mut rows: Vec<Row> = (alike(text, host).into_iter().rev())
         .map(|(first, last, n_runs, why)| {
             let (first, last) = (history.runs[first].date(), history.runs[last].date());
             Row {
-                dates: match first == last {
-                    true => format!("{first} (1 run)"),
-                    false => format!(
-                        "{first} to {last} ({})",
-                        format::count(n_runs, "run", "runs")
-                    ),
-                },
-                n_runs,
+                dates: dates(text, &first, &last, n_runs),
                 why,
             }
         })
@@ -51,8 +44,23 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     value(View { rows, n_left_out })
 }
 
+/// `2026-01-31 to 2026-02-02 (3 runs)`.
+fn dates(text: &Text, first: &str, last: &str, n_runs: usize) -> String {
+    let runs = message!("runs", n = n_runs);
+    match first == last {
+        true => say!(text, "history-runs-of-day", date = first, runs = runs),
+        false => say!(
+            text,
+            "history-runs-of-days",
+            first = first,
+            last = last,
+            runs = runs,
+        ),
+    }
+}
+
 /// First and last run, number of runs and reason of each row of runs without valid data.
-fn alike(host: &HostHistory) -> Vec<(usize, usize, usize, String)> {
+fn alike(text: &Text, host: &HostHistory) -> Vec<(usize, usize, usize, String)> {
     let mut rows: Vec<(usize, usize, usize, String)> = Vec::new();
     let mut is_open = false;
     for visit in &host.visits {
@@ -60,7 +68,7 @@ fn alike(host: &HostHistory) -> Vec<(usize, usize, usize, String)> {
             is_open = false;
             continue;
         }
-        let why = super::history_hosts::why(visit);
+        let why = super::history_hosts::why(text, visit);
         match rows.last_mut().filter(|row| is_open && row.3 == why) {
             Some(row) => (row.1, row.2) = (visit.run, row.2 + 1),
             None => rows.push((visit.run, visit.run, 1, why)),

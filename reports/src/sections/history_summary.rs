@@ -1,10 +1,15 @@
 //! What a reader of the history wants to know first: what changed in this run, and which hosts give no data.
 
+use bench_locales::Figure::Percent;
+use bench_locales::{Text, message, say};
 use serde::Serialize;
 
-use super::{Page, history_words, value};
+use super::{Page, value};
 use crate::history::{History, HostHistory, Standing};
 use bench_run_dir::format;
+
+/// Changes of so many days are recent.
+const RECENT_DAYS: i64 = 14;
 
 #[derive(Serialize)]
 struct View {
@@ -13,36 +18,38 @@ struct View {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let history = page.history?;
+    let (text, history) = (page.text, page.history?);
     value(View {
         sentences: vec![
-            extent(history),
-            newest(history),
-            changed(history),
-            power(history),
+            extent(text, history),
+            newest(text, history),
+            changed(text, history),
+            power(text, history),
         ],
-        problems: history
-            .problems
-            .iter()
-            .map(|it| history_words::problem(it))
-            .collect(),
+        problems: problems(text, history),
     })
 }
 
+/// What of the history is left out.
+pub(super) fn problems(text: &Text, history: &History) -> Vec<String> {
+    (history.problems.iter()).map(|it| text.say(it)).collect()
+}
+
 /// How many runs there are, of what time.
-pub(super) fn extent(history: &History) -> String {
+pub(super) fn extent(text: &Text, history: &History) -> String {
     let date = |run: Option<&crate::history::Run>| run.map(|run| run.date()).unwrap_or_default();
-    format!(
-        "The history holds {} from {} to {} of {}; emulated ones are left out.",
-        format::count(history.runs.len(), "run", "runs"),
-        date(history.runs.first()),
-        date(history.runs.last()),
-        format::count(history.hosts.len(), "host", "hosts")
+    say!(
+        text,
+        "history-extent",
+        runs = message!("runs", n = history.runs.len()),
+        first = date(history.runs.first()),
+        last = date(history.runs.last()),
+        hosts = message!("hosts", n = history.hosts.len()),
     )
 }
 
 /// Which hosts the newest run has no valid data of.
-pub(super) fn newest(history: &History) -> String {
+pub(super) fn newest(text: &Text, history: &History) -> String {
     let last = history.runs.len().saturating_sub(1);
     let has_newest = |host: &&HostHistory| {
         host.visits
@@ -59,56 +66,52 @@ pub(super) fn newest(history: &History) -> String {
         })
         .collect();
     match without.as_slice() {
-        [] if history.warning().is_some() => {
-            "Every host gave data in the newest run, disturbed ones included.".into()
-        }
-        [] => "Every host gave valid data in the newest run.".into(),
-        few if few.len() <= 8 => format!(
-            "{} without valid data in the newest run: {}.",
-            format::count(few.len(), "host is", "hosts are"),
-            format::enumeration(few)
+        [] if history.warning().is_some() => say!(text, "history-all-some-disturbed"),
+        [] => say!(text, "history-all-valid"),
+        few if few.len() <= 8 => say!(
+            text,
+            "history-without-data",
+            n = few.len(),
+            hosts = few.to_vec(),
         ),
-        many => format!(
-            "{} without valid data in the newest run; the table of hosts names them.",
-            format::count(many.len(), "host is", "hosts are")
-        ),
+        many => say!(text, "history-many-without-data", n = many.len()),
     }
 }
 
 /// How small a change may be and still be seen.
-fn power(history: &History) -> String {
+fn power(text: &Text, history: &History) -> String {
     let lines = history.hosts.iter().flat_map(|host| &host.lines);
     let mut steps: Vec<f64> = lines.filter_map(|line| line.visible_step).collect();
     steps.sort_by(f64::total_cmp);
     match steps.as_slice() {
         [] => String::new(),
-        [only] => format!(
-            "Three nights confirm a step of {} in the only line.",
-            format::percent(*only)
-        ),
-        [.., largest] => format!(
-            "Three nights confirm a step of {} in half of {} lines, and one of {} in all of them.",
-            format::percent(steps[steps.len() / 2]),
-            steps.len(),
-            format::percent(*largest)
+        [only] => say!(text, "history-power-of-one", step = Percent(*only)),
+        [.., largest] => say!(
+            text,
+            "history-power",
+            n = steps.len(),
+            half = Percent(steps[steps.len() / 2]),
+            all = Percent(*largest),
         ),
     }
 }
 
-fn changed(history: &History) -> String {
+fn changed(text: &Text, history: &History) -> String {
     let Some(last) = history.runs.last() else {
         return String::new();
     };
-    let recent = |run: usize| last.day() - history.runs[run].day() < 14;
+    let recent = |run: usize| last.day() - history.runs[run].day() < RECENT_DAYS;
     let all = || history.hosts.iter().flat_map(|host| &host.changes);
     let confirmed = |change: &&crate::history::Change| change.found.standing == Standing::Confirmed;
     let n_recent = all()
         .filter(confirmed)
         .filter(|change| recent(change.run))
         .count();
-    format!(
-        "{} confirmed in all, {} of the last 14 days.",
-        format::count(all().filter(confirmed).count(), "change is", "changes are"),
-        n_recent
+    say!(
+        text,
+        "history-changes",
+        n = all().filter(confirmed).count(),
+        n_recent = n_recent,
+        days = RECENT_DAYS as u64,
     )
 }

@@ -1,13 +1,13 @@
 //! The bound chain of every decode unit: where the tokens are lost, step by step.
 
+use bench_locales::Figure::{DecimalBytes, GbPerS, Number, Percent, TokensPerS};
+use bench_locales::{Text, message, say};
 use serde::Serialize;
 
-use super::inference::{limit_word, limit_words, what};
-use super::{Page, mark_class, value, verdict_word};
+use super::chain_words::{limit_word, limit_words, what};
+use super::{Page, mark_class, value};
 use crate::svg::{Bar, Caption, Mark, bar_chart};
-use bench_analysis::choice::decide::culprits;
 use bench_analysis::measured::{Chain, Limit};
-use bench_run_dir::format;
 
 /// Chains that are drawn; a ladder of quantisations over several depths has dozens, and one line tells them too.
 const MAX_PICTURES: usize = 2;
@@ -29,8 +29,8 @@ struct Row {
     bound: String,
     measured: String,
     ratio: String,
-    limit: &'static str,
-    verdict: &'static str,
+    limit: String,
+    verdict: String,
     badge: &'static str,
 }
 
@@ -40,19 +40,19 @@ struct ChainView {
     chart: String,
     limit: String,
     token: String,
-    verdict: &'static str,
+    verdict: String,
     badge: &'static str,
-    steps: Vec<Step>,
+    steps: Vec<StepRow>,
 }
 
 #[derive(Serialize)]
-struct Step {
+struct StepRow {
     name: String,
-    kind: &'static str,
+    kind: String,
     gb_per_s: String,
     tokens_per_s: String,
     ratio: String,
-    culprit: &'static str,
+    cause: String,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
@@ -63,189 +63,187 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let best = host.best_chains();
     value(View {
         chains: (best.iter().take(MAX_PICTURES).enumerate())
-            .map(|(i, chain)| chain_view(i, chain))
+            .map(|(i, chain)| chain_view(page.text, i, chain))
             .collect(),
         others: best
             .iter()
             .skip(MAX_PICTURES)
-            .map(|chain| row(chain))
+            .map(|chain| row(page.text, chain))
             .collect(),
     })
 }
 
-fn row(chain: &Chain) -> Row {
+fn row(text: &Text, chain: &Chain) -> Row {
     let rate = |gb_per_s: Option<f64>| {
-        let tokens_per_s = gb_per_s.map(|gb_per_s| chain.tokens_per_s(gb_per_s));
-        tokens_per_s.map_or_else(|| format::UNKNOWN.to_owned(), format::number)
+        text.figure_or_unknown(gb_per_s.map(|gb_per_s| Number(chain.tokens_per_s(gb_per_s))))
     };
     let bound = chain.bound_gb_per_s();
     Row {
-        what: what(chain),
-        token: format::decimal_bytes(chain.token_bytes as u64),
+        what: what(text, chain),
+        token: text.figure(DecimalBytes(chain.token_bytes as u64)),
         theory: rate(chain.theory_gb_per_s),
         read: rate(chain.read_gb_per_s),
         cores: rate(chain.kernel_gb_per_s),
         bound: rate(bound),
-        measured: format::number(chain.measured_tokens_per_s),
+        measured: text.figure(Number(chain.measured_tokens_per_s)),
         ratio: bound
-            .map(|bound| format::percent(chain.measured_gb_per_s / bound))
+            .map(|bound| text.figure(Percent(chain.measured_gb_per_s / bound)))
             .unwrap_or_default(),
-        limit: limit_word(chain),
-        verdict: verdict_word(chain.verdict),
+        limit: limit_word(text, chain),
+        verdict: text.say(&chain.verdict.message()),
         badge: chain.verdict.name(),
     }
 }
 
-/// What the cores can do, from their caches.
-const CORES: &str = "what the cores can eat";
+/// A step of the chain, from the top down.
+#[derive(Clone, Copy, PartialEq)]
+enum Step {
+    Theory,
+    /// The best measured read.
+    Read,
+    /// The read with as many threads as the unit has.
+    Threads,
+    /// The rate of the cores from their caches.
+    Cores,
+    Bound,
+    Decoding,
+}
 
-/// A step of the chain.
 struct Link {
-    name: String,
-    /// Kind of figure, as people read it.
-    kind: &'static str,
+    step: Step,
     gb_per_s: Option<f64>,
-    /// Rate and name of the step that it is a share of.
-    of: Option<(f64, &'static str)>,
-    /// What a loss against that step is due to.
-    culprit: &'static str,
-    /// Drawn as a dashed outline when absent.
-    bar: Option<&'static str>,
+    /// Step that it is a share of, and the rate of that.
+    of: Option<(Step, f64)>,
 }
 
 fn links(chain: &Chain) -> Vec<Link> {
     let (theory, read) = (chain.theory_gb_per_s, chain.read_gb_per_s);
+    let (cores, bound) = (chain.kernel_gb_per_s, chain.bound_gb_per_s());
     let binding = match chain.limit() {
-        Some(Limit::Kernel) => (chain.kernel_gb_per_s, CORES),
-        Some(Limit::Memory) | None => (read, "the best read"),
+        Some(Limit::Kernel) => (Step::Cores, cores),
+        Some(Limit::Memory) | None => (Step::Read, read),
     };
-    let link =
-        |name: &str, kind, gb_per_s, (rate, of): (Option<f64>, &'static str), culprit, bar| Link {
-            name: name.to_owned(),
-            kind,
-            gb_per_s,
-            of: rate.map(|rate| (rate, of)),
-            culprit,
-            bar,
-        };
-    let threads = format!(
-        "read with {}",
-        format::count(chain.n_threads, "thread", "threads")
-    );
-    let of_read = (read, "the best read");
+    let link = |step, gb_per_s, (of, rate): (Step, Option<f64>)| Link {
+        step,
+        gb_per_s,
+        of: rate.map(|rate| (of, rate)),
+    };
+    let of_read = (Step::Read, read);
     let mut links = vec![
+        link(Step::Theory, theory, (Step::Theory, None)),
+        link(Step::Read, read, (Step::Theory, theory)),
+        link(Step::Threads, chain.threads_read_gb_per_s, of_read),
+        link(Step::Cores, cores, of_read),
+        link(Step::Bound, bound, binding),
         link(
-            "theoretical bandwidth",
-            "theory",
-            theory,
-            (None, ""),
-            "",
-            None,
-        ),
-        link(
-            "best measured read",
-            "measured",
-            read,
-            (theory, "theory"),
-            culprits::READ,
-            Some("measured"),
-        ),
-        link(
-            &threads,
-            "measured",
-            chain.threads_read_gb_per_s,
-            of_read,
-            "the threads of this unit fill the bus less than others do",
-            Some("measured"),
-        ),
-        link(
-            CORES,
-            "measured",
-            chain.kernel_gb_per_s,
-            of_read,
-            culprits::KERNEL,
-            Some("limit"),
-        ),
-        link(
-            "bound of this model",
-            "theory",
-            chain.bound_gb_per_s(),
-            binding,
-            "the smaller of best read and cores",
-            None,
-        ),
-        link(
-            "measured decoding",
-            "measured",
+            Step::Decoding,
             Some(chain.measured_gb_per_s),
-            (chain.bound_gb_per_s(), "the bound"),
-            culprits::DECODE,
-            Some(mark_class(chain.verdict)),
+            (Step::Bound, bound),
         ),
     ];
     // Where the best read was made with as many threads, that step says nothing new. Cores that could read more than the
     // memory gives take nothing away, and a chain leads down.
     links.retain(|link| {
-        let is_limit = link.name == threads || link.name == CORES;
+        let is_limit = matches!(link.step, Step::Threads | Step::Cores);
         !is_limit || (link.gb_per_s.is_some() && link.gb_per_s < read.or(Some(f64::INFINITY)))
     });
     links
 }
 
-fn chain_view(i: usize, chain: &Chain) -> ChainView {
-    let links = links(chain);
-    let caption = Caption {
-        id: &format!("chain-{i}"),
-        title: &format!("Bound chain of {}", what(chain)),
-        description: "From top to bottom: theoretical bandwidth, best measured read, rate of the cores, the bound that follows, and what was measured, all in tokens per second of this model.",
-    };
-    let bars: Vec<Bar> = links.iter().filter_map(|link| bar(chain, link)).collect();
-    ChainView {
-        title: what(chain),
-        chart: bar_chart(
-            &caption,
-            &format!("tokens/s of {}", super::model_label(&chain.model)),
-            &bars,
-        ),
-        limit: limit_words(chain),
-        token: format::decimal_bytes(chain.token_bytes as u64),
-        verdict: verdict_word(chain.verdict),
-        badge: chain.verdict.name(),
-        steps: steps(chain, links),
+fn step_name(text: &Text, step: Step, chain: &Chain) -> String {
+    match step {
+        Step::Theory => say!(text, "theoretical-bandwidth"),
+        Step::Read => say!(text, "chain-read"),
+        Step::Threads => {
+            let threads = message!("threads", n = chain.n_threads);
+            say!(text, "chain-threads", threads = threads)
+        }
+        Step::Cores => say!(text, "chain-cores"),
+        Step::Bound => say!(text, "chain-bound"),
+        Step::Decoding => say!(text, "chain-decoding"),
     }
 }
 
-fn bar(chain: &Chain, link: &Link) -> Option<Bar> {
+/// A rate as a share of a step's rate.
+fn share(text: &Text, ratio: f64, of: Step) -> String {
+    let share = Percent(ratio);
+    match of {
+        Step::Theory => say!(text, "chain-of-theory", share = share),
+        Step::Cores => say!(text, "chain-of-cores", share = share),
+        Step::Bound => say!(text, "chain-of-bound", share = share),
+        Step::Read | Step::Threads | Step::Decoding => say!(text, "chain-of-read", share = share),
+    }
+}
+
+/// What a loss in this step is due to.
+fn cause(text: &Text, step: Step) -> String {
+    match step {
+        Step::Theory => String::new(),
+        Step::Read => say!(text, "chain-cause-read"),
+        Step::Threads => say!(text, "chain-cause-threads"),
+        Step::Cores => say!(text, "chain-cause-cores"),
+        Step::Bound => say!(text, "chain-cause-bound"),
+        Step::Decoding => say!(text, "chain-cause-decoding"),
+    }
+}
+
+fn chain_view(text: &Text, i: usize, chain: &Chain) -> ChainView {
+    let links = links(chain);
+    let title = what(text, chain);
+    let caption = Caption {
+        text,
+        id: &format!("chain-{i}"),
+        title: &say!(text, "chain-chart", what = &title),
+        description: &say!(text, "chain-chart-text"),
+    };
+    let axis = say!(text, "chain-axis", model = super::model_label(&chain.model));
+    let bars: Vec<Bar> = (links.iter())
+        .filter_map(|link| bar(text, chain, link))
+        .collect();
+    ChainView {
+        chart: bar_chart(&caption, &axis, &bars),
+        limit: limit_words(text, chain),
+        token: text.figure(DecimalBytes(chain.token_bytes as u64)),
+        verdict: text.say(&chain.verdict.message()),
+        badge: chain.verdict.name(),
+        steps: (links.iter())
+            .map(|link| step_row(text, chain, link))
+            .collect(),
+        title,
+    }
+}
+
+fn bar(text: &Text, chain: &Chain, link: &Link) -> Option<Bar> {
     let tokens_per_s = chain.tokens_per_s(link.gb_per_s?);
-    let mark = match link.bar {
-        Some(kind) => Mark::Bar(kind, tokens_per_s),
-        None => Mark::Theory(tokens_per_s),
+    let mark = match link.step {
+        Step::Theory | Step::Bound => Mark::Theory(tokens_per_s),
+        Step::Read | Step::Threads => Mark::Bar("measured", tokens_per_s),
+        Step::Cores => Mark::Bar("limit", tokens_per_s),
+        Step::Decoding => Mark::Bar(mark_class(chain.verdict), tokens_per_s),
     };
     Some(Bar {
-        label: link.name.clone(),
-        value: format::tokens_per_s(tokens_per_s),
+        label: step_name(text, link.step, chain),
+        value: text.figure(TokensPerS(tokens_per_s)),
         marks: vec![mark],
     })
 }
 
-fn steps(chain: &Chain, links: Vec<Link>) -> Vec<Step> {
-    let tokens = |gb_per_s: f64| format::tokens_per_s(chain.tokens_per_s(gb_per_s));
-    let ratio = |link: &Link| {
-        let (rate, of) = link.of?;
-        Some(format!(
-            "{} of {of}",
-            format::percent(link.gb_per_s? / rate)
-        ))
+fn step_row(text: &Text, chain: &Chain, link: &Link) -> StepRow {
+    let ratio = || {
+        let (of, rate) = link.of?;
+        Some(share(text, link.gb_per_s? / rate, of))
     };
-    links
-        .into_iter()
-        .map(|link| Step {
-            kind: link.kind,
-            gb_per_s: format::gb_per_s_or_unknown(link.gb_per_s),
-            tokens_per_s: link.gb_per_s.map(tokens).unwrap_or_default(),
-            ratio: ratio(&link).unwrap_or_default(),
-            culprit: link.culprit,
-            name: link.name,
-        })
-        .collect()
+    StepRow {
+        name: step_name(text, link.step, chain),
+        kind: match link.step {
+            Step::Theory | Step::Bound => say!(text, "theory"),
+            _ => say!(text, "measured"),
+        },
+        gb_per_s: text.figure_or_unknown(link.gb_per_s.map(GbPerS)),
+        tokens_per_s: (link.gb_per_s)
+            .map(|gb_per_s| text.figure(TokensPerS(chain.tokens_per_s(gb_per_s))))
+            .unwrap_or_default(),
+        ratio: ratio().unwrap_or_default(),
+        cause: cause(text, link.step),
+    }
 }

@@ -1,6 +1,7 @@
 //! What was changed on the board for measuring and what that bought, what its supervisor told, and what is different
 //! from the run before.
 
+use bench_locales::{Text, say};
 use bench_protocol::{EnvironmentAction, EnvironmentStep};
 use serde::Serialize;
 
@@ -30,21 +31,21 @@ struct GainRow {
     as_found: String,
     prepared: String,
     gain: String,
-    meaning: &'static str,
+    meaning: String,
 }
 
 #[derive(Serialize)]
 struct Step {
-    action: &'static str,
+    action: String,
     setting: String,
     before: String,
     after: String,
-    badge: &'static str,
-    outcome: String,
+    /// Why it failed; empty where it did not.
+    problem: String,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let host = page.host()?;
+    let (text, host) = (page.text, page.host()?);
     let data = &host.data;
     let facts = data.facts.as_ref();
     let previous = data
@@ -54,14 +55,16 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         .map(|(previous, facts)| Previous {
             run: format::foreign_short(&previous.run_id, 60),
             changes: (fingerprint::changes(&previous.facts, facts).into_iter())
-                .map(|(name, before, now)| (name, shown(&before), shown(&now)))
+                .map(|(name, before, now)| (name, shown(text, &before), shown(text, &now)))
                 .collect(),
         });
     let view = View {
         epoch: facts.map(fingerprint::name),
         previous,
-        gains: host.gains().iter().map(gain).collect(),
-        steps: data.steps.iter().map(step).collect(),
+        gains: (host.gains().iter())
+            .map(|it| gain(page.text, it))
+            .collect(),
+        steps: (data.steps.iter()).map(|it| step(text, it)).collect(),
         notes: (data.notes.iter())
             .map(|note| format::foreign_short(note, 400))
             .collect(),
@@ -73,52 +76,52 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     says_something.then(|| value(view)).flatten()
 }
 
-fn shown(text: &str) -> String {
-    match text.is_empty() {
-        true => format::UNKNOWN.to_string(),
-        false => format::foreign_short(text, 200),
+fn shown(text: &Text, fact: &str) -> String {
+    match fact.is_empty() {
+        true => text.unknown().to_owned(),
+        false => format::foreign_short(fact, 200),
     }
 }
 
-fn gain(gain: &Pair) -> GainRow {
+fn gain(text: &Text, gain: &Pair) -> GainRow {
     let interval = gain.interval();
     GainRow {
         unit: format::foreign_short(&gain.unit_a, 80),
-        as_found: gain.metric.words(gain.a.value),
-        prepared: gain.metric.words(gain.b.value),
+        as_found: text.say(&gain.metric.words(gain.a.value)),
+        prepared: text.say(&gain.metric.words(gain.b.value)),
         gain: match interval {
-            Some(interval) => format!("{} ({interval})", gain.difference()),
-            None => format!("{} (too few samples)", gain.difference()),
+            Some(interval) => say!(
+                text,
+                "environment-gain-of",
+                gain = gain.difference(),
+                interval = interval,
+            ),
+            None => say!(text, "environment-gain-few", gain = gain.difference()),
         },
-        meaning: gain.outcome.words(),
+        meaning: text.say(&gain.outcome.message()),
     }
 }
 
-fn step(step: &EnvironmentStep) -> Step {
+fn step(text: &Text, step: &EnvironmentStep) -> Step {
     // What has no value, like the page cache, has none before and none after.
     let nothing = match step.problem {
         None => "–",
-        Some(_) => format::UNKNOWN,
+        Some(_) => text.unknown(),
     };
     let value = |value: &Option<String>| {
-        let shown = value.as_deref().map(shown);
-        shown.unwrap_or_else(|| nothing.to_string())
+        let shown = value.as_deref().map(|value| shown(text, value));
+        shown.unwrap_or_else(|| nothing.to_owned())
     };
     Step {
         action: match step.action {
-            EnvironmentAction::Prepare => "changed",
-            EnvironmentAction::Restore => "put back",
+            EnvironmentAction::Prepare => say!(text, "environment-changed-it"),
+            EnvironmentAction::Restore => say!(text, "environment-put-back"),
         },
         setting: format::foreign_short(&step.setting, 120),
         before: value(&step.before),
         after: value(&step.after),
-        badge: match step.problem {
-            None => "ok",
-            Some(_) => "invalid",
-        },
-        outcome: match &step.problem {
-            None => "ok".to_string(),
-            Some(problem) => format::foreign_short(problem, 300),
-        },
+        problem: (step.problem.as_deref())
+            .map(|problem| format::foreign_short(problem, 300))
+            .unwrap_or_default(),
     }
 }

@@ -12,7 +12,7 @@ struct View {
 
 #[derive(Serialize)]
 struct Row {
-    weight: &'static str,
+    weight: String,
     badge: &'static str,
     what: String,
     remedy: String,
@@ -30,17 +30,17 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         return None;
     }
     let row = |finding: host_check::Finding| Row {
-        weight: finding.weight.name(),
+        weight: page.text.say(&finding.weight.message()),
         badge: match finding.weight {
             Weight::Problem => "suspect",
             Weight::Note => "not_measured",
         },
-        what: finding.what,
+        what: page.text.say(&finding.what),
         // A line for a shell is code as a whole.
-        remedy: match finding.remedy.starts_with("echo ") {
-            true => format!("`{}`", finding.remedy),
-            false => finding.remedy,
-        },
+        remedy: (finding.remedy).map_or_else(String::new, |remedy| match page.text.say(&remedy) {
+            line if line.contains("echo ") => format!("`{line}`"),
+            said => said,
+        }),
     };
     value(View {
         rows: findings.into_iter().map(row).collect(),

@@ -52,6 +52,7 @@ fn one_view(text: &Text, i: usize, one: &Interference) -> OneView {
         readers = message!("readers", n = one.n_readers),
     );
     let caption = Caption {
+        text,
         id: &format!("interference-{i}"),
         title: &say!(text, "interference-chart", title = &title),
         description: &say!(text, "interference-chart-text"),

@@ -1,9 +1,11 @@
 //! Bandwidth of every kernel of a host.
 
+use bench_locales::Figure::{GbPerS, Number, Percent};
+use bench_locales::{Text, message, say};
 use bench_protocol::Residency;
 use serde::Serialize;
 
-use super::{Page, mark_class, unit_anchor, value, verdict_word};
+use super::{Page, figure_or_empty, mark_class, residency_word, unit_anchor, value};
 use crate::svg::{Bar, Caption, Mark, bar_chart};
 use bench_analysis::measured::{HostAnalysis, UnitKind, UnitRow};
 use bench_run_dir::format;
@@ -20,54 +22,48 @@ struct View {
 struct Row {
     anchor: String,
     kernel: String,
-    place: &'static str,
+    place: String,
     threads: usize,
     cpus: String,
     measured: String,
     interval: String,
     bound: String,
     ratio: String,
-    verdict: &'static str,
+    verdict: String,
     badge: &'static str,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let host = page.host()?;
-    let memory = bars(host, Residency::Dram);
-    let cache = bars(host, Residency::Cache);
+    let (text, host) = (page.text, page.host()?);
+    let memory = bars(text, host, Residency::Dram);
+    let cache = bars(text, host, Residency::Cache);
     if memory.is_empty() && cache.is_empty() {
         return None;
     }
-    let chart = |id: &str, title: &str, description: &str, bars: &[Bar]| match bars.is_empty() {
+    let chart = |caption: Caption, bars: &[Bar]| match bars.is_empty() {
         true => String::new(),
-        false => bar_chart(
-            &Caption {
-                id,
-                title,
-                description,
-            },
-            "GB/s (10⁹ bytes per second)",
-            bars,
-        ),
+        false => bar_chart(&caption, &say!(text, "axis-gb-per-s"), bars),
+    };
+    let of_memory = Caption {
+        text,
+        id: "kernels-memory",
+        title: &say!(text, "kernels-memory-chart"),
+        description: &say!(text, "kernels-memory-chart-text"),
+    };
+    let of_caches = Caption {
+        text,
+        id: "kernels-cache",
+        title: &say!(text, "kernels-caches-chart"),
+        description: &say!(text, "kernels-caches-chart-text"),
     };
     value(View {
-        memory: chart(
-            "kernels-memory",
-            "Kernels that walk through memory",
-            "One row per unit, median of its samples, whisker: 95 % interval. Dashed tick: its bound.",
-            &memory,
-        ),
-        cache: chart(
-            "kernels-cache",
-            "Kernels that stay in the caches",
-            "One row per unit, median of its samples: the rate of the cores, which memory does not bound.",
-            &cache,
-        ),
+        memory: chart(of_memory, &memory),
+        cache: chart(of_caches, &cache),
         emulated: host.data.record.emulated,
         rows: [Residency::Dram, Residency::Cache]
             .into_iter()
-            .flat_map(|residency| units(host, residency))
-            .filter_map(row)
+            .flat_map(|residency| units(host, residency).map(move |unit| (unit, residency)))
+            .filter_map(|(unit, residency)| row(text, unit, residency))
             .collect(),
     })
 }
@@ -78,61 +74,60 @@ fn units<'a>(host: &'a HostAnalysis, residency: Residency) -> impl Iterator<Item
         .filter(move |unit| unit.residency == Some(residency) && unit.is_quiet())
 }
 
-fn bars(host: &HostAnalysis, residency: Residency) -> Vec<Bar> {
-    units(host, residency).filter_map(bar).collect()
+fn bars(text: &Text, host: &HostAnalysis, residency: Residency) -> Vec<Bar> {
+    units(host, residency)
+        .filter_map(|unit| bar(text, unit))
+        .collect()
 }
 
-fn row(unit: &UnitRow) -> Option<Row> {
+fn row(text: &Text, unit: &UnitRow, residency: Residency) -> Option<Row> {
     let gb_per_s = unit.gb_per_s?;
-    let ends = match interval(unit, gb_per_s) {
-        Some(Mark::Interval(low, high)) => {
-            format!("{} to {}", format::number(low), format::number(high))
-        }
-        _ => String::new(),
-    };
     Some(Row {
         anchor: unit_anchor(unit),
         kernel: format::foreign_short(&unit.kernel, 40),
-        place: match unit.residency {
-            Some(Residency::Cache) => "caches",
-            _ => "memory",
-        },
+        place: residency_word(text, residency),
         threads: unit.cpus.len(),
         cpus: format::cpu_list(&unit.cpus),
-        measured: format::number(gb_per_s),
-        interval: ends,
-        bound: (unit.bound.as_ref())
-            .map_or_else(String::new, |bound| format::number(bound.gb_per_s)),
-        ratio: unit.efficiency.map(format::percent).unwrap_or_default(),
-        verdict: verdict_word(unit.verdict),
+        measured: text.figure(Number(gb_per_s)),
+        interval: match interval(unit, gb_per_s) {
+            Some((low, high)) => say!(text, "range", from = Number(low), to = Number(high)),
+            None => String::new(),
+        },
+        bound: figure_or_empty(
+            text,
+            unit.bound.as_ref().map(|bound| Number(bound.gb_per_s)),
+        ),
+        ratio: figure_or_empty(text, unit.efficiency.map(Percent)),
+        verdict: text.say(&unit.verdict.message()),
         badge: unit.verdict.name(),
     })
 }
 
-fn bar(unit: &UnitRow) -> Option<Bar> {
+fn bar(text: &Text, unit: &UnitRow) -> Option<Bar> {
     let gb_per_s = unit.gb_per_s?;
     let mut marks = vec![Mark::Bar(mark_class(unit.verdict), gb_per_s)];
-    marks.extend(interval(unit, gb_per_s));
+    marks.extend(interval(unit, gb_per_s).map(|(low, high)| Mark::Interval(low, high)));
     marks.extend(unit.bound.as_ref().map(|bound| Mark::Bound(bound.gb_per_s)));
-    let share = unit
-        .efficiency
-        .map(|ratio| format!(", {}", format::percent(ratio)))
-        .unwrap_or_default();
+    let rate = GbPerS(gb_per_s);
     Some(Bar {
-        label: format!(
-            "{} · {} · {}",
-            format::foreign_short(&unit.kernel, 30),
-            format::count(unit.cpus.len(), "thread", "threads"),
-            format::foreign_short(&unit.variant, 16)
+        label: say!(
+            text,
+            "kernels-bar",
+            kernel = format::foreign_short(&unit.kernel, 30),
+            threads = message!("threads", n = unit.cpus.len()),
+            variant = format::foreign_short(&unit.variant, 16),
         ),
-        value: format!("{}{share}", format::gb_per_s(gb_per_s)),
+        value: match unit.efficiency {
+            Some(ratio) => say!(text, "kernels-rate", rate = rate, share = Percent(ratio)),
+            None => text.figure(rate),
+        },
         marks,
     })
 }
 
 /// The interval of the median as rates: the longest time is the lowest rate.
-fn interval(unit: &UnitRow, gb_per_s: f64) -> Option<Mark> {
+fn interval(unit: &UnitRow, gb_per_s: f64) -> Option<(f64, f64)> {
     let summary = unit.summary.as_ref()?;
     let rate = |ns: f64| gb_per_s * summary.median / ns;
-    (summary.ci_low > 0.0).then(|| Mark::Interval(rate(summary.ci_high), rate(summary.ci_low)))
+    (summary.ci_low > 0.0).then(|| (rate(summary.ci_high), rate(summary.ci_low)))
 }

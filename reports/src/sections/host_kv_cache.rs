@@ -1,5 +1,7 @@
 //! What the KV cache saves: the next token with it and without it, over the position.
 
+use bench_locales::Figure::{DecimalBytes, DurationNs, Integer, Number};
+use bench_locales::{Text, message, say};
 use serde::Serialize;
 
 use super::{Page, doubt, value};
@@ -23,8 +25,8 @@ struct CacheView {
 
 #[derive(Serialize)]
 struct Row {
-    way: &'static str,
-    position: u64,
+    way: String,
+    position: String,
     time: String,
     bytes: String,
     ops: String,
@@ -43,96 +45,103 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     })
 }
 
-fn cache_view(text: &bench_locales::Text, i: usize, cache: &KvCache) -> CacheView {
-    let title = format!(
-        "{} {}, {}",
-        format::foreign_short(&cache.model, 40),
-        format::foreign_short(&cache.quant, 20),
-        format::count(cache.n_threads, "thread", "threads")
+fn cache_view(text: &Text, i: usize, cache: &KvCache) -> CacheView {
+    let title = say!(
+        text,
+        "with-threads",
+        what = format!(
+            "{} {}",
+            format::foreign_short(&cache.model, 40),
+            format::foreign_short(&cache.quant, 20)
+        ),
+        threads = message!("threads", n = cache.n_threads),
     );
-    let line = |label: &str, points: &[NextToken]| Series {
-        label: label.to_owned(),
-        points: points
-            .iter()
-            .map(|point| (point.position as f64 + 1.0, point.elapsed_ns / 1e6))
-            .collect(),
-        style: Style::Line,
-    };
+    let (cached, recomputed) = (
+        say!(text, "kv-cache-cached"),
+        say!(text, "kv-cache-recomputed"),
+    );
     let caption = Caption {
+        text,
         id: &format!("kv-cache-{i}"),
-        title: &format!("Time of the next token over its position, {title}"),
-        description: "Two lines: with the KV cache only the new token is computed, without it the whole history again.",
+        title: &say!(text, "kv-cache-chart", title = &title),
+        description: &say!(text, "kv-cache-chart-text"),
     };
     let chart = XyChart {
         x: Axis {
-            label: "position of the token, counted from 1".into(),
+            label: say!(text, "kv-cache-axis-position"),
             kind: AxisKind::Log,
         },
         y: Axis {
-            label: "ms for the next token".into(),
+            label: say!(text, "kv-cache-axis-time"),
             kind: AxisKind::Log,
         },
         series: vec![
-            line("with cache", &cache.cached),
-            line("recomputed", &cache.recomputed),
+            line(&cached, &cache.cached),
+            line(&recomputed, &cache.recomputed),
         ],
         places: Vec::new(),
     };
-    let rows = |way: &'static str, points: &[NextToken]| {
-        let row = move |point: &NextToken| Row {
-            way,
-            position: point.position.saturating_add(1),
-            time: format::duration_ns(point.elapsed_ns),
-            bytes: format::decimal_bytes(point.bytes as u64),
-            ops: format!("{} billion", format::number(point.ops / 1e9)),
-        };
-        points.iter().map(row).collect::<Vec<_>>()
-    };
     CacheView {
-        sentence: sentence(cache),
+        sentence: sentence(text, cache),
         doubt: doubt(
             text,
             cache.n_suspect,
             cache.cached.len() + cache.recomputed.len(),
         ),
         chart: xy_chart(&caption, &chart),
-        rows: (rows("with cache", &cache.cached).into_iter())
-            .chain(rows("recomputed", &cache.recomputed))
+        rows: rows(text, &cached, &cache.cached)
+            .chain(rows(text, &recomputed, &cache.recomputed))
             .collect(),
         title,
     }
 }
 
-fn sentence(cache: &KvCache) -> String {
-    let crossover = match cache.crossover() {
-        Some(position)
-            if cache
-                .recomputed
-                .first()
-                .is_some_and(|first| first.position == position) =>
-        {
-            format!(
-                "The cache is faster from position {} on, the first that was measured",
-                position.saturating_add(1)
-            )
-        }
-        Some(position) => format!(
-            "The cache is faster from about position {} on",
-            position.saturating_add(1)
-        ),
-        None => return "Recomputing was never slower at the positions measured.".into(),
+fn line(label: &str, points: &[NextToken]) -> Series {
+    Series {
+        label: label.to_owned(),
+        points: (points.iter())
+            .map(|point| (point.position as f64 + 1.0, point.elapsed_ns / 1e6))
+            .collect(),
+        style: Style::Line,
+    }
+}
+
+fn rows(text: &Text, way: &str, points: &[NextToken]) -> impl Iterator<Item = Row> {
+    points.iter().map(move |point| Row {
+        way: way.to_owned(),
+        position: text.figure(Integer(point.position as f64 + 1.0)),
+        time: text.figure(DurationNs(point.elapsed_ns)),
+        bytes: text.figure(DecimalBytes(point.bytes as u64)),
+        ops: say!(text, "billions", n = Number(point.ops / 1e9)),
+    })
+}
+
+fn sentence(text: &Text, cache: &KvCache) -> String {
+    let Some(crossover) = cache.crossover() else {
+        return say!(text, "kv-cache-never");
     };
-    let saving = cache.recomputed.last().and_then(|last| {
-        let cached = (cache.cached.iter())
-            .rev()
-            .find(|point| point.position >= last.position)
-            .or(cache.cached.last())?;
-        let ratio = last.elapsed_ns / cached.elapsed_ns;
-        Some(format!(
-            "; at position {} it saves a factor of {}",
-            last.position.saturating_add(1),
-            format::number(ratio)
-        ))
-    });
-    format!("{crossover}{}.", saving.unwrap_or_default())
+    let position = crossover.saturating_add(1);
+    let first = cache.recomputed.first().map(|first| first.position);
+    let faster = match first == Some(crossover) {
+        true => say!(text, "kv-cache-from-first", position = position),
+        false => say!(text, "kv-cache-from", position = position),
+    };
+    match saving(text, cache) {
+        Some(saving) => format!("{faster} {saving}"),
+        None => faster,
+    }
+}
+
+/// What the cache saves at the last position that was recomputed.
+fn saving(text: &Text, cache: &KvCache) -> Option<String> {
+    let last = cache.recomputed.last()?;
+    let cached = (cache.cached.iter().rev())
+        .find(|point| point.position >= last.position)
+        .or(cache.cached.last())?;
+    Some(say!(
+        text,
+        "kv-cache-saving",
+        position = last.position.saturating_add(1),
+        factor = Number(last.elapsed_ns / cached.elapsed_ns),
+    ))
 }

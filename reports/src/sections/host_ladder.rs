@@ -1,5 +1,7 @@
-//! The quantisation ladder: what fewer bytes per weight really buy.
+//! The quantisation ladder: how much faster fewer bytes per weight are.
 
+use bench_locales::Figure::{DecimalBytes, Number, SignedPercent, TokensPerS, With};
+use bench_locales::{Text, message, say};
 use serde::Serialize;
 
 use super::{Page, doubt, mark_class, value};
@@ -7,8 +9,8 @@ use crate::svg::{Bar, Caption, Mark, bar_chart};
 use bench_analysis::measured::{Ladder, LadderStep};
 use bench_run_dir::format;
 
-/// A gain this near to what the bytes promise is as promised.
-const AS_PROMISED: f64 = 0.05;
+/// A gain that differs this little from the expected one is as expected; the messages name the same share.
+const AS_EXPECTED: f64 = 0.05;
 
 #[derive(Serialize)]
 struct View {
@@ -48,12 +50,13 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     })
 }
 
-fn ladder_view(text: &bench_locales::Text, i: usize, ladder: &Ladder) -> LadderView {
-    let title = format!(
-        "{} @ d{}, {}",
-        format::foreign_short(&ladder.model, 40),
-        ladder.depth,
-        format::count(ladder.n_threads, "thread", "threads")
+fn ladder_view(text: &Text, i: usize, ladder: &Ladder) -> LadderView {
+    let model = format::foreign_short(&ladder.model, 40);
+    let title = say!(
+        text,
+        "with-threads",
+        what = format!("{model} @ d{}", ladder.depth),
+        threads = message!("threads", n = ladder.n_threads),
     );
     let first = ladder.steps[0].tokens_per_s;
     let bars: Vec<Bar> = (ladder.steps.iter())
@@ -61,9 +64,9 @@ fn ladder_view(text: &bench_locales::Text, i: usize, ladder: &Ladder) -> LadderV
             label: format!(
                 "{} · {}",
                 format::foreign_short(&step.quant, 20),
-                format::decimal_bytes(step.token_bytes as u64)
+                text.figure(DecimalBytes(step.token_bytes as u64))
             ),
-            value: format::tokens_per_s(step.tokens_per_s),
+            value: text.figure(TokensPerS(step.tokens_per_s)),
             marks: vec![
                 Mark::Bar(mark_class(step.verdict), step.tokens_per_s),
                 Mark::Bound(first * step.byte_ratio),
@@ -71,51 +74,51 @@ fn ladder_view(text: &bench_locales::Text, i: usize, ladder: &Ladder) -> LadderV
         })
         .collect();
     let caption = Caption {
+        text,
         id: &format!("ladder-{i}"),
-        title: &format!("Tokens per second over quantisations, {title}"),
-        description: "One bar per quantisation, from many bytes to few. Dashed tick: what the bytes alone promise, starting from the first bar.",
+        title: &say!(text, "ladder-chart", title = &title),
+        description: &say!(text, "ladder-chart-text"),
     };
     LadderView {
-        sentence: sentence(&ladder.steps),
+        sentence: sentence(text, &ladder.steps),
         doubt: doubt(text, ladder.n_suspect(), ladder.steps.len()),
-        chart: bar_chart(&caption, "tokens/s", &bars),
-        rows: ladder.steps.iter().map(row).collect(),
+        chart: bar_chart(&caption, &say!(text, "axis-tokens-per-s"), &bars),
+        rows: (ladder.steps.iter()).map(|step| row(text, step)).collect(),
         title,
     }
 }
 
-fn sentence(steps: &[LadderStep]) -> String {
+fn sentence(text: &Text, steps: &[LadderStep]) -> String {
     let (Some(first), Some(last)) = (steps.first(), steps.last()) else {
         return String::new();
     };
     let missed: Vec<String> = (steps.iter())
-        .filter(|step| step.deviation() < -AS_PROMISED)
+        .filter(|step| step.deviation() < -AS_EXPECTED)
         .map(|step| format::foreign_short(&step.quant, 20))
         .collect();
-    let gain = format!(
-        "From {} to {} a token moves {} times fewer bytes and comes {} times faster.",
-        format::foreign_short(&first.quant, 20),
-        format::foreign_short(&last.quant, 20),
-        format::number(last.byte_ratio),
-        format::number(last.speed_ratio)
+    let gain = say!(
+        text,
+        "ladder-gain",
+        first = format::foreign_short(&first.quant, 20),
+        last = format::foreign_short(&last.quant, 20),
+        fewer = Number(last.byte_ratio),
+        faster = Number(last.speed_ratio),
     );
-    match missed.is_empty() {
-        true => format!("{gain} Every step gains what its bytes promise, within 5 %."),
-        false => format!(
-            "{gain} Less than the bytes promise, by more than 5 %: {}; there the cores, not the memory, set the pace.",
-            format::enumeration(&missed)
-        ),
-    }
+    let expected = match missed.is_empty() {
+        true => say!(text, "ladder-as-expected"),
+        false => say!(text, "ladder-less", steps = missed),
+    };
+    format!("{gain} {expected}")
 }
 
-fn row(step: &LadderStep) -> Row {
+fn row(text: &Text, step: &LadderStep) -> Row {
     Row {
         quant: format::foreign_short(&step.quant, 20),
-        bytes: format::decimal_bytes(step.token_bytes as u64),
-        tokens: format::tokens_per_s(step.tokens_per_s),
-        byte_ratio: format!("{} ×", format::number(step.byte_ratio)),
-        speed_ratio: format!("{} ×", format::number(step.speed_ratio)),
-        deviation: format::signed_percent(step.deviation()),
+        bytes: text.figure(DecimalBytes(step.token_bytes as u64)),
+        tokens: text.figure(TokensPerS(step.tokens_per_s)),
+        byte_ratio: text.figure(With(step.byte_ratio, "×")),
+        speed_ratio: text.figure(With(step.speed_ratio, "×")),
+        deviation: text.figure(SignedPercent(step.deviation())),
         extrapolated: step.extrapolated,
     }
 }

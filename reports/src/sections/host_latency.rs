@@ -1,14 +1,15 @@
 //! How long one load takes: over working sets, with several at once, and while others use the bus.
 
-use bench_protocol::Residency;
+use bench_locales::Figure::{BinaryBytes, DurationNs, GbPerS, Number};
+use bench_locales::{Text, say};
+use bench_protocol::{Pages, Residency};
 use serde::Serialize;
 
 use super::host_sizes::{cache_edges, series};
 use super::{Page, doubt, value};
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
-use bench_analysis::measured::{HostAnalysis, Interference, UnitKind, UnitRow};
+use bench_analysis::measured::{HostAnalysis, Interference, SizeCurve, UnitKind, UnitRow};
 use bench_analysis::validity::verdict::Verdict;
-use bench_run_dir::format;
 
 /// Bytes that one load brings in.
 const LINE_BYTES: f64 = 64.0;
@@ -40,18 +41,18 @@ struct Loaded {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let host = page.host()?;
+    let (text, host) = (page.text, page.host()?);
     let curves = host.size_curves(UnitKind::Latency);
     let rows: Vec<Row> = (host.usable_units())
         .filter(|unit| unit.kind == UnitKind::Latency && unit.residency != Some(Residency::Sweep))
-        .filter_map(row)
+        .filter_map(|unit| row(text, unit))
         .collect();
     let loaded = (host.interferences().into_iter()).find(|one| one.kind == UnitKind::Latency);
     if curves.is_empty() && rows.is_empty() && loaded.is_none() {
         return None;
     }
     value(View {
-        sentence: sentence(host),
+        sentence: sentence(text, host),
         doubt: {
             let latencies = || {
                 host.units
@@ -60,46 +61,54 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             };
             let shown = || latencies().filter(|unit| unit.verdict.is_usable());
             doubt(
-                page.text,
+                text,
                 shown().filter(|unit| unit.verdict != Verdict::Ok).count(),
                 shown().count(),
             )
         },
         sizes: match curves.is_empty() {
             true => String::new(),
-            false => xy_chart(
-                &Caption {
-                    id: "latency-sizes",
-                    title: "Time of one load over the working set",
-                    description: "Each load's address comes from the load before it. Dashed upright lines: sizes of the caches.",
-                },
-                &XyChart {
-                    x: Axis {
-                        label: "working set".into(),
-                        kind: AxisKind::Bytes,
-                    },
-                    y: Axis {
-                        label: "ns per load".into(),
-                        kind: AxisKind::Log,
-                    },
-                    series: curves.iter().take(4).map(series).collect(),
-                    places: cache_edges(host.data.facts.as_ref(), 1),
-                },
-            ),
+            false => sizes_chart(text, host, &curves),
         },
         rows,
-        loaded: loaded.as_ref().map(loaded_chart).unwrap_or_default(),
+        loaded: (loaded.as_ref())
+            .map(|loaded| loaded_chart(text, loaded))
+            .unwrap_or_default(),
         loaded_rows: (loaded.iter().flat_map(|loaded| &loaded.points))
             .map(|(traffic, ns)| Loaded {
-                traffic: format::gb_per_s(*traffic),
-                per_load: format::duration_ns(*ns),
+                traffic: text.figure(GbPerS(*traffic)),
+                per_load: text.figure(DurationNs(*ns)),
             })
             .collect(),
     })
 }
 
+fn sizes_chart(text: &Text, host: &HostAnalysis, curves: &[SizeCurve]) -> String {
+    let caption = Caption {
+        text,
+        id: "latency-sizes",
+        title: &say!(text, "latency-sizes-chart"),
+        description: &say!(text, "latency-sizes-chart-text"),
+    };
+    let chart = XyChart {
+        x: Axis {
+            label: say!(text, "working-set"),
+            kind: AxisKind::Bytes,
+        },
+        y: Axis {
+            label: say!(text, "latency-axis"),
+            kind: AxisKind::Log,
+        },
+        series: (curves.iter().take(4))
+            .map(|curve| series(text, curve))
+            .collect(),
+        places: cache_edges(host.data.facts.as_ref(), 1),
+    };
+    xy_chart(&caption, &chart)
+}
+
 /// The figure people quote: one chain, one thread, through memory.
-fn sentence(host: &HostAnalysis) -> String {
+fn sentence(text: &Text, host: &HostAnalysis) -> String {
     let quoted = host.usable_units().find(|unit| {
         unit.kind == UnitKind::Latency
             && unit.residency == Some(Residency::Dram)
@@ -107,55 +116,55 @@ fn sentence(host: &HostAnalysis) -> String {
             && unit.cpus.len() == 1
     });
     match quoted.and_then(|unit| Some((unit, unit.ns_per_load?))) {
-        Some((unit, ns)) => format!(
-            "A load from memory that has to wait for the one before takes {} ({} of memory, random order).",
-            format::duration_ns(ns),
-            format::binary_bytes(unit.working_set_bytes)
+        Some((unit, ns)) => say!(
+            text,
+            "latency-load",
+            time = DurationNs(ns),
+            size = BinaryBytes(unit.working_set_bytes),
         ),
         None => String::new(),
     }
 }
 
-fn row(unit: &UnitRow) -> Option<Row> {
+fn row(text: &Text, unit: &UnitRow) -> Option<Row> {
     let (ns, n_chains) = (unit.ns_per_load?, unit.n_chains?);
     let loads_per_ns = f64::from(n_chains) * unit.cpus.len() as f64 / ns;
-    let pages = match unit.pages {
-        Some(bench_protocol::Pages::Small) => ", small pages",
-        _ => "",
-    };
+    let size = text.figure(BinaryBytes(unit.working_set_bytes));
     Some(Row {
-        place: format!("{}{pages}", format::binary_bytes(unit.working_set_bytes)),
+        place: match unit.pages {
+            Some(Pages::Small) => say!(text, "small-pages", what = size),
+            _ => size,
+        },
         threads: unit.cpus.len(),
         chains: n_chains,
-        per_load: format::duration_ns(ns),
-        rate: format!("{} million loads/s", format::number(loads_per_ns * 1e3)),
-        lines: format::gb_per_s(loads_per_ns * LINE_BYTES),
+        per_load: text.figure(DurationNs(ns)),
+        rate: say!(text, "latency-rate", n = Number(loads_per_ns * 1e3)),
+        lines: text.figure(GbPerS(loads_per_ns * LINE_BYTES)),
     })
 }
 
-fn loaded_chart(loaded: &Interference) -> String {
+fn loaded_chart(text: &Text, loaded: &Interference) -> String {
     let caption = Caption {
+        text,
         id: "latency-loaded",
-        title: "Time of one load while others read",
-        description: "To the right the other cores read more; upwards a load takes longer.",
+        title: &say!(text, "latency-loaded-chart"),
+        description: &say!(text, "latency-loaded-chart-text"),
     };
-    xy_chart(
-        &caption,
-        &XyChart {
-            x: Axis {
-                label: "GB/s that the other cores read meanwhile".into(),
-                kind: AxisKind::Linear,
-            },
-            y: Axis {
-                label: "ns per load".into(),
-                kind: AxisKind::Linear,
-            },
-            series: vec![Series {
-                label: String::new(),
-                points: loaded.points.clone(),
-                style: Style::Line,
-            }],
-            places: Vec::new(),
+    let chart = XyChart {
+        x: Axis {
+            label: say!(text, "interference-axis"),
+            kind: AxisKind::Linear,
         },
-    )
+        y: Axis {
+            label: say!(text, "latency-axis"),
+            kind: AxisKind::Linear,
+        },
+        series: vec![Series {
+            label: String::new(),
+            points: loaded.points.clone(),
+            style: Style::Line,
+        }],
+        places: Vec::new(),
+    };
+    xy_chart(&caption, &chart)
 }

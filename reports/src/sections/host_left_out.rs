@@ -1,13 +1,13 @@
 //! Units that the time budget of a host had no room for.
 
+use bench_locales::Figure::{Number, Seconds};
 use serde::Serialize;
 
 use super::{Page, value};
-use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {
-    budget_s: u64,
+    budget: String,
     units: Vec<Unit>,
 }
 
@@ -18,13 +18,14 @@ struct Unit {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
+    let text = page.text;
     let left_out = page.host()?.data.left_out.as_ref()?;
     let unit = |unit: &bench_run_dir::LeftOutUnit| Unit {
         unit: unit.name(),
-        estimated_s: format::number(unit.estimated_ms as f64 / 1000.0),
+        estimated_s: text.figure(Number(unit.estimated_ms as f64 / 1000.0)),
     };
     value(View {
-        budget_s: left_out.budget_s,
+        budget: text.figure(Seconds(left_out.budget_s as f64)),
         units: left_out.units.iter().map(unit).collect(),
     })
 }

@@ -1,5 +1,6 @@
 //! What tokens cost in energy, where the board has sensors: measured power only.
 
+use bench_locales::Figure::{Number, With};
 use serde::Serialize;
 
 use super::{Page, model_label, value};
@@ -15,7 +16,7 @@ struct Row {
     what: String,
     threads: usize,
     sensor: String,
-    from: &'static str,
+    from: String,
     watts: String,
     tokens_per_s: String,
     tokens_per_joule: String,
@@ -23,7 +24,7 @@ struct Row {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let host = page.host()?;
+    let (text, host) = (page.text, page.host()?);
     if host.data.record.emulated {
         return None;
     }
@@ -36,11 +37,11 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             what: model_label(model),
             threads: unit.cpus.len(),
             sensor: format::foreign_short(&power.sensor, 40),
-            from: power.from.words(),
-            watts: format!("{} W", format::number(power.watts)),
-            tokens_per_s: format::number(tokens_per_s),
-            tokens_per_joule: format::number(tokens_per_s / power.watts),
-            joules_per_token: format::number(power.watts / tokens_per_s),
+            from: text.say(&power.from.words()),
+            watts: text.figure(With(power.watts, "W")),
+            tokens_per_s: text.figure(Number(tokens_per_s)),
+            tokens_per_joule: text.figure(Number(tokens_per_s / power.watts)),
+            joules_per_token: text.figure(Number(power.watts / tokens_per_s)),
         }));
     }
     (!rows.is_empty()).then(|| value(View { rows }))?

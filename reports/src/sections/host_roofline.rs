@@ -1,8 +1,10 @@
 //! The roofline: rates of arithmetic under the memory's slope and the cores' ceilings (Williams et al. 2009).
 
+use bench_locales::Figure::{GopPerS, Number, Percent};
+use bench_locales::{Text, say};
 use serde::Serialize;
 
-use super::{Page, doubt, value};
+use super::{Page, doubt, figure_or_empty, value};
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
 use bench_analysis::measured::{HostAnalysis, UnitKind, UnitRow};
 use bench_analysis::validity::verdict::Verdict;
@@ -29,7 +31,7 @@ struct Row {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let host = page.host()?;
+    let (text, host) = (page.text, page.host()?);
     let peaks: Vec<&UnitRow> = (host.usable_units())
         .filter(|unit| unit.kind == UnitKind::Peak)
         .collect();
@@ -40,7 +42,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let kernels = kernels(host, n_threads);
     let highest = best_peak(&peaks, n_threads)?;
     let chart = match host.best_read.as_ref() {
-        Some(read) => chart(&peaks, n_threads, read.gb_per_s, &kernels),
+        Some(read) => chart(text, &peaks, n_threads, read.gb_per_s, &kernels),
         None => String::new(),
     };
     value(View {
@@ -48,7 +50,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         doubt: {
             let shown = || (peaks.iter().copied()).chain(kernels.iter().map(|kernel| kernel.0));
             doubt(
-                page.text,
+                text,
                 shown().filter(|unit| unit.verdict != Verdict::Ok).count(),
                 shown().count(),
             )
@@ -58,7 +60,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             .map(|unit| Row {
                 name: format::foreign_short(&unit.kernel, 30),
                 threads: unit.cpus.len(),
-                rate: unit.gop_per_s.map(format::gop_per_s).unwrap_or_default(),
+                rate: figure_or_empty(text, unit.gop_per_s.map(GopPerS)),
                 intensity: String::new(),
                 share: String::new(),
             })
@@ -68,9 +70,9 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             .map(|(unit, intensity, gop_per_s)| Row {
                 name: kernel_name(unit),
                 threads: unit.cpus.len(),
-                rate: format::gop_per_s(*gop_per_s),
-                intensity: format::number(*intensity),
-                share: format::percent(gop_per_s / highest),
+                rate: text.figure(GopPerS(*gop_per_s)),
+                intensity: text.figure(Number(*intensity)),
+                share: text.figure(Percent(gop_per_s / highest)),
             })
             .collect(),
     })
@@ -99,6 +101,7 @@ fn kernels<'a>(host: &'a HostAnalysis, n_threads: usize) -> Vec<(&'a UnitRow, f6
 }
 
 fn chart(
+    text: &Text,
     peaks: &[&UnitRow],
     n_threads: usize,
     read_gb_per_s: f64,
@@ -147,17 +150,18 @@ fn chart(
         });
     }
     let caption = Caption {
+        text,
         id: "roofline",
-        title: "Roofline",
-        description: "Dashed: what memory allows, rising, and what the cores allow, level. Dots: measured units of language models.",
+        title: &say!(text, "roofline-chart"),
+        description: &say!(text, "roofline-chart-text"),
     };
     let chart = XyChart {
         x: Axis {
-            label: "operations per byte moved".into(),
+            label: say!(text, "roofline-axis"),
             kind: AxisKind::Log,
         },
         y: Axis {
-            label: "Gop/s (10⁹ operations per second)".into(),
+            label: say!(text, "roofline-axis-rate"),
             kind: AxisKind::Log,
         },
         series,

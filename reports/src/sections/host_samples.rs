@@ -1,5 +1,7 @@
 //! Every raw sample of a host as a dot, so that a median never hides what it was made of.
 
+use bench_locales::Figure::{DurationNs, Percent};
+use bench_locales::{Text, say};
 use bench_protocol::Residency;
 use serde::Serialize;
 
@@ -36,44 +38,42 @@ struct Row {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let host = page.host()?;
+    let (text, host) = (page.text, page.host()?);
     let strips: Vec<Strip> = (host.units.iter())
         .filter(|unit| unit.residency != Some(Residency::Sweep))
-        .filter_map(strip)
+        .filter_map(|unit| strip(text, unit))
         .collect();
     if strips.is_empty() {
         return None;
     }
     let caption = Caption {
+        text,
         id: "samples",
-        title: "Samples around their median",
-        description: "One row per unit, one dot per sample. Dots to the right of the line took longer than the median.",
+        title: &say!(text, "samples-chart"),
+        description: &say!(text, "samples-chart-text"),
     };
     value(View {
-        chart: strip_chart(
-            &caption,
-            "time of a sample against the unit's median",
-            reach(host),
-            &strips,
-        ),
-        rows: host.units.iter().filter_map(row).collect(),
+        chart: strip_chart(&caption, &say!(text, "samples-axis"), reach(host), &strips),
+        rows: (host.units.iter())
+            .filter_map(|unit| row(text, unit))
+            .collect(),
     })
 }
 
-fn row(unit: &UnitRow) -> Option<Row> {
+fn row(text: &Text, unit: &UnitRow) -> Option<Row> {
     let summary = unit.summary.as_ref()?;
     (unit.residency != Some(Residency::Sweep)).then(|| Row {
         anchor: unit_anchor(unit),
         unit: format::foreign_short(&unit.unit, 60),
         n: unit.samples.len(),
-        fastest: format::duration_ns(summary.min),
-        median: format::duration_ns(summary.median),
-        slowest: format::duration_ns(summary.max),
-        spread: format::percent(summary.spread()),
+        fastest: text.figure(DurationNs(summary.min)),
+        median: text.figure(DurationNs(summary.median)),
+        slowest: text.figure(DurationNs(summary.max)),
+        spread: text.figure(Percent(summary.spread())),
     })
 }
 
-fn strip(unit: &UnitRow) -> Option<Strip> {
+fn strip(text: &Text, unit: &UnitRow) -> Option<Strip> {
     let summary = unit
         .summary
         .as_ref()
@@ -86,10 +86,11 @@ fn strip(unit: &UnitRow) -> Option<Strip> {
         .map(|s| s.elapsed_ns as f64 / s.iterations as f64 / summary.median);
     Some(Strip {
         label: format::foreign_short(&unit.unit, 60),
-        value: format!(
-            "{}, spread {}",
-            format::count(unit.samples.len(), "sample", "samples"),
-            format::percent(summary.spread())
+        value: say!(
+            text,
+            "samples-with-spread",
+            n = unit.samples.len(),
+            spread = Percent(summary.spread()),
         ),
         kind: mark_class(unit.verdict),
         samples: shares.collect(),

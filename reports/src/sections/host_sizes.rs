@@ -1,5 +1,7 @@
 //! Bandwidth over the working set: which cache holds it, and what the memory behind all of them gives.
 
+use bench_locales::Figure::{BinaryBytes, GbPerS};
+use bench_locales::{Text, message, say};
 use bench_protocol::Facts;
 use serde::Serialize;
 
@@ -27,7 +29,7 @@ struct Row {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let host = page.host()?;
+    let (text, host) = (page.text, page.host()?);
     let mut curves = host.size_curves(UnitKind::Stream);
     if curves.is_empty() {
         return None;
@@ -35,27 +37,28 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     curves.truncate(MAX_CURVES);
     let chart = XyChart {
         x: Axis {
-            label: "working set, all arrays and threads together".into(),
+            label: say!(text, "sizes-axis"),
             kind: AxisKind::Bytes,
         },
         y: Axis {
-            label: "GB/s (10⁹ bytes per second)".into(),
+            label: say!(text, "axis-gb-per-s"),
             kind: AxisKind::Log,
         },
-        series: (curves.iter().map(series))
-            .chain(theory(host, &curves))
+        series: (curves.iter().map(|curve| series(text, curve)))
+            .chain(theory(text, host, &curves))
             .collect(),
         places: cache_edges(host.data.facts.as_ref(), 1),
     };
     let caption = Caption {
+        text,
         id: "sizes",
-        title: "Bandwidth over the working set",
-        description: "One line per kernel and number of threads. Dashed upright lines: sizes of the caches. The level at the right is the memory's.",
+        title: &say!(text, "sizes-chart"),
+        description: &say!(text, "sizes-chart-text"),
     };
     value(View {
         chart: xy_chart(&caption, &chart),
         doubt: doubt(
-            page.text,
+            text,
             curves.iter().map(|curve| curve.n_suspect).sum(),
             curves.iter().map(|curve| curve.points.len()).sum(),
         ),
@@ -64,9 +67,9 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             .iter()
             .flat_map(|curve| {
                 curve.points.iter().map(|(bytes, gb_per_s)| Row {
-                    curve: name(curve),
-                    size: format::binary_bytes(*bytes as u64),
-                    rate: format::gb_per_s(*gb_per_s),
+                    curve: name(text, curve),
+                    size: text.figure(BinaryBytes(*bytes as u64)),
+                    rate: text.figure(GbPerS(*gb_per_s)),
                 })
             })
             .collect(),
@@ -74,7 +77,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
 }
 
 /// The memory's theoretical bandwidth over all sizes that were measured.
-fn theory(host: &HostAnalysis, curves: &[SizeCurve]) -> Option<Series> {
+fn theory(text: &Text, host: &HostAnalysis, curves: &[SizeCurve]) -> Option<Series> {
     let gb_per_s = host.theory.as_ref().ok()?.gb_per_s;
     let bytes = || {
         curves
@@ -85,33 +88,31 @@ fn theory(host: &HostAnalysis, curves: &[SizeCurve]) -> Option<Series> {
     let least = bytes().fold(f64::INFINITY, f64::min);
     let most = bytes().fold(0.0, f64::max);
     Some(Series {
-        label: "theory".into(),
+        label: say!(text, "theory"),
         points: vec![(least, gb_per_s), (most, gb_per_s)],
         style: Style::Bound,
     })
 }
 
-pub(super) fn series(curve: &SizeCurve) -> Series {
+pub(super) fn series(text: &Text, curve: &SizeCurve) -> Series {
     Series {
-        label: name(curve),
+        label: name(text, curve),
         points: curve.points.clone(),
         style: Style::Line,
     }
 }
 
-fn name(curve: &SizeCurve) -> String {
-    let mut name = format!(
-        "{}, {}",
-        format::foreign_short(&curve.kernel, 20),
-        format::count(curve.n_threads, "thread", "threads")
-    );
+fn name(text: &Text, curve: &SizeCurve) -> String {
+    let kernel = format::foreign_short(&curve.kernel, 20);
+    let threads = message!("threads", n = curve.n_threads);
+    let mut name = message!("with-threads", what = kernel, threads = threads);
     if let Some(n_chains) = curve.n_chains.filter(|n_chains| *n_chains > 1) {
-        name += &format!(", {n_chains} chains");
+        name = message!("sizes-chains", what = name, n = n_chains);
     }
     if curve.small_pages {
-        name += ", small pages";
+        name = message!("small-pages", what = name);
     }
-    name
+    text.say(&name)
 }
 
 /// Where caches end for so many threads: private ones add up.

@@ -1,14 +1,15 @@
 //! The host in one sentence, with the theory it is held against.
 
+use bench_locales::Figure::GbPerS;
 use serde::Serialize;
 
-use super::{Page, Sentence, published, sentences, value};
+use super::{Page, Sentence, published, sentence, value};
 use crate::report::page_name;
 use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {
-    sentence: Option<Sentence>,
+    sentence: Sentence,
     theory: String,
     formula: String,
     source: String,
@@ -21,15 +22,12 @@ struct View {
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let host = page.host()?;
-    let href = format!("hosts/{}", page_name(host.name()));
     let theory = host.theory.as_ref();
     value(View {
-        sentence: sentences(page.analysis)
-            .into_iter()
-            .find(|sentence| sentence.href == href),
+        sentence: sentence(page.text, host, page.analysis),
         theory: theory
             .ok()
-            .map(|theory| format::gb_per_s(theory.gb_per_s))
+            .map(|theory| page.text.figure(GbPerS(theory.gb_per_s)))
             .unwrap_or_default(),
         formula: theory
             .ok()
@@ -37,13 +35,17 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             .unwrap_or_default(),
         source: theory
             .ok()
-            .map(|theory| format::foreign(&theory.source))
+            .map(|theory| page.text.say(&theory.source))
             .unwrap_or_default(),
         note: theory
             .ok()
-            .and_then(|theory| theory.note.clone())
+            .and_then(|theory| theory.note.as_ref())
+            .map(|note| page.text.say(note))
             .unwrap_or_default(),
-        why_unknown: theory.err().cloned().unwrap_or_default(),
+        why_unknown: theory
+            .err()
+            .map(|why| page.text.say(why))
+            .unwrap_or_default(),
         board: host
             .board
             .map(|board| format::foreign(&board.name))
@@ -52,6 +54,8 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             .board
             .map(|board| format!("boards/{}", page_name(&board.id)))
             .unwrap_or_default(),
-        published: host.board.map(published::rows).unwrap_or_default(),
+        published: (host.board)
+            .map(|board| published::rows(page.text, board))
+            .unwrap_or_default(),
     })
 }

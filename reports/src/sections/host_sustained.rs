@@ -1,8 +1,10 @@
 //! Minutes of decoding: what is left of the first seconds' speed once the board is warm.
 
+use bench_locales::Figure::{Number, Percent, Seconds, TokensPerS};
+use bench_locales::{Text, message, say};
 use serde::Serialize;
 
-use super::{Page, doubt, value};
+use super::{Page, doubt, figure_or_empty, value};
 use crate::svg::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
 use bench_analysis::measured::Timeline;
 use bench_analysis::validity::verdict::Verdict;
@@ -49,60 +51,79 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     })
 }
 
-fn timeline_view(text: &bench_locales::Text, i: usize, timeline: &Timeline) -> TimelineView {
+fn timeline_view(text: &Text, i: usize, timeline: &Timeline) -> TimelineView {
     let model = timeline.unit.model.as_ref();
-    let title = format!(
-        "{}, {}",
-        model.map_or_else(String::new, |model| format!(
+    let what = model.map_or_else(String::new, |model| {
+        format!(
             "{} {} @ d{}",
             format::foreign_short(&model.model, 40),
             format::foreign_short(&model.quant, 20),
             model.depth
-        )),
-        format::count(timeline.unit.cpus.len(), "thread", "threads")
-    );
-    let chart = |what: &str, unit: &str, points: &[(f64, f64)]| match points.is_empty() {
-        true => String::new(),
-        false => {
-            let caption = Caption {
-                id: &format!("sustained-{what}-{i}"),
-                title: &format!("{unit} over time, {title}"),
-                description: "From left to right the seconds since the first sample began.",
-            };
-            xy_chart(
-                &caption,
-                &XyChart {
-                    x: Axis {
-                        label: "seconds since the first sample began".into(),
-                        kind: AxisKind::Linear,
-                    },
-                    y: Axis {
-                        label: unit.to_owned(),
-                        kind: AxisKind::Linear,
-                    },
-                    series: vec![Series {
-                        label: String::new(),
-                        points: points.to_vec(),
-                        style: Style::Thin,
-                    }],
-                    places: Vec::new(),
-                },
-            )
-        }
-    };
+        )
+    });
+    let threads = message!("threads", n = timeline.unit.cpus.len());
+    let title = say!(text, "with-threads", what = what, threads = threads);
     TimelineView {
-        sentence: sentence(timeline),
+        sentence: sentence(text, timeline),
         doubt: doubt(text, usize::from(timeline.unit.verdict != Verdict::Ok), 1),
-        speed: chart("speed", "tokens/s", &timeline.tokens_per_s),
-        clock: chart("clock", "MHz, the slowest of its CPUs", &timeline.mhz),
-        temperature: chart("temperature", "°C, the hottest zone", &timeline.celsius),
-        rows: rows(timeline),
+        speed: chart(
+            text,
+            &format!("sustained-speed-{i}"),
+            &say!(text, "sustained-speed-chart", title = &title),
+            say!(text, "axis-tokens-per-s"),
+            &timeline.tokens_per_s,
+        ),
+        clock: chart(
+            text,
+            &format!("sustained-clock-{i}"),
+            &say!(text, "sustained-clock-chart", title = &title),
+            say!(text, "sustained-clock-axis"),
+            &timeline.mhz,
+        ),
+        temperature: chart(
+            text,
+            &format!("sustained-temperature-{i}"),
+            &say!(text, "sustained-temperature-chart", title = &title),
+            say!(text, "sustained-temperature-axis"),
+            &timeline.celsius,
+        ),
+        rows: rows(text, timeline),
         title,
     }
 }
 
+/// A quantity over time; empty without points.
+fn chart(text: &Text, id: &str, title: &str, axis: String, points: &[(f64, f64)]) -> String {
+    if points.is_empty() {
+        return String::new();
+    }
+    let caption = Caption {
+        text,
+        id,
+        title,
+        description: &say!(text, "sustained-chart-text"),
+    };
+    let chart = XyChart {
+        x: Axis {
+            label: say!(text, "sustained-time-axis"),
+            kind: AxisKind::Linear,
+        },
+        y: Axis {
+            label: axis,
+            kind: AxisKind::Linear,
+        },
+        series: vec![Series {
+            label: String::new(),
+            points: points.to_vec(),
+            style: Style::Thin,
+        }],
+        places: Vec::new(),
+    };
+    xy_chart(&caption, &chart)
+}
+
 /// Medians over spans of time, so that minutes of samples fit a table.
-fn rows(timeline: &Timeline) -> Vec<Row> {
+fn rows(text: &Text, timeline: &Timeline) -> Vec<Row> {
     let end = timeline.tokens_per_s.last().map_or(0.0, |last| last.0);
     let span = end / N_SPANS as f64;
     let median = |points: &[(f64, f64)], i: usize| {
@@ -114,45 +135,36 @@ fn rows(timeline: &Timeline) -> Vec<Row> {
         values.sort_by(f64::total_cmp);
         values.get(values.len() / 2).copied()
     };
+    let number =
+        |points: &[(f64, f64)], i: usize| figure_or_empty(text, median(points, i).map(Number));
     let row = |i: usize| {
-        let text =
-            |points: &[(f64, f64)]| median(points, i).map_or_else(String::new, format::number);
+        let (from, to) = (i as f64 * span, (i + 1) as f64 * span);
         Some(Row {
-            seconds: format!(
-                "{} to {}",
-                format::number(i as f64 * span),
-                format::number((i + 1) as f64 * span)
-            ),
-            tokens: format::number(median(&timeline.tokens_per_s, i)?),
-            mhz: text(&timeline.mhz),
-            celsius: text(&timeline.celsius),
+            seconds: say!(text, "range", from = Number(from), to = Number(to)),
+            tokens: text.figure(Number(median(&timeline.tokens_per_s, i)?)),
+            mhz: number(&timeline.mhz, i),
+            celsius: number(&timeline.celsius, i),
         })
     };
     (0..N_SPANS).filter_map(row).collect()
 }
 
-fn sentence(timeline: &Timeline) -> String {
+fn sentence(text: &Text, timeline: &Timeline) -> String {
     let (burst, sustained) = (timeline.burst(), timeline.sustained());
     let seconds = timeline.tokens_per_s.last().map_or(0.0, |last| last.0);
-    let mut missing = Vec::new();
-    if timeline.mhz.is_empty() {
-        missing.push("the clock".to_owned());
-    }
-    if timeline.celsius.is_empty() {
-        missing.push("the temperature".to_owned());
-    }
-    let missing = match missing.is_empty() {
-        true => String::new(),
-        false => format!(
-            " This board does not tell {}.",
-            format::enumeration(&missing)
-        ),
+    let kept = say!(
+        text,
+        "sustained-kept",
+        first = TokensPerS(burst),
+        later = TokensPerS(sustained),
+        time = Seconds(seconds),
+        share = Percent(sustained / burst),
+    );
+    let missing = match (timeline.mhz.is_empty(), timeline.celsius.is_empty()) {
+        (true, true) => say!(text, "sustained-no-clock-no-temperature"),
+        (true, false) => say!(text, "sustained-no-clock"),
+        (false, true) => say!(text, "sustained-no-temperature"),
+        (false, false) => return kept,
     };
-    format!(
-        "{} at first, {} in the second half of {}: {} is kept.{missing}",
-        format::tokens_per_s(burst),
-        format::tokens_per_s(sustained),
-        format::seconds(seconds),
-        format::percent(sustained / burst)
-    )
+    format!("{kept} {missing}")
 }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bench_protocol::Residency;
+use bench_locales::Figure::{GbPerS, SignedPercent, TokensPerS};
+use bench_locales::{Text, say};
+use bench_protocol::{Pages, Residency};
 use serde::Serialize;
 
 use super::{Page, doubt, value};
@@ -33,10 +35,10 @@ struct Row {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let host = page.host()?;
+    let (text, host) = (page.text, page.host()?);
     let mut groups: BTreeMap<String, Vec<(&UnitRow, f64)>> = BTreeMap::new();
     for unit in host.usable_units() {
-        if let Some((name, rate)) = subject(unit) {
+        if let Some((name, rate)) = subject(text, unit) {
             groups.entry(name).or_default().push((unit, rate));
         }
     }
@@ -49,9 +51,9 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     }
     let theory = host.theory.as_ref().ok().map(|theory| theory.gb_per_s);
     value(View {
-        chart: thread_chart(host, theory),
+        chart: thread_chart(text, host, theory),
         doubt: doubt(
-            page.text,
+            text,
             (groups.values().flatten())
                 .filter(|(unit, _)| unit.verdict != Verdict::Ok)
                 .count(),
@@ -60,20 +62,20 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         has_theory: theory.is_some(),
         rows: groups
             .iter()
-            .filter_map(|(name, units)| row(name, units))
+            .filter_map(|(name, units)| row(text, name, units))
             .collect(),
     })
 }
 
 /// What is compared over threads, and its rate.
-fn subject(unit: &UnitRow) -> Option<(String, f64)> {
+fn subject(text: &Text, unit: &UnitRow) -> Option<(String, f64)> {
     match (unit.kind, &unit.model) {
         (UnitKind::Stream | UnitKind::Gemv, _) if unit.residency == Some(Residency::Dram) => {
-            let pages = match unit.pages {
-                Some(bench_protocol::Pages::Small) => ", small pages",
-                _ => "",
+            let kernel = format::foreign_short(&unit.kernel, 30);
+            let name = match unit.pages {
+                Some(Pages::Small) => say!(text, "small-pages", what = kernel),
+                _ => kernel,
             };
-            let name = format!("{}{pages}", format::foreign_short(&unit.kernel, 30));
             Some((name, unit.gb_per_s?))
         }
         (UnitKind::Decode | UnitKind::Prefill, Some(model)) => {
@@ -83,29 +85,34 @@ fn subject(unit: &UnitRow) -> Option<(String, f64)> {
     }
 }
 
-fn row(name: &str, units: &[(&UnitRow, f64)]) -> Option<Row> {
+fn row(text: &Text, name: &str, units: &[(&UnitRow, f64)]) -> Option<Row> {
     let (best, rate) = units.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
     let (all, all_rate) = (units.iter()).max_by_key(|(unit, _)| unit.cpus.len())?;
-    let text = |unit: &UnitRow, rate: f64| match unit.tokens_per_s {
-        Some(_) => format::tokens_per_s(rate),
-        None => format::gb_per_s(rate),
+    let figure = |unit: &UnitRow, rate: f64| match unit.tokens_per_s {
+        Some(_) => TokensPerS(rate),
+        None => GbPerS(rate),
     };
     let gain = rate / all_rate - 1.0;
     Some(Row {
         name: name.to_owned(),
-        best: text(best, *rate),
+        best: text.figure(figure(best, *rate)),
         cpus: format::cpu_list(&best.cpus),
         threads: best.cpus.len(),
-        all: format!("{} with {}", text(all, *all_rate), all.cpus.len()),
+        all: say!(
+            text,
+            "threads-rate-with",
+            rate = figure(all, *all_rate),
+            n = all.cpus.len()
+        ),
         gain: match best.cpus.len() == all.cpus.len() {
-            true => "the same".into(),
-            false => format::signed_percent(gain),
+            true => say!(text, "threads-same"),
+            false => text.figure(SignedPercent(gain)),
         },
     })
 }
 
 /// GB/s over threads, one line per memory kernel that was measured at more than one thread count.
-fn thread_chart(host: &HostAnalysis, theory: Option<f64>) -> String {
+fn thread_chart(text: &Text, host: &HostAnalysis, theory: Option<f64>) -> String {
     let mut series: BTreeMap<&str, BTreeMap<u32, f64>> = BTreeMap::new();
     for unit in host.usable_units() {
         let plotted = matches!(unit.kind, UnitKind::Stream | UnitKind::Gemv)
@@ -140,14 +147,15 @@ fn thread_chart(host: &HostAnalysis, theory: Option<f64>) -> String {
         return String::new();
     }
     let caption = Caption {
+        text,
         id: "threads",
-        title: "Bandwidth over threads",
-        description: "One line per kernel that walks through memory, the best CPUs of each thread count. More threads are not always faster.",
+        title: &say!(text, "threads-chart"),
+        description: &say!(text, "threads-chart-text"),
     };
-    let label = theory.map(|gb_per_s| format!("theory {}", format::gb_per_s(gb_per_s)));
+    let label = theory.map(|gb_per_s| say!(text, "threads-theory", rate = GbPerS(gb_per_s)));
     line_chart(
         &caption,
-        ("threads", "GB/s"),
+        (&say!(text, "thread-count"), "GB/s"),
         &columns,
         &lines,
         label.as_deref().zip(theory),

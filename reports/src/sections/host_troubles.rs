@@ -1,21 +1,25 @@
 //! What did not work on a host: its own failure, units without a figure, lines that could not be read.
 
 use bench_analysis::validity::status::UnitStatusKind;
+use bench_locales::Text;
 use serde::Serialize;
 
 use super::{Page, value};
+use bench_analysis::measured::UnitRow;
+use bench_analysis::validity::status;
 use bench_analysis::validity::verdict::Verdict;
 use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {
     status: &'static str,
-    stage: &'static str,
+    status_word: String,
+    stage: String,
     reason: String,
     stderr_tail: Vec<String>,
     problems: Vec<String>,
     n_garbage: usize,
-    garbage: Vec<(usize, String)>,
+    garbage: Vec<(String, String)>,
     units: Vec<Unit>,
 }
 
@@ -28,19 +32,11 @@ struct Unit {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let data = &page.host()?.data;
-    let units: Vec<Unit> = (page.host()?.all_units())
+    let (text, host) = (page.text, page.host()?);
+    let data = &host.data;
+    let units: Vec<Unit> = (host.all_units())
         .filter(|unit| unit.status != UnitStatusKind::Ok || unit.verdict == Verdict::NotMeasured)
-        .map(|unit| Unit {
-            unit: format::foreign_short(&unit.unit, 80),
-            badge: unit.status.name(),
-            status: unit.status.name().replace('_', " "),
-            reason: unit
-                .reason
-                .as_deref()
-                .map(|reason| format::foreign_short(reason, 600))
-                .unwrap_or_default(),
-        })
+        .map(|it| unit(text, it))
         .collect();
     let record = &data.record;
     if units.is_empty()
@@ -52,28 +48,34 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     }
     value(View {
         status: record.status.name(),
-        stage: record.stage.map(|stage| stage.name()).unwrap_or_default(),
-        reason: record
-            .reason
-            .as_deref()
+        status_word: text.say(&status::of_host(record.status)),
+        stage: (record.stage)
+            .map(|stage| text.say(&status::of_stage(stage)))
+            .unwrap_or_default(),
+        reason: (record.reason.as_deref())
             .map(|reason| format::foreign_short(reason, 1000))
             .unwrap_or_default(),
-        stderr_tail: record
-            .stderr_tail
-            .iter()
+        stderr_tail: (record.stderr_tail.iter())
             .map(|line| format::foreign_short(line, 300))
             .collect(),
-        problems: data
-            .problems
-            .iter()
+        problems: (data.problems.iter())
             .map(|problem| format::foreign(problem))
             .collect(),
         n_garbage: data.n_garbage_lines,
-        garbage: data
-            .garbage
-            .iter()
-            .map(|(line, why)| (*line, format::foreign_short(why, 200)))
+        garbage: (data.garbage.iter())
+            .map(|(line, why)| (line.to_string(), format::foreign_short(why, 200)))
             .collect(),
         units,
     })
+}
+
+fn unit(text: &Text, unit: &UnitRow) -> Unit {
+    Unit {
+        unit: format::foreign_short(&unit.unit, 80),
+        badge: unit.status.name(),
+        status: text.say(&unit.status.message()),
+        reason: (unit.reason.as_ref())
+            .map(|reason| format::foreign_short(&text.say(reason), 600))
+            .unwrap_or_default(),
+    }
 }

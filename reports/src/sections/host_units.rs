@@ -1,9 +1,11 @@
 //! Every unit of a host: measured, bound, ratio, verdict, spread, samples, threads, variant, working set.
 
-use bench_protocol::{Residency, UnrestKind};
+use bench_locales::Figure::{BinaryBytes, DurationNs, GbPerS, GopPerS, Percent, TokensPerS};
+use bench_locales::{Figure, Text, message, say};
+use bench_protocol::{Convention, Residency, UnrestKind};
 use serde::Serialize;
 
-use super::{Page, unit_anchor, value, verdict_word};
+use super::{Page, figure_or_empty, residency_word, unit_anchor, value};
 use bench_analysis::measured::{UnitKind, UnitRow};
 use bench_analysis::stats::Summary;
 use bench_run_dir::format;
@@ -29,28 +31,33 @@ struct Row {
     shapes: Option<Shapes>,
     threads: usize,
     cpus: String,
-    residency: &'static str,
     working_set: String,
-    kind: &'static str,
+    emulated: bool,
     measured: String,
     tokens: String,
-    best: String,
     bound: String,
     bound_name: String,
     extrapolated: String,
     ratio: String,
-    spread: String,
     n: usize,
     /// How many rounds make the figures; empty of a unit that was to be measured once.
     rounds: String,
     unused_rounds: Vec<String>,
     unrest: String,
-    median: String,
-    interval: String,
-    convention: &'static str,
-    verdict: &'static str,
+    times: Times,
+    convention: String,
+    verdict: String,
     badge: &'static str,
     reason: String,
+}
+
+/// Times of one iteration; empty without samples.
+#[derive(Default, Serialize)]
+struct Times {
+    spread: String,
+    best: String,
+    median: String,
+    interval: String,
 }
 
 /// Which shape of the loops ran, and what the race among all of them saw.
@@ -74,113 +81,126 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let (swept, others): (Vec<&UnitRow>, Vec<&UnitRow>) = host.all_units().partition(of_sweeps);
     let table = |summary: String, units: Vec<&UnitRow>| Table {
         summary,
-        rows: units.into_iter().map(row).collect(),
+        rows: units.into_iter().map(|unit| row(page.text, unit)).collect(),
     };
-    let summary = format!(
-        "{} over working sets",
-        format::count(swept.len(), "unit", "units")
-    );
     let mut tables = vec![table(String::new(), others)];
     if !swept.is_empty() {
-        tables.push(table(summary, swept));
+        tables.push(table(
+            say!(page.text, "units-swept", n = swept.len()),
+            swept,
+        ));
     }
     value(View { tables })
 }
 
-fn row(unit: &UnitRow) -> Row {
-    let summary = unit.summary.as_ref();
-    let gb = |value: Option<f64>| value.map(format::gb_per_s).unwrap_or_default();
-    let interval = |s: &Summary| {
-        format!(
-            "{} to {}",
-            format::duration_ns(s.ci_low),
-            format::duration_ns(s.ci_high)
-        )
-    };
+fn row(text: &Text, unit: &UnitRow) -> Row {
+    let (bound, bound_name) = bound(text, unit);
     Row {
         anchor: unit_anchor(unit),
         unit: format::foreign_short(&unit.unit, 80),
-        kernel: format::foreign_short(&unit.kernel, 60),
+        kernel: kernel(text, unit),
         variant: format::foreign_short(&unit.variant, 30),
-        shapes: shapes(unit),
+        shapes: shapes(text, unit),
         threads: unit.cpus.len(),
         cpus: format::cpu_list(&unit.cpus),
-        residency: unit
-            .residency
-            .map(|residency| residency.name())
-            .unwrap_or_default(),
         working_set: match unit.working_set_bytes {
             0 => String::new(),
-            bytes => format::binary_bytes(bytes),
+            bytes => text.figure(BinaryBytes(bytes)),
         },
-        kind: if unit.emulated {
-            "emulated"
-        } else {
-            "measured"
+        emulated: unit.emulated,
+        measured: match (unit.kind, figure(unit, 1.0)) {
+            (UnitKind::Latency, Some(ns)) => say!(text, "units-per-load", time = ns),
+            (_, figure) => figure_or_empty(text, figure),
         },
-        measured: match unit.kind {
-            UnitKind::Latency => unit
-                .ns_per_load
-                .map(|ns| format!("{} a load", format::duration_ns(ns))),
-            UnitKind::Peak | UnitKind::Gemm | UnitKind::Prefill => {
-                unit.gop_per_s.map(format::gop_per_s)
-            }
-            _ => unit.gb_per_s.map(format::gb_per_s),
-        }
-        .unwrap_or_default(),
-        tokens: unit
-            .tokens_per_s
-            .map(format::tokens_per_s)
-            .unwrap_or_default(),
-        best: summary
-            .map(|summary| format::duration_ns(summary.min))
-            .unwrap_or_default(),
-        bound: match &unit.compute_bound {
-            Some(bound) => format::gop_per_s(bound.gop_per_s),
-            None => gb(unit.bound.as_ref().map(|bound| bound.gb_per_s)),
-        },
-        bound_name: match (&unit.compute_bound, &unit.bound) {
-            (Some(bound), _) => format::foreign(&bound.name),
-            (None, Some(bound)) => format::foreign(&bound.name),
-            (None, None) => String::new(),
-        },
+        tokens: figure_or_empty(text, unit.tokens_per_s.map(TokensPerS)),
+        bound,
+        bound_name,
         extrapolated: unit.extrapolated().map_or_else(String::new, |(held, all)| {
-            format!("extrapolated: {held} of {all} layers held and used again")
+            say!(text, "units-extrapolated", held = held, all = all)
         }),
-        ratio: unit.efficiency.map(format::percent).unwrap_or_default(),
-        spread: summary
-            .map(|summary| format::percent(summary.spread()))
-            .unwrap_or_default(),
+        ratio: figure_or_empty(text, unit.efficiency.map(Percent)),
         n: unit.samples.len(),
-        rounds: unit.rounds_words().unwrap_or_default(),
+        rounds: (unit.rounds_words()).map_or_else(String::new, |it| text.say(&it)),
         unused_rounds: (unit.unused_rounds().iter())
-            .map(|text| format::foreign_short(text, 300))
+            .map(|it| format::foreign_short(&text.say(it), 300))
             .collect(),
-        unrest: unrest(unit).unwrap_or_default(),
-        median: summary
-            .map(|summary| format::duration_ns(summary.median))
+        unrest: unrest(text, unit).unwrap_or_default(),
+        times: (unit.summary.as_ref())
+            .map(|summary| times(text, summary))
             .unwrap_or_default(),
-        interval: summary.map(interval).unwrap_or_default(),
-        convention: match unit.convention.map(|convention| convention.name()) {
-            Some("read_plus_write") => "read + written",
-            Some(name) => name,
-            None => "",
-        },
-        verdict: verdict_word(unit.verdict),
+        convention: (unit.convention)
+            .map(|convention| convention_word(text, convention))
+            .unwrap_or_default(),
+        verdict: text.say(&unit.verdict.message()),
         badge: unit.verdict.name(),
-        reason: unit
-            .reason
-            .as_deref()
-            .map(|reason| format::foreign_short(reason, 600))
+        reason: (unit.reason.as_ref())
+            .map(|reason| format::foreign_short(&text.say(reason), 600))
             .unwrap_or_default(),
     }
 }
 
-fn shapes(unit: &UnitRow) -> Option<Shapes> {
+fn kernel(text: &Text, unit: &UnitRow) -> String {
+    let kernel = format::foreign_short(&unit.kernel, 60);
+    match unit.residency {
+        Some(residency) => say!(
+            text,
+            "units-kernel",
+            kernel = kernel,
+            place = residency_word(text, residency),
+        ),
+        None => kernel,
+    }
+}
+
+/// What is measured of a unit: `faster` scales it to a sample so many times faster than the median.
+fn figure(unit: &UnitRow, faster: f64) -> Option<Figure> {
+    match unit.kind {
+        UnitKind::Latency => unit.ns_per_load.map(|it| DurationNs(it / faster)),
+        UnitKind::Peak | UnitKind::Gemm | UnitKind::Prefill => {
+            unit.gop_per_s.map(|it| GopPerS(it * faster))
+        }
+        _ => unit.gb_per_s.map(|it| GbPerS(it * faster)),
+    }
+}
+
+/// The bound and its name; both are empty where there is none.
+fn bound(text: &Text, unit: &UnitRow) -> (String, String) {
+    match (&unit.compute_bound, &unit.bound) {
+        (Some(bound), _) => (text.figure(GopPerS(bound.gop_per_s)), text.say(&bound.name)),
+        (None, Some(bound)) => (text.figure(GbPerS(bound.gb_per_s)), text.say(&bound.name)),
+        (None, None) => (String::new(), String::new()),
+    }
+}
+
+fn times(text: &Text, summary: &Summary) -> Times {
+    Times {
+        spread: text.figure(Percent(summary.spread())),
+        best: text.figure(DurationNs(summary.min)),
+        median: text.figure(DurationNs(summary.median)),
+        interval: say!(
+            text,
+            "range",
+            from = DurationNs(summary.ci_low),
+            to = DurationNs(summary.ci_high),
+        ),
+    }
+}
+
+fn convention_word(text: &Text, convention: Convention) -> String {
+    match convention {
+        Convention::ReadPlusWrite => say!(text, "units-counted-read-written"),
+        Convention::Weights => say!(text, "units-counted-weights"),
+        Convention::Token => say!(text, "units-counted-token"),
+        Convention::Loads => say!(text, "units-counted-loads"),
+        Convention::Arithmetic => say!(text, "units-counted-arithmetic"),
+    }
+}
+
+fn shapes(text: &Text, unit: &UnitRow) -> Option<Shapes> {
     let ran = unit.shapes();
     let tried = |tried: &bench_protocol::Tried| Tried {
         shape: format::foreign_short(&tried.shape, 40),
-        rate: format::gb_per_s(tried.bytes_per_s as f64 / 1e9),
+        rate: text.figure(GbPerS(tried.bytes_per_s as f64 / 1e9)),
     };
     (!ran.is_empty()).then(|| Shapes {
         ran: format::foreign_short(&ran.join(", "), 80),
@@ -190,32 +210,29 @@ fn shapes(unit: &UnitRow) -> Option<Shapes> {
 }
 
 /// Samples that do not scatter around one value, in plain words.
-fn unrest(unit: &UnitRow) -> Option<String> {
+fn unrest(text: &Text, unit: &UnitRow) -> Option<String> {
     let (unrest, summary) = (unit.unrest()?, unit.summary.as_ref()?);
-    // The figure goes with the time, or against it.
-    let figure = |ns: u64| {
-        let faster = summary.median / ns as f64;
-        let gb_per_s = unit.gb_per_s.map(|it| format::gb_per_s(it * faster));
-        let gop_per_s = unit.gop_per_s.map(|it| format::gop_per_s(it * faster));
-        let ns_per_load = unit.ns_per_load.map(|it| format::duration_ns(it / faster));
-        match unit.kind {
-            UnitKind::Latency => ns_per_load,
-            UnitKind::Peak | UnitKind::Gemm | UnitKind::Prefill => gop_per_s,
-            _ => gb_per_s,
-        }
-    };
-    let (fast, slow) = (figure(unrest.fast_ns)?, figure(unrest.slow_ns)?);
+    let of_time = |ns: u64| figure(unit, summary.median / ns as f64);
+    let (fast, slow) = (of_time(unrest.fast_ns)?, of_time(unrest.slow_ns)?);
     let cause = match unit.residency {
-        Some(Residency::Dram) => "something else used the memory, or the clock changed",
-        _ => "something else ran, or the clock changed",
+        Some(Residency::Dram) => message!("units-cause-memory"),
+        _ => message!("units-cause"),
     };
     Some(match unrest.kind {
-        UnrestKind::Bimodal => format!(
-            "the samples fall into two groups, {fast} in {} of them and {slow} in the rest: {cause}",
-            format::percent(f64::from(unrest.fast_permille) / 1000.0)
+        UnrestKind::Bimodal => say!(
+            text,
+            "units-bimodal",
+            fast = fast,
+            slow = slow,
+            share = Percent(f64::from(unrest.fast_permille) / 1000.0),
+            cause = cause,
         ),
-        UnrestKind::Drifting => format!(
-            "the samples drift, {fast} in the faster half and {slow} in the slower: {cause}"
+        UnrestKind::Drifting => say!(
+            text,
+            "units-drifting",
+            fast = fast,
+            slow = slow,
+            cause = cause,
         ),
     })
 }

@@ -1,5 +1,7 @@
 //! Every host of the run and how it ended: status, stage, cause and remedy.
 
+use bench_locales::Figure::{GbPerS, Percent};
+use bench_locales::{Text, message, say};
 use serde::Serialize;
 
 use super::{Page, value};
@@ -7,6 +9,7 @@ use crate::history::History;
 use crate::report::page_name;
 use bench_analysis::limits::theory;
 use bench_analysis::measured::HostAnalysis;
+use bench_analysis::validity::status;
 use bench_analysis::validity::verdict::Verdict;
 use bench_run_dir::format;
 
@@ -25,8 +28,11 @@ struct Row {
     transport: String,
     emulated: bool,
     status: &'static str,
-    stage: &'static str,
+    status_word: String,
+    stage: String,
+    /// As it was recorded.
     reason: String,
+    garbage: String,
     stderr_tail: Vec<String>,
     read: String,
     share: String,
@@ -36,7 +42,7 @@ struct Row {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let inventory = &page.analysis.run.inventory;
+    let (text, inventory) = (page.text, &page.analysis.run.inventory);
     let history = page.history.filter(|history| history.is_shown());
     let row = |host: &HostAnalysis| {
         let record = &host.data.record;
@@ -49,8 +55,11 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             transport: format::foreign_short(&record.transport, 20),
             emulated: record.emulated,
             status: record.status.name(),
-            stage: record.stage.map(|stage| stage.name()).unwrap_or_default(),
+            status_word: text.say(&status::of_host(record.status)),
+            stage: (record.stage)
+                .map_or_else(String::new, |stage| text.say(&status::of_stage(stage))),
             reason: reason(host),
+            garbage: garbage(text, host),
             stderr_tail: record
                 .stderr_tail
                 .iter()
@@ -59,14 +68,14 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             read: host
                 .best_read
                 .as_ref()
-                .map(|read| format::gb_per_s(read.gb_per_s))
+                .map(|read| text.figure(GbPerS(read.gb_per_s)))
                 .unwrap_or_default(),
             share: host
                 .read_efficiency()
-                .map(format::percent)
+                .map(|share| text.figure(Percent(share)))
                 .unwrap_or_default(),
-            units: units(host),
-            last_valid: history.map_or_else(String::new, |history| last_valid(history, host)),
+            units: units(text, host),
+            last_valid: history.map_or_else(String::new, |history| last_valid(text, history, host)),
             history_href: format!("history/{}", page_name(host.name())),
         }
     };
@@ -77,61 +86,58 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
 }
 
 /// How long ago the host last gave usable figures, counted from this run.
-fn last_valid(history: &History, host: &HostAnalysis) -> String {
+fn last_valid(text: &Text, history: &History, host: &HostAnalysis) -> String {
     if host.data.record.emulated {
         return String::new();
     }
     match history.last_valid(host.name()) {
-        None => "no valid run".to_owned(),
-        Some(last) if last.n_runs == 0 => "this run".to_owned(),
-        Some(last) => format!(
-            "{} and {} ago",
-            format::count(last.days.max(0) as usize, "day", "days"),
-            format::count(last.n_runs, "run", "runs")
+        None => say!(text, "no-valid-run"),
+        Some(last) if last.n_runs == 0 => say!(text, "hosts-this-run"),
+        Some(last) => say!(
+            text,
+            "hosts-ago",
+            days = message!("days", n = last.days.max(0) as usize),
+            runs = message!("runs", n = last.n_runs),
         ),
     }
 }
 
-/// The recorded cause and everything that contradicts it.
+/// The recorded cause and what contradicts it.
 fn reason(host: &HostAnalysis) -> String {
-    let mut parts: Vec<String> = host
-        .data
-        .record
-        .reason
-        .iter()
-        .map(|reason| format::foreign_short(reason, 500))
-        .collect();
-    // The controller mentions them where nothing worse happened.
-    let are_mentioned = parts.iter().any(|reason| reason.contains("of the stream"));
-    if host.data.n_garbage_lines > 0 && !are_mentioned {
-        parts.push(format::count(
-            host.data.n_garbage_lines,
-            "line of the stream is not a message",
-            "lines of the stream are not messages",
-        ));
-    }
-    parts.extend(
-        host.data
-            .problems
-            .iter()
-            .map(|problem| format::foreign(problem)),
-    );
-    parts.join("; ")
+    let record = &host.data.record;
+    let reasons = (record.reason.iter()).map(|reason| format::foreign_short(reason, 500));
+    let problems = (host.data.problems.iter()).map(|problem| format::foreign(problem));
+    reasons.chain(problems).collect::<Vec<_>>().join("; ")
 }
 
-fn units(host: &HostAnalysis) -> String {
+/// How many lines of its stream cannot be read, where the controller does not mention them.
+fn garbage(text: &Text, host: &HostAnalysis) -> String {
+    let reason = &host.data.record.reason;
+    let are_mentioned = (reason.iter()).any(|reason| reason.contains("of the stream"));
+    match host.data.n_garbage_lines {
+        n if n > 0 && !are_mentioned => say!(text, "hosts-garbage-lines", n = n),
+        _ => String::new(),
+    }
+}
+
+fn units(text: &Text, host: &HostAnalysis) -> String {
     let verdicts = [
-        (Verdict::Ok, "ok"),
-        (Verdict::Suspect, "suspect"),
-        (Verdict::Invalid, "invalid"),
-        (Verdict::Emulated, "emulated"),
-        (Verdict::NotMeasured, "not measured"),
+        Verdict::Ok,
+        Verdict::Suspect,
+        Verdict::Invalid,
+        Verdict::Emulated,
+        Verdict::NotMeasured,
     ];
-    let counted: Vec<String> = verdicts
-        .iter()
-        .map(|(verdict, word)| (host.count(*verdict), word))
+    let counted: Vec<String> = (verdicts.into_iter())
+        .map(|verdict| (host.count(verdict), verdict))
         .filter(|(n, _)| *n > 0)
-        .map(|(n, word)| format!("{n} {word}"))
+        .map(|(n, verdict)| match verdict {
+            Verdict::Ok => say!(text, "hosts-units-ok", n = n),
+            Verdict::Suspect => say!(text, "hosts-units-suspect", n = n),
+            Verdict::Invalid => say!(text, "hosts-units-invalid", n = n),
+            Verdict::Emulated => say!(text, "hosts-units-emulated", n = n),
+            Verdict::NotMeasured => say!(text, "hosts-units-not-measured", n = n),
+        })
         .collect();
     counted.join(", ")
 }

@@ -1,13 +1,15 @@
 //! Results of other programs, each beside theory and beside what this run measured on the same host.
 
+use bench_locales::Figure::{BinaryBytes, DecimalBytes, GbPerS, Percent, TokensPerS, With};
+use bench_locales::{Figure, Text, message, say};
 use serde::Serialize;
 
-use super::{Page, value, verdict_word};
+use super::{Page, value};
 use crate::report::page_name;
-use bench_analysis::measured::Analysis;
 use bench_analysis::measured::imported::{self, Comparison, ImportedFile};
+use bench_analysis::measured::{Analysis, UnitRow};
 use bench_analysis::validity::verdict::Verdict;
-use bench_run_dir::format::{self, foreign, foreign_short};
+use bench_run_dir::format::{foreign, foreign_short};
 use bench_run_dir::readers::{
     Bandwidth, Counted, ImportedFigure, Latency, LatencyMeaning, Spread, SpreadKind, Statistic,
     TokenRate, Value,
@@ -34,7 +36,7 @@ struct File {
     tool: String,
     on: String,
     href: Option<String>,
-    figures: String,
+    n_figures: usize,
     facts: String,
     remarks: Vec<String>,
 }
@@ -55,7 +57,7 @@ struct Row {
     imported: String,
     counted: String,
     spread: String,
-    spread_kind: &'static str,
+    spread_kind: String,
     theory: String,
     theory_note: String,
     is_implausible: bool,
@@ -64,7 +66,7 @@ struct Row {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let analysis = page.analysis;
+    let (text, analysis) = (page.text, page.analysis);
     let files = imported::files(analysis);
     if files.is_empty() {
         return None;
@@ -75,12 +77,14 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     for file in &files {
         for figure in file.main_figures() {
             let comparison = file.compare(figure, analysis);
-            let row = Row::new(file, figure, &comparison);
+            let row = Row::new(text, file, figure, &comparison);
             match &figure.value {
-                Value::Bandwidth(it) => bandwidths.push(row.with_bandwidth(it, &comparison)),
-                Value::Tokens(it) => tokens.push(row.with_tokens(it, &comparison)),
+                Value::Bandwidth(it) => {
+                    bandwidths.push(row.with_bandwidth(text, it, &comparison));
+                }
+                Value::Tokens(it) => tokens.push(row.with_tokens(text, it, &comparison)),
                 Value::Latency(it) if is_largest(file, figure, it) => {
-                    latencies.push(row.with_latency(it));
+                    latencies.push(row.with_latency(text, it));
                 }
                 Value::Latency(_) => {}
             }
@@ -91,7 +95,9 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
         .chain(&tokens)
         .any(|row| row.is_implausible);
     value(View {
-        files: files.iter().map(|file| described(file, analysis)).collect(),
+        files: (files.iter())
+            .map(|file| described(text, file, analysis))
+            .collect(),
         bandwidths: Table::of(bandwidths),
         tokens: Table::of(tokens),
         latencies: Table::of(latencies),
@@ -125,7 +131,7 @@ fn is_largest(file: &ImportedFile, figure: &ImportedFigure, latency: &Latency) -
     })
 }
 
-fn described(file: &ImportedFile, analysis: &Analysis) -> File {
+fn described(text: &Text, file: &ImportedFile, analysis: &Analysis) -> File {
     let imported = &file.data.imported;
     let version = imported
         .version
@@ -136,61 +142,61 @@ fn described(file: &ImportedFile, analysis: &Analysis) -> File {
         .iter()
         .map(|(name, fact)| format!("{}: {}", foreign(name), foreign_short(fact, 120)))
         .collect();
-    let mut remarks: Vec<String> = imported
-        .remarks
-        .iter()
-        .take(MAX_REMARKS)
-        .map(|it| foreign(it))
-        .collect();
-    if imported.remarks.len() > MAX_REMARKS {
-        let more = imported.remarks.len() - MAX_REMARKS;
-        remarks.push(format!(
-            "{} like these",
-            format::count(more, "more remark", "more remarks")
-        ));
-    }
-    if let Some(unit) = file.unit {
-        let reason = unit
-            .reason
-            .as_deref()
-            .map(|it| format!(", {}", foreign(it)));
-        remarks.insert(
-            0,
-            format!(
-                "run by this run, under the same supervision as every unit: {}{}",
-                verdict_word(unit.verdict),
-                reason.unwrap_or_default()
-            ),
-        );
-    }
-    let unknown_host = file.data.record.host.is_some() && file.host.is_none();
-    if unknown_host && !analysis.hosts.is_empty() {
-        remarks.push("this run has no host of that name".to_owned());
-    }
-    if file.theory.is_none() && file.host.is_none_or(|host| !host.data.record.emulated) {
-        let remedy = match file.unit {
-            Some(_) => "give the host a `board:` or `memory:` in the fleet file",
-            None => "import it with `--board` or `--host`",
-        };
-        remarks.push(format!(
-            "not held against theory: neither its board nor its host tells a memory; {remedy}"
-        ));
-    }
     File {
         name: foreign_short(&file.data.record.original_name, 60),
         tool: format!("{}{}", file.data.record.tool, version.unwrap_or_default()),
-        on: on(file),
+        on: on(text, file),
         href: file
             .host
             .map(|host| format!("hosts/{}", page_name(host.name()))),
-        figures: format::count(imported.figures.len(), "figure", "figures"),
+        n_figures: imported.figures.len(),
         facts: facts.join("; "),
-        remarks,
+        remarks: remarks(text, file, analysis),
+    }
+}
+
+/// What the reader of a file's text noted, and what is odd about its place.
+fn remarks(text: &Text, file: &ImportedFile, analysis: &Analysis) -> Vec<String> {
+    let noted = &file.data.imported.remarks;
+    let mut remarks: Vec<String> = file
+        .unit
+        .map(|unit| of_unit(text, unit))
+        .into_iter()
+        .collect();
+    remarks.extend(noted.iter().take(MAX_REMARKS).map(|it| foreign(it)));
+    if noted.len() > MAX_REMARKS {
+        let n = noted.len() - MAX_REMARKS;
+        remarks.push(say!(text, "imported-more-remarks", n = n));
+    }
+    let unknown_host = file.data.record.host.is_some() && file.host.is_none();
+    if unknown_host && !analysis.hosts.is_empty() {
+        remarks.push(say!(text, "imported-unknown-host"));
+    }
+    if file.theory.is_none() && file.host.is_none_or(|host| !host.data.record.emulated) {
+        remarks.push(match file.unit {
+            Some(_) => say!(text, "imported-no-theory-of-unit"),
+            None => say!(text, "imported-no-theory"),
+        });
+    }
+    remarks
+}
+
+/// What became of the unit that ran the program.
+fn of_unit(text: &Text, unit: &UnitRow) -> String {
+    let verdict = unit.verdict.message();
+    match &unit.reason {
+        Some(reason) => say!(
+            text,
+            "imported-by-this-run-because",
+            verdict = verdict,
+            reason = reason,
+        ),
+        None => say!(text, "imported-by-this-run", verdict = verdict),
     }
 }
 
 /// Host and board of a file, as far as known.
-fn on(file: &ImportedFile) -> String {
+fn on(text: &Text, file: &ImportedFile) -> String {
     let host = file
         .data
         .record
@@ -201,12 +207,17 @@ fn on(file: &ImportedFile) -> String {
     match (host, board) {
         (Some(host), Some(board)) => format!("{host} ({board})"),
         (Some(only), None) | (None, Some(only)) => only,
-        (None, None) => format::UNKNOWN.to_owned(),
+        (None, None) => say!(text, "unknown"),
     }
 }
 
 impl Row {
-    fn new(file: &ImportedFile, figure: &ImportedFigure, comparison: &Comparison) -> Row {
+    fn new(
+        text: &Text,
+        file: &ImportedFile,
+        figure: &ImportedFigure,
+        comparison: &Comparison,
+    ) -> Row {
         Row {
             figure: foreign_short(&figure.name, 60),
             detail: figure
@@ -215,14 +226,18 @@ impl Row {
                 .map(|core| foreign_short(core, 40))
                 .unwrap_or_default(),
             tool: match file.unit {
-                Some(unit) => format!("{}, {}", file.data.record.tool, verdict_word(unit.verdict)),
+                Some(unit) => format!(
+                    "{}, {}",
+                    file.data.record.tool,
+                    Text::english().say(&unit.verdict.message())
+                ),
                 None => file.data.record.tool.clone(),
             },
-            on: on(file),
+            on: on(text, file),
             imported: String::new(),
             counted: String::new(),
             spread: String::new(),
-            spread_kind: "",
+            spread_kind: String::new(),
             theory: String::new(),
             theory_note: String::new(),
             is_implausible: comparison.is_implausible(),
@@ -231,88 +246,93 @@ impl Row {
         }
     }
 
-    fn with_bandwidth(mut self, bandwidth: &Bandwidth, comparison: &Comparison) -> Row {
-        self.add_detail(bandwidth.n_threads.map(threads));
+    fn with_bandwidth(
+        mut self,
+        text: &Text,
+        bandwidth: &Bandwidth,
+        comparison: &Comparison,
+    ) -> Row {
+        self.add_detail(bandwidth.n_threads.map(|n| say!(text, "threads", n = n)));
         self.add_detail(
             bandwidth
                 .block_bytes
-                .map(|bytes| format!("arrays of {}", array_bytes(bytes))),
+                .map(|bytes| say!(text, "imported-arrays", size = array_bytes(bytes))),
         );
-        self.imported = format::gb_per_s(bandwidth.gb_per_s);
+        self.imported = text.figure(GbPerS(bandwidth.gb_per_s));
         let statistic = match bandwidth.statistic {
-            Statistic::Best => "fastest",
-            Statistic::Mean => "mean",
-            Statistic::Single => "single",
+            Statistic::Best => say!(text, "imported-fastest"),
+            Statistic::Mean => say!(text, "imported-mean"),
+            Statistic::Single => say!(text, "imported-single"),
         };
-        self.counted = format!("{}, {statistic}", counted_words(bandwidth.counted));
-        self.set_spread(bandwidth.spread);
+        self.counted = format!("{}, {statistic}", counted_words(text, bandwidth.counted));
+        self.set_spread(text, bandwidth.spread);
         if let Some(share) = comparison.share_of_theory {
-            self.theory = format::percent(share);
+            self.theory = text.figure(Percent(share));
             self.theory_note = match (bandwidth.counted, comparison.moved_gb_per_s) {
                 (Counted::Bcopy, Some(moved)) => {
-                    format!("doubled: {} read and written", format::gb_per_s(moved))
+                    say!(text, "imported-doubled", rate = GbPerS(moved))
                 }
                 _ => String::new(),
             };
         }
-        if let Some(reason) = comparison.reason {
-            self.theory_note = reason.to_owned();
+        if let Some(reason) = &comparison.reason {
+            self.theory_note = text.say(reason);
         }
-        self.set_best_read(comparison);
+        self.set_best_read(text, comparison);
         self
     }
 
-    fn with_tokens(mut self, rate: &TokenRate, comparison: &Comparison) -> Row {
+    fn with_tokens(mut self, text: &Text, rate: &TokenRate, comparison: &Comparison) -> Row {
         self.add_detail(Some(foreign_short(&rate.model_type, 40)));
-        self.add_detail(rate.n_threads.map(threads));
-        self.imported = format::tokens_per_s(rate.tokens_per_s);
+        self.add_detail(rate.n_threads.map(|n| say!(text, "threads", n = n)));
+        self.imported = text.figure(TokensPerS(rate.tokens_per_s));
         if !rate.samples_ns.is_empty() {
-            self.counted = format!("mean of {}", rate.samples_ns.len());
+            self.counted = say!(text, "imported-mean-of", n = rate.samples_ns.len());
         }
-        self.set_spread(rate.spread());
+        self.set_spread(text, rate.spread());
         if let (Some(bound), Some(share)) = (
             comparison.bound_file_tokens_per_s,
             comparison.share_of_theory,
         ) {
-            self.theory = format::tokens_per_s(bound);
-            let bytes = rate.model_bytes.map(format::decimal_bytes);
-            self.theory_note = format!(
-                "{} of it; model of {}",
-                format::percent(share),
-                bytes.unwrap_or_default()
+            self.theory = text.figure(TokensPerS(bound));
+            self.theory_note = say!(
+                text,
+                "imported-share",
+                share = Percent(share),
+                size = text.figure_or_unknown(rate.model_bytes.map(DecimalBytes)),
             );
         }
-        if let Some(reason) = comparison.reason.or(comparison.hint) {
-            self.theory_note = reason.to_owned();
+        if let Some(reason) = comparison.reason.as_ref().or(comparison.hint.as_ref()) {
+            self.theory_note = text.say(reason);
         }
         match comparison.own_decode {
             Some(chain) => {
-                self.measured = format::tokens_per_s(chain.measured_tokens_per_s);
-                let threads = format::count(chain.n_threads, "thread", "threads");
+                self.measured = text.figure(TokensPerS(chain.measured_tokens_per_s));
+                let threads = message!("threads", n = chain.n_threads);
+                let note = say!(text, "imported-own-decode", threads = threads);
                 self.measured_note = match chain.verdict {
-                    Verdict::Ok => format!("own decode, {threads}"),
-                    verdict => format!("own decode, {threads}, {}", verdict_word(verdict)),
+                    Verdict::Ok => note,
+                    verdict => format!("{note}, {}", text.say(&verdict.message())),
                 };
             }
-            None => self.set_best_read(comparison),
+            None => self.set_best_read(text, comparison),
         }
         self
     }
 
-    fn with_latency(mut self, latency: &Latency) -> Row {
-        self.add_detail(Some(format::binary_bytes(latency.block_bytes)));
+    fn with_latency(mut self, text: &Text, latency: &Latency) -> Row {
+        self.add_detail(Some(text.figure(BinaryBytes(latency.block_bytes))));
         self.add_detail(
             latency
                 .pages
                 .as_deref()
                 .map(|pages| foreign_short(pages, 30)),
         );
-        self.imported = format!("{} ns", format::number(latency.ns));
+        self.imported = text.figure(With(latency.ns, "ns"));
         self.counted = match latency.meaning {
-            LatencyMeaning::OverFirstCache => "beyond a hit of the first cache",
-            LatencyMeaning::Step => "one step of a chain",
-        }
-        .to_owned();
+            LatencyMeaning::OverFirstCache => say!(text, "imported-over-first-cache"),
+            LatencyMeaning::Step => say!(text, "imported-one-step"),
+        };
         self
     }
 
@@ -323,44 +343,38 @@ impl Row {
         }
     }
 
-    fn set_spread(&mut self, spread: Option<Spread>) {
+    fn set_spread(&mut self, text: &Text, spread: Option<Spread>) {
         if let Some(spread) = spread {
-            self.spread = format::percent(spread.share);
+            self.spread = text.figure(Percent(spread.share));
             self.spread_kind = match spread.kind {
-                SpreadKind::DeviationOverMean => "deviation / mean",
-                SpreadKind::DeviationOverBest => "deviation / fastest",
-                SpreadKind::RangeOverMean => "range / mean",
+                SpreadKind::DeviationOverMean => say!(text, "imported-deviation-mean"),
+                SpreadKind::DeviationOverBest => say!(text, "imported-deviation-fastest"),
+                SpreadKind::RangeOverMean => say!(text, "imported-range-mean"),
             };
         }
     }
 
-    fn set_best_read(&mut self, comparison: &Comparison) {
+    fn set_best_read(&mut self, text: &Text, comparison: &Comparison) {
         if let Some(read) = comparison.best_read {
-            self.measured = format::gb_per_s(read.gb_per_s);
-            self.measured_note = format!(
-                "best read, {}",
-                format::count(read.n_threads, "thread", "threads")
-            );
+            self.measured = text.figure(GbPerS(read.gb_per_s));
+            let threads = message!("threads", n = read.n_threads);
+            self.measured_note = say!(text, "imported-best-read", threads = threads);
         }
     }
 }
 
-fn threads(n: u32) -> String {
-    format::count(n as usize, "thread", "threads")
-}
-
 /// Whole binary units where they fit, else decimal ones: STREAM's arrays are counted in elements.
-fn array_bytes(bytes: u64) -> String {
+fn array_bytes(bytes: u64) -> Figure {
     match bytes.is_multiple_of(1 << 20) {
-        true => format::binary_bytes(bytes),
-        false => format::decimal_bytes(bytes),
+        true => BinaryBytes(bytes),
+        false => DecimalBytes(bytes),
     }
 }
 
-fn counted_words(counted: Counted) -> &'static str {
+fn counted_words(text: &Text, counted: Counted) -> String {
     match counted {
-        Counted::Read => "bytes read",
-        Counted::ReadPlusWrite => "bytes read and written",
-        Counted::Bcopy => "copied bytes once",
+        Counted::Read => say!(text, "counts-read"),
+        Counted::ReadPlusWrite => say!(text, "counts-read-and-written"),
+        Counted::Bcopy => say!(text, "counts-copied-once"),
     }
 }

@@ -1,10 +1,10 @@
 //! How to read the figures: kinds, verdicts, conventions. Thresholds come from the code that applies them.
 
+use bench_locales::Figure::Percent;
 use serde::Serialize;
 
 use super::{Page, value};
 use bench_analysis::validity::verdict;
-use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {
@@ -12,9 +12,9 @@ struct View {
     suspect_spread: String,
 }
 
-pub(super) fn view(_page: &Page) -> Option<minijinja::Value> {
+pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     value(View {
-        suspect_efficiency: format::percent(verdict::SUSPECT_EFFICIENCY),
-        suspect_spread: format::percent(verdict::SUSPECT_SPREAD),
+        suspect_efficiency: page.text.figure(Percent(verdict::SUSPECT_EFFICIENCY)),
+        suspect_spread: page.text.figure(Percent(verdict::SUSPECT_SPREAD)),
     })
 }

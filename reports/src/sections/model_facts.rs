@@ -1,11 +1,15 @@
 //! What a model is: its shape with its source, and the bytes of every quantisation.
 
-use bench_inventory::{KvFormat, Quant};
+use bench_inventory::{KvFormat, Model, Quant};
+use bench_locales::Figure::{DecimalBytes, Integer, Number, Parameters, SignedPercent};
+use bench_locales::{Text, say};
 use serde::Serialize;
 
+use super::decision::quality_source;
 use super::{Page, Scope, value};
 use bench_analysis::choice::decisions::quant_name;
 use bench_analysis::choice::recommend::quality;
+use bench_analysis::limits::bounds::MIN_CONTEXT;
 use bench_analysis::limits::fit;
 use bench_run_dir::format;
 
@@ -14,10 +18,11 @@ const CONTEXTS: [u64; 3] = [4_096, 8_192, 32_768];
 
 #[derive(Serialize)]
 struct View {
-    facts: Vec<(&'static str, String)>,
+    facts: Vec<(String, String)>,
     source: String,
+    min_context: u64,
     rows: Vec<Row>,
-    contexts: Vec<String>,
+    contexts: Vec<u64>,
     kv_rows: Vec<KvRow>,
     quality: String,
 }
@@ -43,70 +48,73 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let Scope::Model(model) = page.scope else {
         return None;
     };
-    let inventory = &page.analysis.run.inventory;
+    let text = page.text;
+    let bytes = |bytes: u64| text.figure(DecimalBytes(bytes));
+    let table = quality(&page.analysis.run.inventory);
+    let row = |quant: Quant| {
+        let file_bytes = model.file_bytes(quant);
+        let need = fit::need(model, file_bytes, MIN_CONTEXT, KvFormat::F16);
+        Row {
+            quant: quant_name(quant),
+            file: bytes(file_bytes),
+            read: bytes(model.read_bytes_per_token(quant)),
+            bits: text.figure(Number(file_bytes as f64 * 8.0 / model.n_params() as f64)),
+            needs: bytes(need.total_bytes()),
+            loss: text
+                .figure_or_unknown((table.and_then(|table| table.loss(quant))).map(SignedPercent)),
+        }
+    };
+    let kv_row = |kv: KvFormat| {
+        let per_token = model.kv_bytes_per_token(kv);
+        let of_context = |tokens: u64| bytes(model.kv_read_bytes(kv, tokens));
+        KvRow {
+            format: kv.id(),
+            per_token: bytes(per_token),
+            cells: CONTEXTS.map(of_context).to_vec(),
+        }
+    };
+    value(View {
+        facts: facts(text, model),
+        source: format::foreign(&model.source),
+        min_context: MIN_CONTEXT,
+        rows: Quant::ALL.into_iter().map(row).collect(),
+        contexts: CONTEXTS.to_vec(),
+        kv_rows: KvFormat::ALL.into_iter().map(kv_row).collect(),
+        quality: table.map_or_else(String::new, |table| quality_source(text, table)),
+    })
+}
+
+/// The shape of a model: each figure with its name.
+fn facts(text: &Text, model: &Model) -> Vec<(String, String)> {
     let arch = &model.arch;
-    let number = |value: u64| format::integer(value as f64);
+    let number = |value: u64| text.figure(Integer(value as f64));
     let mut facts = vec![
-        ("parameters", format::millions(model.n_params())),
-        ("layers", number(arch.n_layers.into())),
-        ("width of the residual stream", number(arch.hidden.into())),
-        ("query heads", number(arch.n_heads.into())),
-        ("key and value heads", number(arch.n_kv_heads.into())),
-        ("elements of a head", number(arch.head_dim.into())),
-        ("vocabulary", number(arch.vocab.into())),
         (
-            "embedding table",
+            say!(text, "model-parameters"),
+            text.figure(Parameters(model.n_params())),
+        ),
+        (say!(text, "model-layers"), number(arch.n_layers.into())),
+        (say!(text, "model-width"), number(arch.hidden.into())),
+        (say!(text, "model-query-heads"), number(arch.n_heads.into())),
+        (say!(text, "model-kv-heads"), number(arch.n_kv_heads.into())),
+        (
+            say!(text, "model-head-elements"),
+            number(arch.head_dim.into()),
+        ),
+        (say!(text, "model-vocabulary"), number(arch.vocab.into())),
+        (
+            say!(text, "model-embeddings"),
             match arch.tied_embeddings {
-                true => "is the output matrix, too: every token reads it".into(),
-                false => "of its own: a token reads one row of it".into(),
+                true => say!(text, "model-tied-embeddings"),
+                false => say!(text, "model-own-embeddings"),
             },
         ),
     ];
     if let Some(length) = model.context_length {
         facts.push((
-            "made for a context of",
-            format!("{} tokens", number(length)),
+            say!(text, "model-context"),
+            say!(text, "tokens", n = length),
         ));
     }
-    let table = quality(inventory);
-    let row = |quant: Quant| {
-        let file_bytes = model.file_bytes(quant);
-        let need = fit::need(
-            model,
-            file_bytes,
-            bench_analysis::limits::bounds::MIN_CONTEXT,
-            KvFormat::F16,
-        );
-        Row {
-            quant: quant_name(quant),
-            file: format::decimal_bytes(file_bytes),
-            read: format::decimal_bytes(model.read_bytes_per_token(quant)),
-            bits: format::number(file_bytes as f64 * 8.0 / model.n_params() as f64),
-            needs: format::decimal_bytes(need.total_bytes()),
-            loss: (table.and_then(|table| table.loss(quant)))
-                .map_or_else(|| format::UNKNOWN.into(), format::signed_percent),
-        }
-    };
-    let kv_row = |kv: KvFormat| {
-        let per_token = model.kv_bytes_per_token(kv);
-        let of_context = |tokens: u64| format::decimal_bytes(model.kv_read_bytes(kv, tokens));
-        KvRow {
-            format: kv.id(),
-            per_token: format::decimal_bytes(per_token),
-            cells: CONTEXTS.map(of_context).to_vec(),
-        }
-    };
-    value(View {
-        facts,
-        source: format::foreign(&model.source),
-        rows: Quant::ALL.into_iter().map(row).collect(),
-        contexts: CONTEXTS.map(number).to_vec(),
-        kv_rows: KvFormat::ALL.into_iter().map(kv_row).collect(),
-        quality: table.map_or_else(String::new, |table| {
-            format::foreign(&format!(
-                "{} of {} over that of F16, published in {}",
-                table.metric, table.model, table.source
-            ))
-        }),
-    })
+    facts
 }

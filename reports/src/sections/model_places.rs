@@ -1,15 +1,15 @@
 //! One model on every board and host: a picture for one quantisation, a table for all of them.
 
+use bench_locales::Figure::{Number, TokensPerS};
+use bench_locales::{Text, say};
 use serde::Serialize;
 
 use super::choose;
 use super::{Page, Scope, value};
 use crate::svg::{Bar, Caption, Mark, bar_chart};
-use crate::words;
 use bench_analysis::choice::decide::Decision;
 use bench_analysis::choice::decisions::{Place, REFERENCE_QUANT, load_quant};
 use bench_analysis::label::Label;
-use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {
@@ -22,6 +22,7 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let Scope::Model(model) = page.scope else {
         return None;
     };
+    let text = page.text;
     let of_model = || (page.decisions.rows()).filter(|(_, load, _)| load.model.id == model.id);
     let first = of_model().next()?;
     // A real file has one quantisation, its own.
@@ -31,28 +32,29 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let quant_id = drawn.1.quant_id.as_str();
     let mut bars: Vec<(f64, Bar)> = of_model()
         .filter(|(_, load, _)| load.quant_id == quant_id)
-        .filter_map(|(place, _, decision)| bar(place, decision))
+        .filter_map(|(place, _, decision)| bar(text, place, decision))
         .collect();
     bars.sort_by(|a, b| b.0.total_cmp(&a.0));
     let bars: Vec<Bar> = bars.into_iter().map(|(_, bar)| bar).collect();
     let caption = Caption {
+        text,
         id: "model",
-        title: "Tokens per second of this model on every board and host",
-        description: "One row per board and host. Dashed outline: the bound. Solid bar: measured. Hatched bar: predicted, with its interval.",
+        title: &say!(text, "model-chart"),
+        description: &say!(text, "model-chart-text"),
     };
     value(View {
         quant: load_quant(drawn.1),
         chart: match bars.is_empty() {
             true => String::new(),
-            false => bar_chart(&caption, "tokens/s", &bars),
+            false => bar_chart(&caption, &say!(text, "axis-tokens-per-s"), &bars),
         },
         rows: of_model()
-            .map(|(place, load, decision)| choose::row(place, load, decision))
+            .map(|(place, load, decision)| choose::row(text, place, load, decision))
             .collect(),
     })
 }
 
-fn bar(place: &Place, decision: &Decision) -> Option<(f64, Bar)> {
+fn bar(text: &Text, place: &Place, decision: &Decision) -> Option<(f64, Bar)> {
     let bound = decision.bound_tokens_per_s?;
     let mut marks = vec![Mark::Theory(bound)];
     let expected = decision.expected.as_ref();
@@ -65,17 +67,25 @@ fn bar(place: &Place, decision: &Decision) -> Option<(f64, Bar)> {
         marks.push(Mark::Bar(kind, expected.middle));
         marks.push(Mark::Interval(expected.low, expected.high));
     }
+    let bound_tokens = TokensPerS(bound);
     let value = match expected {
-        Some(expected) => format!(
-            "{} {} of {}",
-            expected.label.name(),
-            expected.words(),
-            format::tokens_per_s(bound)
+        None => say!(text, "model-bar-bound", bound = bound_tokens),
+        Some(it) if it.label == Label::Measured => say!(
+            text,
+            "model-bar-measured",
+            rate = Number(it.middle),
+            bound = bound_tokens,
         ),
-        None => format!("bound {}", format::tokens_per_s(bound)),
+        Some(it) => say!(
+            text,
+            "model-bar-predicted",
+            low = Number(it.low),
+            high = Number(it.high),
+            bound = bound_tokens,
+        ),
     };
     let fit = match decision.fits {
-        Some(false) => format!(" · {}", choose::fit(place, decision)),
+        Some(false) => format!(" · {}", choose::fit(text, place, decision)),
         _ => String::new(),
     };
     Some((
@@ -83,7 +93,7 @@ fn bar(place: &Place, decision: &Decision) -> Option<(f64, Bar)> {
         Bar {
             label: format!(
                 "{} · {}{fit}",
-                words::name(&place.name),
+                text.say(&place.name),
                 place.target.processor.to_uppercase()
             ),
             value,

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use bench_inventory::{Board, Memory};
+use bench_locales::Figure::{GbPerS, Number, Percent};
+use bench_locales::{Text, say};
 use serde::Serialize;
 
 use super::{Page, mark_class, value};
 use crate::report::page_name;
 use crate::svg::{Bar, Caption, Mark, bar_chart};
-use crate::words;
 use bench_analysis::choice::decisions::memory_label;
 use bench_analysis::limits::theory;
 use bench_analysis::measured::HostAnalysis;
@@ -25,7 +26,7 @@ struct View {
 struct Row {
     name: String,
     href: String,
-    kind: &'static str,
+    kind: String,
     badge: &'static str,
     theory: String,
     formula: String,
@@ -37,7 +38,7 @@ struct Row {
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let inventory = &page.analysis.run.inventory;
+    let (text, inventory) = (page.text, &page.analysis.run.inventory);
     let mut bars = Vec::new();
     let mut rows = Vec::new();
     let mut measured: Vec<&HostAnalysis> = (page.analysis.hosts.iter())
@@ -46,8 +47,8 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
     let rate = |host: &HostAnalysis| host.best_read.as_ref().map_or(0.0, |read| read.gb_per_s);
     measured.sort_by(|a, b| rate(b).total_cmp(&rate(a)));
     for host in &measured {
-        bars.extend(host_bar(host));
-        rows.push(host_row(host));
+        bars.extend(host_bar(text, host));
+        rows.push(host_row(text, host));
     }
     let with_host: BTreeSet<&str> = (measured.iter())
         .filter_map(|host| theory::board_id(&host.data.record, inventory))
@@ -61,17 +62,18 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             .total_cmp(&a.1.theoretical_gb_per_s())
     });
     for (board, memory) in alone {
-        bars.push(board_bar(board, memory));
-        rows.push(board_row(board, memory));
+        bars.push(board_bar(text, board, memory));
+        rows.push(board_row(text, board, memory));
     }
     let caption = Caption {
+        text,
         id: "bandwidth",
-        title: "Measured read bandwidth inside the theoretical bandwidth",
-        description: "One row per host and per board without a measurement. Dashed outline: theory. Solid bar: measured.",
+        title: &say!(text, "overview-chart"),
+        description: &say!(text, "overview-chart-text"),
     };
     let chart = match bars.is_empty() {
         true => String::new(),
-        false => bar_chart(&caption, "GB/s (10⁹ bytes per second)", &bars),
+        false => bar_chart(&caption, &say!(text, "axis-gb-per-s"), &bars),
     };
     value(View { chart, rows })
 }
@@ -90,7 +92,7 @@ fn above_theory(host: &HostAnalysis) -> Option<f64> {
         .max_by(f64::total_cmp)
 }
 
-fn host_bar(host: &HostAnalysis) -> Option<Bar> {
+fn host_bar(text: &Text, host: &HostAnalysis) -> Option<Bar> {
     let theory = host.theory.as_ref().ok();
     let (kind, gb_per_s) = match &host.best_read {
         Some(read) => {
@@ -105,103 +107,105 @@ fn host_bar(host: &HostAnalysis) -> Option<Bar> {
         .collect();
     marks.push(Mark::Bar(kind, gb_per_s));
     let value = match theory {
-        Some(theory) => format!(
-            "{} of {}, {}",
-            format::number(gb_per_s),
-            format::gb_per_s(theory.gb_per_s),
-            format::percent(gb_per_s / theory.gb_per_s)
+        Some(theory) => say!(
+            text,
+            "overview-bar",
+            read = Number(gb_per_s),
+            theory = GbPerS(theory.gb_per_s),
+            share = Percent(gb_per_s / theory.gb_per_s),
         ),
-        None => format!("{}, theory unknown", format::gb_per_s(gb_per_s)),
+        None => say!(text, "overview-bar-unknown", read = GbPerS(gb_per_s)),
     };
     let board = host
         .board
         .map(|board| format!(" · {}", format::foreign_short(&board.name, 40)))
         .unwrap_or_default();
     Some(Bar {
-        label: words::name(&format!(
-            "{}{board}",
-            format::foreign_short(host.name(), 60)
-        )),
+        label: format!("{}{board}", format::foreign_short(host.name(), 60)),
         value,
         marks,
     })
 }
 
-fn board_bar(board: &Board, memory: &Memory) -> Bar {
+fn board_bar(text: &Text, board: &Board, memory: &Memory) -> Bar {
     Bar {
-        label: words::name(&memory_label(board, memory)),
-        value: format!("theory {}", format::gb_per_s(memory.theoretical_gb_per_s())),
+        label: text.say(&memory_label(board, memory)),
+        value: say!(
+            text,
+            "overview-bar-theory",
+            theory = GbPerS(memory.theoretical_gb_per_s()),
+        ),
         marks: vec![Mark::Theory(memory.theoretical_gb_per_s())],
     }
 }
 
-fn host_row(host: &HostAnalysis) -> Row {
+fn host_row(text: &Text, host: &HostAnalysis) -> Row {
     let theory = host.theory.as_ref();
     let read = host.best_read.as_ref();
     Row {
         name: format::foreign_short(host.name(), 60),
         href: format!("hosts/{}", page_name(host.name())),
-        kind: if read.is_some() {
-            "measured"
-        } else {
-            "invalid"
+        kind: match read {
+            Some(_) => say!(text, "measured"),
+            None => say!(text, "invalid"),
         },
         badge: if read.is_some() { "ok" } else { "invalid" },
-        theory: format::gb_per_s_or_unknown(theory.ok().map(|theory| theory.gb_per_s)),
+        theory: text.figure_or_unknown(theory.ok().map(|theory| GbPerS(theory.gb_per_s))),
         formula: theory
             .map(|theory| theory.formula.clone())
             .unwrap_or_default(),
-        source: theory.map_or_else(Clone::clone, |theory| format::foreign(&theory.source)),
+        source: text.say(theory.map_or_else(|why| why, |theory| &theory.source)),
         measured: read
             .map(|read| read.gb_per_s)
             .or(above_theory(host))
-            .map(format::gb_per_s)
+            .map(|rate| text.figure(GbPerS(rate)))
             .unwrap_or_default(),
         threads: read
             .map(|read| {
                 format!(
                     "{}, {}",
                     format::foreign_short(&read.kernel, 40),
-                    format::count(read.n_threads, "thread", "threads")
+                    say!(text, "threads", n = read.n_threads)
                 )
             })
             .unwrap_or_default(),
         efficiency: host
             .read_efficiency()
-            .map(format::percent)
+            .map(|share| text.figure(Percent(share)))
             .unwrap_or_default(),
         note: theory
             .ok()
-            .and_then(|theory| theory.note.clone())
+            .and_then(|theory| theory.note.as_ref())
+            .map(|note| text.say(note))
             .unwrap_or_default(),
     }
 }
 
-fn board_row(board: &Board, memory: &Memory) -> Row {
+fn board_row(text: &Text, board: &Board, memory: &Memory) -> Row {
     let theory = theory::Theory::of_memory(memory);
     let quoted: Vec<String> = (memory.quoted.iter())
         .map(|quote| {
             format!(
                 "{} ({})",
-                format::gb_per_s(quote.gb_per_s),
+                text.figure(GbPerS(quote.gb_per_s)),
                 format::foreign(&quote.source)
             )
         })
         .collect();
     Row {
-        name: memory_label(board, memory),
+        name: text.say(&memory_label(board, memory)),
         href: format!("boards/{}", page_name(&board.id)),
-        kind: "theory only",
+        kind: say!(text, "theory-only"),
         badge: "theory",
-        theory: format::gb_per_s(theory.gb_per_s),
+        theory: text.figure(GbPerS(theory.gb_per_s)),
         formula: theory.formula,
-        source: format::foreign(&theory.source),
+        source: text.say(&theory.source),
         measured: String::new(),
         threads: String::new(),
         efficiency: String::new(),
         note: match quoted.is_empty() {
             true => String::new(),
-            false => format!("others quote {}", quoted.join("; ")),
+            false => say!(text, "overview-others-quote", rates = quoted.join("; ")),
         },
     }
 }

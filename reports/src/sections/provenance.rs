@@ -1,78 +1,95 @@
 //! What was run, by what, when: the manifest.
 
+use bench_locales::Figure::{DecimalBytes, Integer};
+use bench_locales::{Text, say};
 use serde::Serialize;
 
 use super::{Page, value};
-use crate::words;
+use bench_run_dir::RunManifest;
 use bench_run_dir::format;
 
 #[derive(Serialize)]
 struct View {
-    items: Vec<(&'static str, String)>,
+    items: Vec<(String, String)>,
 }
 
 pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
-    let manifest = &page.analysis.run.manifest;
-    let revision = manifest
-        .git_revision
-        .as_ref()
-        .map(|revision| match manifest.git_dirty {
-            Some(true) => format!("{revision}, with changes"),
-            Some(false) | None => revision.clone(),
-        });
-    let finished = match (&manifest.finished_at, manifest.interrupted) {
-        (Some(at), false) => at.clone(),
-        (Some(at), true) => format!("{at}, interrupted"),
-        (None, _) => "not recorded: the controller was ended, or is still at work".into(),
-    };
-    let shard = manifest.shard.map(|shard| {
-        format!(
-            "{} of {}, with {} of the plan's {} hosts",
-            shard.index,
-            shard.n_shards,
-            manifest.hosts.len(),
-            manifest.planned_hosts.len()
-        )
-    });
-    let budget = manifest
-        .budget_s
-        .map(|seconds| format!("{seconds} s for each host"));
+    let (text, manifest) = (page.text, &page.analysis.run.manifest);
+    let recorded = |text: &str| format::foreign(text);
+    let optional = |text: &Option<String>| text.as_deref().map(recorded).unwrap_or_default();
     let mut items = vec![
-        ("run", manifest.run_id.clone()),
-        ("started", manifest.started_at.clone()),
-        ("finished", finished),
-        ("suite", manifest.suite.clone()),
-        ("command", manifest.command.join(" ")),
-        ("plan", manifest.plan_hash.clone().unwrap_or_default()),
-        ("shard", shard.unwrap_or_default()),
-        ("time budget", budget.unwrap_or_default()),
-        ("memwall", manifest.memwall_version.clone()),
-        ("source revision", revision.unwrap_or_default()),
-        ("compiler", manifest.rustc.clone().unwrap_or_default()),
+        (say!(text, "provenance-run"), recorded(&manifest.run_id)),
+        (
+            say!(text, "provenance-started"),
+            recorded(&manifest.started_at),
+        ),
+        (say!(text, "provenance-finished"), finished(text, manifest)),
+        (say!(text, "provenance-suite"), recorded(&manifest.suite)),
+        (
+            say!(text, "provenance-command"),
+            recorded(&manifest.command.join(" ")),
+        ),
+        (say!(text, "provenance-plan"), optional(&manifest.plan_hash)),
+        (say!(text, "provenance-shard"), shard(text, manifest)),
+        (say!(text, "provenance-budget"), budget(text, manifest)),
+        (
+            say!(text, "provenance-memwall"),
+            recorded(&manifest.memwall_version),
+        ),
+        (say!(text, "provenance-revision"), revision(text, manifest)),
+        (say!(text, "provenance-compiler"), optional(&manifest.rustc)),
     ];
     items.extend(manifest.artifacts.iter().map(|(target, artifact)| {
-        let text = format!(
-            "{target}, {}, SHA-256 {}",
-            format::decimal_bytes(artifact.size_bytes),
-            artifact.sha256
+        let program = say!(
+            text,
+            "provenance-program-text",
+            target = format::foreign(target),
+            size = DecimalBytes(artifact.size_bytes),
+            sha = format::foreign(&artifact.sha256),
         );
-        ("board program", text)
+        (say!(text, "provenance-program"), program)
     }));
     items.retain(|(_, text)| !text.is_empty());
-    value(View {
-        items: items
-            .into_iter()
-            .map(|(name, text)| (name, shown(name, &format::foreign(&text))))
-            .collect(),
+    value(View { items })
+}
+
+fn finished(text: &Text, manifest: &RunManifest) -> String {
+    match (&manifest.finished_at, manifest.interrupted) {
+        (Some(at), false) => format::foreign(at),
+        (Some(at), true) => say!(text, "provenance-interrupted", at = format::foreign(at)),
+        (None, _) => say!(text, "provenance-not-finished"),
+    }
+}
+
+fn shard(text: &Text, manifest: &RunManifest) -> String {
+    manifest.shard.map_or_else(String::new, |shard| {
+        say!(
+            text,
+            "provenance-shard-text",
+            n = shard.index,
+            n_all = shard.n_shards,
+            n_hosts = manifest.hosts.len(),
+            n_planned = manifest.planned_hosts.len(),
+        )
     })
 }
 
-/// What was recorded stays as it is in every language; what is put together here is said in words.
-fn shown(name: &str, text: &str) -> String {
-    match name {
-        "finished" | "shard" | "time budget" | "source revision" | "board program" => {
-            text.to_owned()
-        }
-        _ => words::name(text),
+fn budget(text: &Text, manifest: &RunManifest) -> String {
+    manifest.budget_s.map_or_else(String::new, |seconds| {
+        say!(
+            text,
+            "provenance-budget-text",
+            seconds = Integer(seconds as f64)
+        )
+    })
+}
+
+fn revision(text: &Text, manifest: &RunManifest) -> String {
+    let Some(revision) = manifest.git_revision.as_deref().map(format::foreign) else {
+        return String::new();
+    };
+    match manifest.git_dirty {
+        Some(true) => say!(text, "provenance-changed", revision = revision),
+        Some(false) | None => revision,
     }
 }

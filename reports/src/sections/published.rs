@@ -1,6 +1,8 @@
-//! What others measured on a board: bandwidths and latencies, each with its test and its source.
+//! Published measurements of a board: bandwidths and latencies, each with its test and its source.
 
 use bench_inventory::{Board, PublishedFigure, PublishedLatency};
+use bench_locales::Figure::{GbPerS, With};
+use bench_locales::{Text, say};
 use serde::Serialize;
 
 use bench_run_dir::format;
@@ -18,32 +20,32 @@ pub(super) struct Row {
 }
 
 /// Bandwidths first, then latencies, each in the order of the catalogue.
-pub(super) fn rows(board: &Board) -> Vec<Row> {
-    let bandwidths = board.published.iter().map(bandwidth);
+pub(super) fn rows(text: &Text, board: &Board) -> Vec<Row> {
+    let bandwidths = (board.published.iter()).map(|figure| bandwidth(text, figure));
     bandwidths
-        .chain(board.latencies.iter().map(latency))
+        .chain((board.latencies.iter()).map(|figure| latency(text, figure)))
         .collect()
 }
 
-fn bandwidth(figure: &PublishedFigure) -> Row {
+fn bandwidth(text: &Text, figure: &PublishedFigure) -> Row {
     Row {
         test: format::foreign(&figure.test),
-        figure: format::gb_per_s(figure.gb_per_s),
+        figure: text.figure(GbPerS(figure.gb_per_s)),
         meaning: match figure.convention.as_str() {
-            "read" => "bytes read".into(),
-            "read_plus_write" => "bytes read and written".into(),
-            "bcopy" => "copied bytes counted once".into(),
+            "read" => say!(text, "counts-read"),
+            "read_plus_write" => say!(text, "counts-read-and-written"),
+            "bcopy" => say!(text, "counts-copied-once"),
             other => other.replace('_', " "),
         },
         source: format::foreign(&figure.source),
     }
 }
 
-fn latency(figure: &PublishedLatency) -> Row {
+fn latency(text: &Text, figure: &PublishedLatency) -> Row {
     Row {
         test: format::foreign(&figure.test),
-        figure: format!("{} ns", format::number(figure.latency_ns)),
-        meaning: "latency of one load".into(),
+        figure: text.figure(With(figure.latency_ns, "ns")),
+        meaning: say!(text, "published-latency"),
         source: format::foreign(&figure.source),
     }
 }

@@ -1,5 +1,7 @@
 //! What the run found: three sentences, then counts.
 
+use bench_locales::Figure::Integer;
+use bench_locales::{Text, say};
 use serde::Serialize;
 
 use super::{Page, value};
@@ -32,13 +34,13 @@ pub(super) fn view(page: &Page) -> Option<minijinja::Value> {
             .map(|problem| format::foreign(problem))
             .collect(),
         findings: (findings(analysis, page.decisions).into_iter())
-            .map(|finding| finding.text)
+            .map(|finding| page.text.say(&finding.text))
             .collect(),
-        tiles: tiles(analysis),
+        tiles: tiles(page.text, analysis),
     })
 }
 
-fn tiles(analysis: &Analysis) -> Vec<Tile> {
+fn tiles(text: &Text, analysis: &Analysis) -> Vec<Tile> {
     let hosts = &analysis.hosts;
     let n_measured = hosts.iter().filter(|host| host.best_read.is_some()).count();
     let n_ok = hosts
@@ -51,16 +53,23 @@ fn tiles(analysis: &Analysis) -> Vec<Tile> {
         .flat_map(|host| &host.units)
         .map(|unit| unit.samples.len())
         .sum();
-    let tile = |figure: String, label: &str| Tile {
-        figure,
-        label: label.to_owned(),
-    };
+    let number = |n: usize| text.figure(Integer(n as f64));
+    let tile = |figure: String, label: String| Tile { figure, label };
     vec![
-        tile(format!("{n_ok} of {}", hosts.len()), "hosts ended well"),
-        tile(n_measured.to_string(), "with a measured bandwidth"),
-        tile(counts(Verdict::Ok).to_string(), "units ok"),
-        tile(counts(Verdict::Suspect).to_string(), "units suspect"),
-        tile(counts(Verdict::Invalid).to_string(), "units invalid"),
-        tile(format::number(n_samples as f64), "samples"),
+        tile(
+            say!(text, "n-of-all", n = n_ok, n_all = hosts.len()),
+            say!(text, "summary-hosts-ok"),
+        ),
+        tile(number(n_measured), say!(text, "summary-measured")),
+        tile(number(counts(Verdict::Ok)), say!(text, "summary-units-ok")),
+        tile(
+            number(counts(Verdict::Suspect)),
+            say!(text, "summary-units-suspect"),
+        ),
+        tile(
+            number(counts(Verdict::Invalid)),
+            say!(text, "summary-units-invalid"),
+        ),
+        tile(number(n_samples), say!(text, "summary-samples")),
     ]
 }

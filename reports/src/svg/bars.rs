@@ -36,9 +36,8 @@ pub(crate) fn bar_chart(caption: &Caption, axis: &str, bars: &[Bar]) -> String {
 }
 
 fn paint(canvas: &mut Canvas, axis: &str, bars: &[Bar]) {
-    let axis = &canvas.say(axis);
     let said: Vec<(String, String)> = (bars.iter())
-        .map(|bar| (canvas.say(&bar.label), canvas.say(&bar.value)))
+        .map(|bar| (bar.label.clone(), bar.value.clone()))
         .collect();
     let inner_px = canvas.width - 2.0 * EDGE_PX;
     let one_line = |(label, value): &(String, String)| {
@@ -76,7 +75,7 @@ fn paint(canvas: &mut Canvas, axis: &str, bars: &[Bar]) {
 }
 
 fn grid(canvas: &mut Canvas, scale: &Scale, bottom: f64, axis: &str) {
-    let ticks = scale.ticks().map(|(at, label)| (at, canvas.say(&label)));
+    let ticks = scale.ticks().map(|(at, label)| (at, canvas.digits(&label)));
     let ticks: Vec<(f64, String)> = ticks.collect();
     for (i, (value, label)) in ticks.iter().enumerate() {
         let x = scale.at(*value);
@@ -142,7 +141,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::words::Language;
+    use bench_locales::{Figure, Text};
 
     /// Left and right edge of every text, with its baseline.
     fn extents(body: &str) -> Vec<(f64, f64, f64)> {
@@ -178,12 +177,12 @@ mod tests {
             let bars: Vec<Bar> = (labels.into_iter().enumerate())
                 .map(|(i, label)| {
                     let rate = rate / (i + 1) as f64;
-                    let value = format!("{}, theory unknown", bench_run_dir::format::gb_per_s(rate));
+                    let value = format!("{}, theory unknown", Text::english().figure(Figure::GbPerS(rate)));
                     Bar { label, value, marks: vec![Mark::Theory(rate * 1.4), Mark::Bar("measured", rate)] }
                 })
                 .collect();
             for width in [720.0, 340.0] {
-                let mut canvas = Canvas::new(width, Language::Spanish);
+                let mut canvas = Canvas::new(width, Text::english());
                 paint(&mut canvas, "GB/s (10⁹ bytes per second)", &bars);
                 let extents = extents(&canvas.body);
                 for (i, (left, right, y)) in extents.iter().enumerate() {

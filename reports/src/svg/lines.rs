@@ -1,5 +1,7 @@
 //! Lines over a small set of whole numbers (thread counts), with the series' names at their right ends.
 
+use bench_locales::Figure;
+
 use super::{Anchor, Canvas, Caption, Scale, draw, shorten, text_width};
 
 const HEIGHT_PX: f64 = 300.0;
@@ -34,7 +36,7 @@ fn paint(
     bound: Option<(&str, f64)>,
 ) {
     canvas.height = HEIGHT_PX;
-    let labels: Vec<String> = lines.iter().map(|line| canvas.say(&line.label)).collect();
+    let labels: Vec<String> = lines.iter().map(|line| line.label.clone()).collect();
     let widest = (labels.iter())
         .map(|label| text_width(label))
         .fold(0.0, f64::max);
@@ -47,7 +49,7 @@ fn paint(
         .chain(bound.map(|bound| bound.1))
         .fold(0.0, f64::max);
     let y = Scale::new(max, 5, HEIGHT_PX - BOTTOM_PX, TOP_PX);
-    let ticks = y.ticks().map(|(at, label)| (at, canvas.say(&label)));
+    let ticks = y.ticks().map(|(at, label)| (at, canvas.digits(&label)));
     let ticks: Vec<(f64, String)> = ticks.collect();
     let left = ticks
         .iter()
@@ -59,7 +61,7 @@ fn paint(
         canvas.line("grid", (left, y.at(*value)), (right, y.at(*value)));
         canvas.text("tick", (left - 6.0, y.at(*value) + 4.5), Anchor::End, label);
     }
-    canvas.text("axis", (0.0, 14.0), Anchor::Start, &canvas.say(axes.1));
+    canvas.text("axis", (0.0, 14.0), Anchor::Start, axes.1);
     let step = (right - left) / columns.len().max(1) as f64;
     let x_of = |i: usize| left + (i as f64 + 0.5) * step;
     for (i, column) in columns.iter().enumerate() {
@@ -74,11 +76,11 @@ fn paint(
         "axis",
         ((left + right) / 2.0, HEIGHT_PX - 8.0),
         Anchor::Middle,
-        &canvas.say(axes.0),
+        axes.0,
     );
     if let Some((name, value)) = bound {
         canvas.line("bound", (left, y.at(value)), (right, y.at(value)));
-        let name = shorten(&canvas.say(name), right - left - 8.0);
+        let name = shorten(name, right - left - 8.0);
         canvas.text(
             "tick",
             (left + 4.0, y.at(value) - 6.0),
@@ -102,9 +104,9 @@ fn paint(
             let tip = format!(
                 "{}, {column} {}: {} {}",
                 labels[i],
-                canvas.say(axes.0),
-                canvas.say(&bench_run_dir::format::number(*value)),
-                canvas.say(axes.1)
+                axes.0,
+                canvas.text.figure(Figure::Number(*value)),
+                axes.1
             );
             canvas.tipped_dot(&format!("dot s{}", i % 5), *point, 3.5, &tip);
         }

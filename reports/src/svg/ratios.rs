@@ -2,6 +2,8 @@
 //!
 //! Shapes and words tell what colours tell: a triangle points to where it is, a circle is hollow.
 
+use bench_locales::say;
+
 use super::{Anchor, Canvas, Caption, TEXT_PX, char_width, draw, text_width};
 
 const ROW_PX: f64 = 38.0;
@@ -64,7 +66,7 @@ fn reach(rows: &[RatioRow]) -> f64 {
 /// Ticks between the ends: logarithm and text.
 fn ticks(reach: f64, n_most: usize) -> Vec<(f64, String)> {
     let share = reach.exp_m1();
-    let mut ticks = vec![(0.0, "same".to_owned())];
+    let mut ticks = Vec::new();
     if share <= MAX_PERCENT_REACH {
         let steps = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0];
         let least = share * 100.0 / n_most as f64;
@@ -109,16 +111,13 @@ fn paint(canvas: &mut Canvas, (low, high): (&str, &str), rows: &[RatioRow]) {
     let half = middle - EDGE_PX - MARK_PX;
     let reach = reach(rows);
     let x = |log: f64| middle + (log / reach).clamp(-1.0, 1.0) * half;
-    canvas.text("axis", (EDGE_PX, 12.0), Anchor::Start, &canvas.say(low));
-    canvas.text(
-        "axis",
-        (canvas.width - EDGE_PX, 12.0),
-        Anchor::End,
-        &canvas.say(high),
-    );
+    canvas.text("axis", (EDGE_PX, 12.0), Anchor::Start, low);
+    canvas.text("axis", (canvas.width - EDGE_PX, 12.0), Anchor::End, high);
     let n_most = if canvas.width > 500.0 { 3 } else { 2 };
-    for (at, label) in ticks(reach, n_most) {
-        let label = canvas.say(&label);
+    let ticks = ticks(reach, n_most).into_iter();
+    let ticks = ticks.map(|(at, label)| (at, canvas.digits(&label)));
+    let same = (0.0, say!(canvas.text, "chart-same"));
+    for (at, label) in [same].into_iter().chain(ticks).collect::<Vec<_>>() {
         let class = if at == 0.0 { "zero" } else { "grid" };
         canvas.line(class, (x(at), top), (x(at), bottom));
         let half_px = text_width(&label) / 2.0;
@@ -127,9 +126,9 @@ fn paint(canvas: &mut Canvas, (low, high): (&str, &str), rows: &[RatioRow]) {
     }
     for (i, row) in rows.iter().enumerate() {
         let y = top + i as f64 * ROW_PX;
-        let value = canvas.say(&row.value);
+        let value = row.value.clone();
         let room = canvas.width - 2.0 * EDGE_PX - text_width(&value) - 12.0;
-        let label = shorten_middle(&canvas.say(&row.label), room);
+        let label = shorten_middle(&row.label, room);
         canvas.text("name", (EDGE_PX, y + 14.0), Anchor::Start, &label);
         let right = canvas.width - EDGE_PX;
         canvas.text("value", (right, y + 14.0), Anchor::End, &value);
@@ -194,13 +193,13 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_lie_on_the_axis() {
-        check(0.01, 2, &["same", "+0.5 %", "-0.5 %", "+1.0 %"]);
-        check(0.06, 3, &["same", "+2 %", "-2 %", "+4 %", "-4 %", "+6 %"]);
-        check(0.47, 3, &["same", "+20 %", "-20 %", "+40 %"]);
-        check(0.24, 2, &["same", "+10 %", "-10 %", "+20 %"]);
-        check(1.0, 3, &["same", "+50 %", "-50 %", "+100 %"]);
-        check(2.9, 3, &["same", "2 ×", "1/2"]);
-        check(15.0, 3, &["same", "2 ×", "1/2", "4 ×", "1/4", "8 ×", "1/8"]);
+        check(0.01, 2, &["+0.5 %", "-0.5 %", "+1.0 %"]);
+        check(0.06, 3, &["+2 %", "-2 %", "+4 %", "-4 %", "+6 %"]);
+        check(0.47, 3, &["+20 %", "-20 %", "+40 %"]);
+        check(0.24, 2, &["+10 %", "-10 %", "+20 %"]);
+        check(1.0, 3, &["+50 %", "-50 %", "+100 %"]);
+        check(2.9, 3, &["2 ×", "1/2"]);
+        check(15.0, 3, &["2 ×", "1/2", "4 ×", "1/4", "8 ×", "1/8"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Canvas;
 use super::timeline::{extent, stroke, thin};
-use crate::words::{self, Language, Words};
+use bench_locales::Text;
 
 /// A small line without axes for a row of a table. `label` says what it shows; days and figures by rising day, each with
 /// whether the line comes from the figure before.
@@ -13,7 +13,7 @@ pub(crate) fn sparkline(label: &str, points: &[(f64, f64, bool)], days: (f64, f6
     }
     // Half as large on the page, so that its strokes are finer than those of a chart.
     let (width, height, edge) = (300.0, 64.0, 6.0);
-    let mut canvas = Canvas::new(width, Language::English);
+    let mut canvas = Canvas::new(width, Text::english());
     let half = (f64::midpoint(high, -low)).max(high * 0.05);
     let middle = f64::midpoint(low, high);
     let span = (days.1 - days.0).max(1e-6);
@@ -36,17 +36,9 @@ pub(crate) fn sparkline(label: &str, points: &[(f64, f64, bool)], days: (f64, f6
             many => stroke(&mut canvas, "series s0", &thin(many)),
         }
     }
-    let [english, spanish] = Language::ALL.map(|language| {
-        let words = Words::new(language);
-        // Said already: the pass over the page must leave it alone.
-        let said = words::name(&words.say(label));
-        let said = format!(r#"aria-label="{}""#, super::escape(&said));
-        (said, words::missing_note(&words.missing()))
-    });
     format!(
-        r#"<svg class="spark" width="150" height="32" viewBox="0 0 {width:.0} {height:.0}" role="img" {}>{}</svg>{}"#,
-        words::choice(&english.0, &spanish.0),
-        canvas.body,
-        spanish.1
+        r#"<svg class="spark" width="150" height="32" viewBox="0 0 {width:.0} {height:.0}" role="img" aria-label="{}">{}</svg>"#,
+        super::escape(label),
+        canvas.body
     )
 }

@@ -1,5 +1,7 @@
 //! One row of dots per unit: how far each sample lies from the median.
 
+use bench_locales::say;
+
 use super::{Anchor, Canvas, Caption, draw, shorten, text_width};
 
 const ROW_PX: f64 = 40.0;
@@ -43,29 +45,29 @@ fn paint(canvas: &mut Canvas, axis: &str, reach: f64, strips: &[Strip]) {
             (x, bottom),
         );
         let label = match at {
-            0.0 => "median".to_owned(),
-            at => format!("{:+.1} %", at * reach * 100.0),
+            0.0 => say!(canvas.text, "chart-median"),
+            at => canvas.digits(&format!("{:+.1} %", at * reach * 100.0)),
         };
         // Half-way labels would touch their neighbours on a phone; their lines stay.
         if canvas.width >= 500.0 || at.abs() != 0.5 {
-            canvas.text("tick", (x, bottom + 15.0), anchor, &canvas.say(&label));
+            canvas.text("tick", (x, bottom + 15.0), anchor, &label);
         }
     }
     canvas.text(
         "axis",
         (middle, bottom + 33.0),
         Anchor::Middle,
-        &shorten(&canvas.say(axis), canvas.width - 2.0 * EDGE_PX),
+        &shorten(axis, canvas.width - 2.0 * EDGE_PX),
     );
     for (i, strip) in strips.iter().enumerate() {
         let top = i as f64 * ROW_PX;
-        let value = canvas.say(&strip.value);
+        let value = strip.value.clone();
         let room = canvas.width - 2.0 * EDGE_PX - text_width(&value) - 12.0;
         canvas.text(
             "name",
             (EDGE_PX, top + 15.0),
             Anchor::Start,
-            &shorten(&canvas.say(&strip.label), room),
+            &shorten(&strip.label, room),
         );
         canvas.text(
             "value",

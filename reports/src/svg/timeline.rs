@@ -158,10 +158,10 @@ impl Frame {
 
 fn paint(canvas: &mut Canvas, chart: &Timeline) {
     let values = Range::of(&chart.lines);
-    let ticks = (values.ticks().into_iter()).map(|(value, label)| (value, canvas.say(&label)));
+    let ticks = (values.ticks().into_iter()).map(|(value, label)| (value, canvas.digits(&label)));
     let ticks: Vec<(f64, String)> = ticks.collect();
     let names: Vec<String> = (chart.lines.iter())
-        .map(|line| canvas.say(&line.label))
+        .map(|line| line.label.clone())
         .collect();
     let widest = (names.iter())
         .map(|name| text_width(name))
@@ -179,7 +179,7 @@ fn paint(canvas: &mut Canvas, chart: &Timeline) {
         values,
     };
     let marks: Vec<(f64, String)> = (chart.marks.iter())
-        .map(|(day, what)| (*day, canvas.say(what)))
+        .map(|(day, what)| (*day, what.clone()))
         .collect();
     let labels = mark_labels(canvas.width, &frame, &marks);
     let n_rows = labels.iter().map(|label| label.row + 1).max().unwrap_or(0);
@@ -187,7 +187,7 @@ fn paint(canvas: &mut Canvas, chart: &Timeline) {
     frame.bottom = frame.top + PLOT_PX;
     canvas.height = frame.bottom + BOTTOM_PX;
 
-    let axis = shorten(&canvas.say(&chart.axis), canvas.width);
+    let axis = shorten(&chart.axis, canvas.width);
     canvas.text("axis", (0.0, 14.0), Anchor::Start, &axis);
     for (value, label) in &ticks {
         let y = frame.y(*value);
@@ -414,7 +414,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::words::Language;
+    use bench_locales::Text;
 
     /// Left and right edge of every text, with its baseline.
     fn extents(body: &str) -> Vec<(f64, f64, f64)> {
@@ -443,8 +443,8 @@ mod tests {
             .collect()
     }
 
-    fn drawn(width: f64, chart: &Timeline) -> Canvas {
-        let mut canvas = Canvas::new(width, Language::English);
+    fn drawn(width: f64, chart: &Timeline) -> Canvas<'_> {
+        let mut canvas = Canvas::new(width, Text::english());
         paint(&mut canvas, chart);
         canvas
     }

@@ -2,6 +2,8 @@
 //!
 //! Each series' name stands at the right end of its line, so that no legend has to be matched by colour.
 
+use bench_locales::{Figure, Text};
+
 use super::{Anchor, Canvas, Caption, Scale, draw, lines::spread, shorten, text_width};
 
 const HEIGHT_PX: f64 = 320.0;
@@ -130,7 +132,10 @@ impl Map {
                 let powers = self.low as i32..=(self.low + self.scale.max).round() as i32;
                 let tick = |power: i32| {
                     let value = 10_f64.powi(power);
-                    (self.at(value), bench_run_dir::format::power_of_ten(power))
+                    (
+                        self.at(value),
+                        Text::english().figure(Figure::PowerOfTen(power)),
+                    )
                 };
                 powers.map(tick).collect()
             }
@@ -140,7 +145,7 @@ impl Map {
                     let value = 2_f64.powi(power);
                     (
                         self.at(value),
-                        bench_run_dir::format::binary_bytes(value as u64),
+                        Text::english().figure(Figure::BinaryBytes(value as u64)),
                     )
                 };
                 powers.map(tick).collect()
@@ -170,7 +175,7 @@ struct Frame {
 
 impl Frame {
     fn of(canvas: &Canvas, chart: &XyChart) -> Frame {
-        let labels = chart.series.iter().map(|series| canvas.say(&series.label));
+        let labels = chart.series.iter().map(|series| series.label.clone());
         let labels: Vec<String> = labels.collect();
         let widest = (labels.iter())
             .map(|label| text_width(label))
@@ -180,7 +185,7 @@ impl Frame {
         let ys: Vec<f64> = points().map(|point| point.1).collect();
         let y = Map::new(chart.y.kind, &ys, 5, HEIGHT_PX - BOTTOM_PX, TOP_PX);
         let left = (y.ticks().iter())
-            .map(|tick| text_width(&canvas.say(&tick.1)))
+            .map(|tick| text_width(&canvas.digits(&tick.1)))
             .fold(0.0, f64::max)
             + 8.0;
         let right = canvas.width - labels_px;
@@ -200,7 +205,7 @@ impl Frame {
     fn paint_grid(&self, canvas: &mut Canvas, chart: &XyChart) {
         for (at, label) in self.y.ticks() {
             canvas.line("grid", (self.left, at), (self.right, at));
-            let label = canvas.say(&label);
+            let label = canvas.digits(&label);
             canvas.text("tick", (self.left - 6.0, at + 4.5), Anchor::End, &label);
         }
         let room = canvas.width;
@@ -208,11 +213,11 @@ impl Frame {
             "axis",
             (0.0, 14.0),
             Anchor::Start,
-            &shorten(&canvas.say(&chart.y.label), room),
+            &shorten(&chart.y.label, room),
         );
         let mut free_from = f64::NEG_INFINITY;
         for (at, label) in self.x.ticks() {
-            let label = canvas.say(&label);
+            let label = canvas.digits(&label);
             let half = text_width(&label) / 2.0;
             if at - half < free_from || at + half > canvas.width {
                 continue;
@@ -228,7 +233,7 @@ impl Frame {
             "axis",
             (middle, HEIGHT_PX - 8.0),
             Anchor::Middle,
-            &shorten(&canvas.say(&chart.x.label), room),
+            &shorten(&chart.x.label, room),
         );
     }
 
@@ -240,7 +245,7 @@ impl Frame {
                 "tick",
                 (at, TOP_PX - 4.0),
                 Anchor::Middle,
-                &shorten(&canvas.say(name), 60.0),
+                &shorten(name, 60.0),
             );
         }
     }
@@ -264,10 +269,10 @@ impl Frame {
                 for (point, (x, y)) in points.iter().zip(&shown) {
                     let tip = format!(
                         "{} · {} · {} {}",
-                        canvas.say(&series.label),
-                        canvas.say(&value(chart.x.kind, *x)),
-                        canvas.say(&value(chart.y.kind, *y)),
-                        canvas.say(&chart.y.label)
+                        series.label.clone(),
+                        canvas.text.figure(value(chart.x.kind, *x)),
+                        canvas.text.figure(value(chart.y.kind, *y)),
+                        chart.y.label.clone()
                     );
                     canvas.tipped_dot(&format!("dot {colour}"), *point, 3.5, &tip);
                 }
@@ -288,10 +293,10 @@ impl Frame {
 }
 
 /// A value as the ticks of its axis write it.
-fn value(kind: AxisKind, value: f64) -> String {
+fn value(kind: AxisKind, value: f64) -> Figure {
     match kind {
-        AxisKind::Bytes => bench_run_dir::format::binary_bytes(value.max(0.0) as u64),
-        AxisKind::Linear | AxisKind::Log => bench_run_dir::format::number(value),
+        AxisKind::Bytes => Figure::BinaryBytes(value.max(0.0) as u64),
+        AxisKind::Linear | AxisKind::Log => Figure::Number(value),
     }
 }
 

@@ -7,8 +7,10 @@
 
 #[path = "../run_directories/fixture/mod.rs"]
 mod fixture;
+mod languages;
 mod made_up;
-mod spanish;
+#[path = "../run_directories/pseudo.rs"]
+mod pseudo;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -61,7 +63,7 @@ fn confirmed(history: &History) -> Vec<(String, String, usize)> {
     let of_host = |host: &history::HostHistory| {
         let changes = host.changes.iter();
         let confirmed = changes.filter(|change| change.found.standing == Standing::Confirmed);
-        let name = |change: &history::Change| host.lines[change.line].label.clone();
+        let name = |change: &history::Change| host.lines[change.line].label().to_string();
         confirmed
             .map(|change| (host.name.clone(), name(change), change.run))
             .collect::<Vec<_>>()
@@ -202,7 +204,7 @@ fn a_broken_folder_costs_one_message() {
     let history = history::read(&dir, None);
     assert_eq!(history.runs.len(), 17);
     assert_eq!(history.problems.len(), 3, "{:#?}", history.problems);
-    let all = history.problems.join("\n");
+    let all: String = history.problems.iter().map(ToString::to_string).collect();
     assert!(all.contains("`samples.parquet` cannot be read"), "{all}");
     assert!(all.contains("version 99"), "{all}");
     let html = rendered(temp.path(), &dir);
@@ -254,7 +256,7 @@ fn a_measured_run_enters_without_its_emulated_hosts() {
     let read = rock
         .lines
         .iter()
-        .find(|line| line.label == "read, 4 threads");
+        .find(|line| line.label().to_string() == "read, 4 threads");
     let read = read.expect("the best thread count is drawn");
     assert_eq!(read.points.len(), 2);
     assert!((read.points[0].value / 24.1 - 1.0).abs() < 0.05, "{read:?}");

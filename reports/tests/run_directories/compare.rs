@@ -11,10 +11,10 @@ use bench_analysis::compare::{
     Basis, Comparison, Outcome, Pair, State, Subject, before_after, compare,
 };
 use bench_analysis::measured::analyse;
+use bench_locales::{Language, Message, Text};
 use bench_protocol::{Facts, Residency, UnitStatus};
 use bench_reports::compare_page;
 use bench_reports::history::StoredRun;
-use bench_reports::words::Language;
 use bench_run_dir::{self, RunData};
 
 use crate::fixture::{self, Host, Unit};
@@ -60,15 +60,19 @@ pub(crate) fn compared(a: &[&RunData], b: &[&RunData]) -> Result<Comparison, Str
     compare(a, b)
 }
 
+fn said(messages: &[Message]) -> Vec<String> {
+    messages.iter().map(ToString::to_string).collect()
+}
+
 fn pair<'a>(comparison: &'a Comparison, unit: &str) -> &'a Pair {
     let mut pairs = comparison.pairs.iter();
     pairs.find(|pair| pair.unit_a == unit).unwrap()
 }
 
-fn reason<'a>(comparison: &'a Comparison, unit: &str) -> (&'static str, &'a str) {
+fn reason(comparison: &Comparison, unit: &str) -> (&'static str, String) {
     let left_out = comparison.left_out.iter().find(|it| it.unit == unit);
     let left_out = left_out.unwrap_or_else(|| panic!("{unit} in {:?}", comparison.left_out));
-    (left_out.side, &left_out.reason)
+    (left_out.side, left_out.reason.to_string())
 }
 
 #[test]
@@ -89,13 +93,13 @@ fn other_shapes_are_named_beside_the_row() {
     let forced = run("forced", Some("v128x8-far"), true);
     let notes = |a: &RunData, b: &RunData| {
         let comparison = compared(&[a], &[b]).unwrap();
-        pair(&comparison, "read_dram_t8").notes.join("; ")
+        said(&pair(&comparison, "read_dram_t8").notes).join("; ")
     };
     assert_eq!(notes(&old, &far), "");
     assert_eq!(notes(&far, &far), "");
     let differ = "shape: `v128x8-near` on A, `v128x8-far` on B";
     assert_eq!(notes(&near, &far), differ);
-    let forced_only = "choice of the shape: raced on A, forced on B";
+    let forced_only = "choice of the shape: the fastest of those tried on A, forced on B";
     assert_eq!(notes(&far, &forced), forced_only);
 
     // The history breaks a line where a shape is forced, and only there.
@@ -142,10 +146,10 @@ fn what_differs_is_named_with_figures_and_what_else_differs() {
     assert_eq!(comparison.regressions(0.05).len(), 0);
     assert_eq!(comparison.not_judged(0.05), ["read_dram_t8"]);
     assert_eq!(comparison.not_judged(0.15), [] as [&str; 0]);
-    let changed: Vec<&str> = comparison
+    let changed: Vec<String> = comparison
         .changes
         .iter()
-        .map(|it| it.what.as_str())
+        .map(|it| it.what.to_string())
         .collect();
     assert_eq!(
         changed,
@@ -177,7 +181,7 @@ fn the_same_runs_give_the_same_bytes() {
         let document = serde_json::to_string(&comparison).unwrap();
         (
             document,
-            compare_page::page(&comparison, Language::English).unwrap(),
+            compare_page::page(&comparison, Text::new(Language::ENGLISH)).unwrap(),
         )
     };
     assert!(bytes() == bytes());
@@ -212,7 +216,7 @@ fn boards_are_paired_by_what_their_threads_are() {
         "decode_qwen2.5-1.5b_q4_0_d0_t4"
     );
     assert!(comparison.left_out.is_empty(), "{:?}", comparison.left_out);
-    let notes = &pair(&comparison, "read_dram_t8").notes;
+    let notes = said(&pair(&comparison, "read_dram_t8").notes);
     assert!(
         notes.contains(&"threads: 8 on A, 4 on B".to_owned()),
         "{notes:?}"
@@ -231,15 +235,18 @@ fn what_cannot_be_compared_is_listed_with_its_reason() {
     let a = read_run(temp.path(), "a", &[host(fixture::rock_facts(), &of_a)]);
     let b = read_run(temp.path(), "b", &[host(fixture::rock_facts(), &of_b)]);
     let comparison = compared(&[&a], &[&b]).unwrap();
-    let left_out: Vec<(&str, &str, &str)> = (comparison.left_out.iter())
-        .map(|it| (it.unit.as_str(), it.side, it.reason.as_str()))
+    let left_out: Vec<(&str, &str, String)> = (comparison.left_out.iter())
+        .map(|it| (it.unit.as_str(), it.side, it.reason.to_string()))
         .collect();
     assert_eq!(left_out.len(), 5, "{left_out:?}");
     let invalid = left_out
         .iter()
         .find(|it| (it.0, it.1) == ("read_dram_t1", "A"));
     assert!(
-        invalid.unwrap().2.starts_with("invalid: the kernel's"),
+        invalid
+            .unwrap()
+            .2
+            .starts_with("invalid: the output of the kernel"),
         "{left_out:?}"
     );
     let partner = left_out
@@ -247,14 +254,21 @@ fn what_cannot_be_compared_is_listed_with_its_reason() {
         .find(|it| (it.0, it.1) == ("read_dram_t1", "B"));
     assert_eq!(
         partner.unwrap().2,
-        "its partner `read_dram_t1` of A cannot be used"
+        "its partner `read_dram_t1` on side A cannot be used"
     );
     let decode = reason(&comparison, "decode_qwen2.5-1.5b_q4_0_d0_t8");
-    assert_eq!(decode, ("A", "B has nothing left that measures the same"));
-    assert!(left_out.contains(&("read_dram_t4", "B", "not measured: no room")));
+    assert_eq!(
+        decode,
+        ("A", "no unit of side B measures the same".to_owned())
+    );
+    assert!(left_out.contains(&("read_dram_t4", "B", "not measured: no room".to_owned())));
     let few = pair(&comparison, "gemv_q4_0_dram_t8");
     assert_eq!((few.low, few.outcome), (None, Outcome::NotShown));
-    assert!(few.notes[0].starts_with("too few samples for an interval: 4 and 15"));
+    assert!(
+        few.notes[0]
+            .to_string()
+            .starts_with("too few samples for an interval: 4 and 15")
+    );
 }
 
 #[test]
@@ -279,7 +293,12 @@ fn several_runs_on_each_side_have_the_spread_between_runs_in_their_intervals() {
     assert_eq!(comparison.count(Outcome::NotShown), 5);
     let read = pair(&comparison, "read_dram_t8");
     assert_eq!((read.a.n_runs, read.a.n_samples), (3, 45));
-    assert!(comparison.basis_sentence().contains("3 runs on side A"));
+    assert!(
+        comparison
+            .basis_sentence()
+            .to_string()
+            .contains("3 runs on side A")
+    );
     // A real difference is seen through the spread.
     let (c1, c2, c3) = (of("c1", 28.8), of("c2", 28.1), of("c3", 28.9));
     let comparison = compared(&[&a1, &a2, &a3], &[&c1, &c2, &c3]).unwrap();
@@ -301,7 +320,10 @@ fn rounds_confirm_a_step_and_no_noise() {
     assert_eq!(same.count(Outcome::NotShown), 5, "{:?}", same.pairs);
     let slower = compared(&[&a], &[&of("c", [22.0, 22.3, 21.9, 22.2])]).unwrap();
     assert_eq!(slower.regressions(0.05).len(), 5);
-    assert_eq!(slower.pairs[0].a.evidence(), "60 samples of 4 rounds");
+    assert_eq!(
+        slower.pairs[0].a.evidence().to_string(),
+        "60 samples of 4 rounds"
+    );
     assert!(slower.not_judged(0.05).is_empty());
     // One round has no scatter: its difference from four is not confirmed.
     let one = read_run(
@@ -328,18 +350,21 @@ fn what_was_disturbed_is_not_judged_and_stands_under_what_else_differs() {
     assert_eq!(busy.count(Outcome::NotJudged), 5);
     assert!(busy.regressions(0.0).is_empty());
     assert_eq!(busy.not_judged(0.5).len(), 5);
-    let note = &busy.pairs[0].notes[0];
+    let note = busy.pairs[0].notes[0].to_string();
     assert!(
-        note.starts_with("not judged, since side B was disturbed: other programs took"),
+        note.starts_with("not judged, because side B was disturbed: other programs took"),
         "{note}"
     );
     let change = |comparison: &Comparison, what: &str| {
-        let change = comparison.changes.iter().find(|it| it.what == what);
+        let change = comparison
+            .changes
+            .iter()
+            .find(|it| it.what.to_string() == what);
         change.map(|it| (it.a.clone(), it.b.clone()))
     };
     let counts = |a: &str, b: &str| Some((vec![a.to_owned()], vec![b.to_owned()]));
     assert_eq!(
-        change(&busy, "units beside other programs"),
+        change(&busy, "units disturbed by other programs"),
         counts("0", "5")
     );
     assert_eq!(change(&busy, "suspect units"), counts("0", "5"));
@@ -352,11 +377,11 @@ fn what_was_disturbed_is_not_judged_and_stands_under_what_else_differs() {
     let one = compared(&[&a], &[&of("d", 24.0, [CALM, BUSY, CALM])]).unwrap();
     assert_eq!(one.count(Outcome::NotShown), 5);
     assert_eq!(
-        change(&one, "units beside other programs"),
+        change(&one, "units disturbed by other programs"),
         counts("0", "5")
     );
-    let page = compare_page::page(&busy, Language::English).unwrap();
-    assert!(page.contains("5 units are not judged: something disturbed them."));
+    let page = compare_page::page(&busy, Text::new(Language::ENGLISH)).unwrap();
+    assert!(page.contains("5 units are not judged because they were disturbed."));
 }
 
 #[test]
@@ -376,7 +401,9 @@ fn disturbed_runs_leave_the_others_to_judge() {
     assert_eq!(comparison.count(Outcome::Slower), 5);
     assert_eq!(comparison.pairs[0].b.n_runs, 2);
     assert!(
-        comparison.pairs[0].notes[0].starts_with("1 disturbed run is left out: other programs")
+        comparison.pairs[0].notes[0]
+            .to_string()
+            .starts_with("1 disturbed run is left out: other programs")
     );
     let too_few = compared(&[&a1, &a2], &[&b1, &b3]).unwrap();
     assert_eq!(too_few.count(Outcome::NotJudged), 5);
@@ -417,12 +444,15 @@ fn before_and_after_preparing_is_a_comparison_with_the_settings_as_cause() {
         pair(&comparison, "write/dram/t4").outcome,
         Outcome::NotShown
     );
-    let whats: Vec<&str> = (comparison.changes.iter())
-        .map(|it| it.what.as_str())
+    let whats: Vec<String> = (comparison.changes.iter())
+        .map(|it| it.what.to_string())
         .collect();
     // The setting first, then what happened meanwhile: a unit was throttled, and one ran beside other programs.
     assert!(whats[0].ends_with("scaling_governor"), "{whats:?}");
-    assert!(whats.contains(&"units that were throttled"), "{whats:?}");
+    assert!(
+        whats.contains(&"units that were throttled".to_owned()),
+        "{whats:?}"
+    );
     assert_eq!(comparison.changes[0].a, ["ondemand"]);
     assert_eq!(comparison.changes[0].b, ["performance"]);
     assert_eq!(comparison.a.subjects[0].state, "as_found");
@@ -447,7 +477,7 @@ pub(crate) fn hostile_names_stay_text() {
     );
     let comparison = compared(&[&a], &[&b]).unwrap();
     assert_eq!(comparison.pairs.len(), 4, "by what they do");
-    let page = compare_page::page(&comparison, Language::English).unwrap();
+    let page = compare_page::page(&comparison, Text::new(Language::ENGLISH)).unwrap();
     assert!(page.contains("&lt;script&gt;"));
     for bad in ["<script>alert", "<img", "\u{202e}"] {
         assert!(!page.contains(bad), "{bad}");

@@ -43,8 +43,8 @@ fn every_experiment_has_its_section() {
         &html,
         "host_kv_cache",
         &[
-            "The cache is faster from position 1 on, the first that was measured",
-            "at position 1000 it saves a factor of 90.9",
+            "The cache is faster from position 1 on, which is the first measured position.",
+            "At position 1\u{2009}000, the token is 90.9 times faster with the cache.",
             "5.00 s",
         ],
     );
@@ -53,7 +53,7 @@ fn every_experiment_has_its_section() {
         "host_interference",
         &[
             "Each GB/s that other cores read costs 1.00 tokens/s",
-            "At most they read 8.00 GB/s (alone they reach 8.00 GB/s); the speed was",
+            "At most they read 8.00 GB/s (8.00 GB/s when they run alone); the speed was",
         ],
     );
     check(
@@ -74,7 +74,7 @@ fn every_experiment_has_its_section() {
         &html,
         "host_latency",
         &[
-            "A load from memory that has to wait for the one before takes 120 ns (1 GiB of memory",
+            "A load from memory that waits for the previous load takes 120 ns (1 GiB of memory",
             "66.7 million loads/s",
             "300 ns",
         ],
@@ -120,11 +120,16 @@ fn what_preparing_a_board_bought_and_what_disturbed_it() {
     assert_eq!((host.units.len(), host.all_units().count()), (4, 6));
     let verdict = |unit: &str| {
         let unit = host.units.iter().find(|row| row.unit == unit).unwrap();
-        (unit.verdict, unit.reason.clone().unwrap_or_default())
+        (
+            unit.verdict,
+            unit.reason
+                .as_ref()
+                .map_or_else(String::new, ToString::to_string),
+        )
     };
     let (copy, triad) = (verdict("copy/dram/t4"), verdict("triad/dram/t4"));
     assert!(
-        copy.0 == Verdict::Invalid && copy.1.contains("3 throttlings"),
+        copy.0 == Verdict::Invalid && copy.1.contains("3 thermal throttling events"),
         "{copy:?}"
     );
     assert!(
@@ -141,7 +146,7 @@ fn what_preparing_a_board_bought_and_what_disturbed_it() {
             "not confirmed",
             "no difference shown",
             "ondemand",
-            "put back",
+            "restored",
         ],
     );
 }

@@ -108,7 +108,12 @@ fn verdict(run: &RunData) -> (Verdict, String) {
         (unit.gb_per_s, unit.tokens_per_s, unit.gop_per_s),
         (None, None, None)
     );
-    (unit.verdict, unit.reason.clone().unwrap_or_default())
+    (
+        unit.verdict,
+        unit.reason
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
+    )
 }
 
 #[test]

@@ -11,9 +11,9 @@ use std::path::Path;
 
 use bench_analysis::compare::{State, Subject, compare};
 use bench_analysis::measured;
+use bench_locales::{Language, Text};
 use bench_reports::compare_page::page;
 use bench_reports::export::{LlamaBenchFormat, llama_bench};
-use bench_reports::words::Language;
 use bench_reports::{history, report};
 use bench_run_dir::RunData;
 use bench_run_dir::files::{RunFiles, read_files};
@@ -118,8 +118,11 @@ fn check_compared(before: &RunData, after: &RunData) {
         });
         let [a, b] = subjects;
         if let Ok(comparison) = compare(&[a], &[b]) {
-            for language in Language::ALL {
-                check_page("the comparison", &page(&comparison, language).unwrap());
+            for language in Language::all() {
+                check_page(
+                    "the comparison",
+                    &page(&comparison, Text::new(language)).unwrap(),
+                );
             }
         }
     }
@@ -160,7 +163,8 @@ fn any_numbers_and_texts_give_a_whole_report() {
         check_compared(&good, &bench_run_dir::read(&dir).unwrap());
         // A run without a time has no place in a history, which says so.
         let known = history::read(&history, None);
-        check_text("the history's problems", &known.problems.join("\n"));
+        let problems: String = known.problems.iter().map(ToString::to_string).collect();
+        check_text("the history's problems", &problems);
         fs::remove_dir_all(&dir).unwrap();
         fs::remove_dir_all(&history).ok();
     }

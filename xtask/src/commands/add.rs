@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bench_inventory::{Host, Inventory, SshTarget, Transport};
+use bench_locales::Figure::BinaryBytes;
+use bench_locales::Message;
 use bench_protocol::Facts;
 use clap::Args;
 
 use crate::artifact::{self, TARGETS};
 use crate::exit::{self, ExitError};
 use crate::host_key::{self, Consent};
+use crate::out::text;
 use crate::{Global, host, workspace};
 use fleet_file::quoted;
 
@@ -91,22 +94,19 @@ fn add_pinned(
         Some(board) => Some(board.clone()),
         None => {
             let proposal = proposal::propose(&facts, inventory);
-            let reasons = proposal.reasons.join("; ");
-            match &proposal.board {
-                Some(board) => eprintln!("board `{board}`: {reasons}"),
-                None => eprintln!(
-                    "no board of the catalogue: {reasons}; `--board BOARD` names one, and without it there is no theory to compare with"
-                ),
-            }
+            let reasons = Message::clauses(proposal.reasons);
+            let reasons = reasons.map_or_else(String::new, |it| text().say(&it));
+            let said = match &proposal.board {
+                Some(board) => said!("add-board", board = board, reasons = reasons),
+                None => said!("add-no-board", reasons = reasons),
+            };
+            eprintln!("{said}");
             proposal.board
         }
     };
     write_entry(global, inventory, fleet, &new)?;
-    println!(
-        "host `{0}` is in `{1}`; measure it with `cargo xtask run --board {0}`",
-        new.name,
-        fleet.display()
-    );
+    let path = fleet.display().to_string();
+    println!("{}", said!("add-done", host = &new.name, path = path));
     Ok(exit::OK)
 }
 
@@ -215,21 +215,18 @@ fn below_home(path: &Path) -> String {
 fn describe(facts: &Facts) -> String {
     let model = [&facts.device_tree_model, &facts.cpu_model];
     let model = model.into_iter().flatten().next();
-    let gib = facts
-        .memory
-        .total_bytes
-        .map_or(0.0, |bytes| bytes as f64 / f64::from(1u32 << 30));
     let variants: Vec<&str> = (facts.variants.iter())
         .filter(|variant| variant.available)
         .map(|variant| variant.variant.as_str())
         .collect();
-    format!(
-        "it answers: {}, {}, {} CPUs, {gib:.1} GiB of RAM, {}; it runs {}",
-        model.map_or("a machine without a name", String::as_str),
-        facts.arch,
-        facts.cpus.len(),
-        facts.os.as_deref().unwrap_or("an unknown system"),
-        variants.join(", ")
+    said!(
+        "add-facts",
+        model = model.cloned().unwrap_or_else(|| said!("add-no-model")),
+        arch = &facts.arch,
+        n = facts.cpus.len(),
+        ram = text().figure_or_unknown(facts.memory.total_bytes.map(BinaryBytes)),
+        os = (facts.os.clone()).unwrap_or_else(|| said!("add-no-os")),
+        variants = variants.join(", "),
     )
 }
 

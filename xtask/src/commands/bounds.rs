@@ -7,13 +7,15 @@ use std::path::PathBuf;
 
 use bench_analysis::choice::bounds::Bounds;
 use bench_analysis::choice::decide::{self, Decision, Load, Step, Target, decide};
+use bench_analysis::choice::predict::LEVEL;
 use bench_analysis::limits::bounds::MIN_CONTEXT;
 use bench_analysis::limits::fit;
 use bench_analysis::measured::{Analysis, analyse};
 use bench_inventory::{Inventory, KvFormat, Quant};
-use bench_run_dir::format;
+use bench_locales::Figure::{self, DecimalBytes, GbPerS, Number, Parameters, Percent, TokensPerS};
+use bench_locales::{Message, message};
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -21,6 +23,7 @@ use super::evidence::{Evidence, EvidenceArgs, chosen_runs};
 use super::own_files;
 use super::recommend::positive;
 use crate::exit::{self, ExitError};
+use crate::out::{self, text};
 use crate::{Format, Global};
 
 /// Options of `bounds`.
@@ -53,9 +56,6 @@ pub struct BoundsArgs {
     #[command(flatten)]
     evidence: EvidenceArgs,
 }
-
-/// What is said under every bound: what it is a bound of.
-const ASSUMES: &str = "Bounds are of one sequence, one token for each pass through the weights, with attention to all of its context; several tokens a pass (speculative decoding, multi-token prediction) may exceed them.";
 
 /// Prints the bounds: one chain in full, or a row for each of several.
 ///
@@ -265,120 +265,144 @@ fn print_one(
     if let Some(basis) = evidence.basis(target) {
         println!("{}", basis.words());
     }
-    println!("{}", Bounds::of(target, load).table());
+    println!("{}", Bounds::of(target, load).table(text()));
     println!(
-        "{:.3} billion parameters; {:.1} billion operations for a token at depth {}, {:.0} billion for a prompt of 512 tokens\n",
-        load.model.n_params() as f64 / 1e9,
-        load.model.ops_per_token(load.depth) as f64 / 1e9,
-        load.depth,
-        load.model.ops_of_prompt(512) as f64 / 1e9
+        "{}\n",
+        said!(
+            "bounds-work",
+            parameters = Parameters(load.model.n_params()),
+            operations = Parameters(load.model.ops_per_token(load.depth)),
+            depth = load.depth,
+            of_prompt = Parameters(load.model.ops_of_prompt(512)),
+        )
     );
     println!(
-        "bound chain of {} {} on the {}",
-        decision.model, decision.quant, decision.processor
+        "{}",
+        said!(
+            "bounds-chain",
+            model = &decision.model,
+            quant = &decision.quant,
+            processor = &decision.processor,
+        )
     );
-    let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header([
-            "step",
-            "figure",
-            "GB/s",
-            "tokens/s",
-            "share",
-            "what a loss is due to",
-            "source",
-        ]);
+    println!("{}", chain(decision));
+    if let Some(why) = &decision.no_prediction {
+        println!("{}", text().say(why));
+    }
+    println!("{}", said!("bounds-limit", limit = &decision.limit));
+    println!("{}", text().say(&fit_words(load, decision)));
+    for (target, _, decision) in others {
+        let expected = match (&decision.expected, &decision.no_prediction) {
+            (Some(expected), _) => message!(
+                "bounds-expected",
+                rate = expected.words(),
+                kind = expected.label.message(),
+                basis = &expected.basis,
+            ),
+            (None, Some(why)) => why.clone(),
+            (None, None) => Message::quoted(""),
+        };
+        let processor = &target.processor;
+        println!(
+            "{}",
+            said!("bounds-on", processor = processor, expected = expected)
+        );
+    }
+    println!("{}", said!("bounds-assumed"));
+    Ok(exit::OK)
+}
+
+fn chain(decision: &Decision) -> Table {
+    let mut table = out::table(&[
+        said!("step"),
+        said!("kind-of-figure"),
+        said!("unit-gb-per-s"),
+        said!("unit-tokens-per-s"),
+        said!("bounds-share"),
+        said!("chain-cause"),
+        said!("source"),
+    ]);
     for step in &decision.chain {
         table.add_row(step_row(step));
     }
-    println!("{table}");
-    if let Some(why) = &decision.no_prediction {
-        println!("{why}");
-    }
-    println!("binding limit: {}", decision.limit);
-    println!("{}", fit_words(load, decision));
-    for (target, _, decision) in others {
-        let expected = match (&decision.expected, &decision.no_prediction) {
-            (Some(expected), _) => format!(
-                "{} tokens/s {} ({})",
-                expected.words(),
-                expected.label.name(),
-                expected.basis
-            ),
-            (None, why) => why.clone().unwrap_or_default(),
-        };
-        println!("on the {}: {expected}", target.processor);
-    }
-    println!("{ASSUMES}");
-    Ok(exit::OK)
+    table
 }
 
 fn step_row(step: &Step) -> Vec<String> {
     // A figure that is an interval is never shown as its middle alone.
-    let interval = |scale: f64| match step.interval_tokens_per_s {
-        Some([low, high]) => format!(
-            "{} to {}",
-            format::number(low * scale),
-            format::number(high * scale)
-        ),
-        None => format::number(step.tokens_per_s * scale),
+    let interval = |figure: fn(f64) -> Figure, scale: f64| match step.interval_tokens_per_s {
+        Some([low, high]) => {
+            message!(
+                "range",
+                from = figure(low * scale),
+                to = figure(high * scale)
+            )
+        }
+        None => message!("quoted", text = figure(step.tokens_per_s * scale)),
     };
     let gb_per_token = step.gb_per_s / step.tokens_per_s;
     vec![
-        step.step.to_owned(),
-        step.label.name().to_owned(),
-        interval(gb_per_token),
-        interval(1.0),
-        match (step.ratio, step.of, step.interval_tokens_per_s) {
-            (Some(ratio), Some(of), Some([low, high])) => format!(
-                "{} to {} of {of}",
-                format::percent(ratio * low / step.tokens_per_s),
-                format::percent(ratio * high / step.tokens_per_s)
+        text().say(&step.step.message()),
+        text().say(&step.label.message()),
+        text().say(&interval(Number, gb_per_token)),
+        text().say(&interval(Number, 1.0)),
+        match (step.ratio, step.of) {
+            (Some(ratio), Some(of)) => said!(
+                "bounds-share-of",
+                share = interval(Percent, ratio / step.tokens_per_s),
+                step = of.message(),
             ),
-            (Some(ratio), Some(of), None) => format!("{} of {of}", format::percent(ratio)),
             _ => String::new(),
         },
-        step.culprit.unwrap_or_default().to_owned(),
-        step.source.clone(),
+        (step.culprit.as_ref()).map_or_else(String::new, |it| text().say(it)),
+        text().say(&step.source),
     ]
 }
 
-/// `fits with 4096 tokens of context: needs 5.24 GB of 7.1 GB (measured: ...)`, and the same without flash attention.
-fn fit_words(load: &Load, decision: &Decision) -> String {
-    let flash = format::decimal_bytes(decision.need.total_bytes());
-    let plain = format::decimal_bytes(decision.need.total_without_flash_bytes());
-    let need = format!("needs {flash} with flash attention (the default), {plain} without");
+/// Whether it fits with its context, with what it needs and what there is, with flash attention and without.
+fn fit_words(load: &Load, decision: &Decision) -> Message {
+    let need = message!(
+        "bounds-needs",
+        flash = DecimalBytes(decision.need.total_bytes()),
+        plain = DecimalBytes(decision.need.total_without_flash_bytes()),
+    );
     let Some(room) = &decision.room else {
-        return format!("{need}; the RAM that is there is not known");
+        return message!("bounds-room-unknown", need = need);
     };
-    let of = format!(
-        "{} ({}: {})",
-        format::decimal_bytes(room.bytes),
-        room.label.name(),
-        room.source
+    let of = message!(
+        "bounds-room",
+        size = DecimalBytes(room.bytes),
+        kind = room.label.message(),
+        source = &room.source,
     );
     let context = decision.need.context;
+    let tokens = message!("tokens", n = context);
     if decision.fits == Some(true) {
-        let tokens = |most: Option<u64>| match most {
-            Some(most) => format!("{most} tokens"),
-            None => "none".to_owned(),
+        let longest = |most: Option<u64>| match most {
+            Some(most) => message!("tokens", n = most),
+            None => message!("bounds-no-context"),
         };
-        return format!(
-            "fits with {context} tokens of context: {need}, of {of}; the longest context that fits is {} with flash attention, {} without",
-            tokens(decision.max_context),
-            tokens(decision.max_context_without_flash)
+        return message!(
+            "bounds-fits",
+            tokens = tokens,
+            need = need,
+            room = of,
+            longest = longest(decision.max_context),
+            longest_plain = longest(decision.max_context_without_flash),
         );
     }
-    let missing = format::decimal_bytes(decision.need.total_bytes().saturating_sub(room.bytes));
-    let instead = fit::best_quant(load.model, context, load.kv_format, room.bytes);
-    let instead = instead.map_or_else(
-        || "no usual quantisation fits".to_owned(),
-        |quant| format!("fits with {}", quant.id()),
-    );
-    format!(
-        "does not fit with {context} tokens of context by {missing}: {need}, of {of}; {instead}"
+    let missing = decision.need.total_bytes().saturating_sub(room.bytes);
+    let instead = match fit::best_quant(load.model, context, load.kv_format, room.bytes) {
+        Some(quant) => message!("bounds-fits-in-quant", quant = quant.id()),
+        None => message!("bounds-fits-in-none"),
+    };
+    message!(
+        "bounds-fits-not",
+        tokens = tokens,
+        missing = DecimalBytes(missing),
+        need = need,
+        room = of,
+        instead = instead,
     )
 }
 
@@ -406,33 +430,26 @@ fn print_many(
     for basis in bases {
         println!("{basis}");
     }
-    let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header([
-            "board",
-            "processor",
-            "model",
-            "quant",
-            "depth",
-            "read GB/s",
-            "bound",
-            "tokens/s",
-            "figure",
-            "limit",
-            "fit",
-            "longest context",
-        ]);
+    let mut table = out::table(&[
+        said!("board"),
+        said!("processor"),
+        said!("model"),
+        said!("bounds-quant"),
+        said!("bounds-depth"),
+        said!("bounds-read-rate"),
+        said!("bound"),
+        said!("unit-tokens-per-s"),
+        said!("kind-of-figure"),
+        said!("limit"),
+        said!("fit"),
+        said!("decision-longest"),
+    ]);
     for (target, load, decision) in rows {
         table.add_row(row(target, load, decision));
     }
     println!("{table}");
-    println!(
-        "bound and tokens/s: tokens per second. Predicted figures are {} intervals; `bounds` of one board, model and quantisation shows what each rests on. Longest context: with flash attention.",
-        format::percent(bench_analysis::choice::predict::LEVEL)
-    );
-    println!("{ASSUMES}");
+    println!("{}", said!("bounds-columns", level = Percent(LEVEL)));
+    println!("{}", said!("bounds-assumed"));
     for ratio in ratios {
         println!("{}", ratio.words());
     }
@@ -452,26 +469,30 @@ struct Ratio {
 
 impl Ratio {
     fn words(&self) -> String {
-        let [own, of_first] = self.bandwidth_gb_s;
-        let bound = self
-            .bound
-            .as_ref()
-            .map_or_else(String::new, |(what, rates)| {
-                format!(
-                    "; bound {} x: {} against {} tokens/s for {what}",
-                    format::number(rates[0] / rates[1]),
-                    format::number(rates[0]),
-                    format::number(rates[1])
-                )
-            });
-        format!(
-            "{} against {}: bandwidth {} x, {} against {}{bound}",
-            self.board,
-            self.against,
-            format::number(self.bandwidth),
-            format::gb_per_s(own),
-            format::gb_per_s(of_first)
-        )
+        let [own, of_first] = self.bandwidth_gb_s.map(GbPerS);
+        let ratio = Number(self.bandwidth);
+        match &self.bound {
+            Some((what, [bound, bound_of_first])) => said!(
+                "bounds-ratio-and-bound",
+                board = &self.board,
+                against = &self.against,
+                ratio = ratio,
+                own = own,
+                of_first = of_first,
+                bound_ratio = Number(bound / bound_of_first),
+                bound = Number(*bound),
+                bound_of_first = TokensPerS(*bound_of_first),
+                what = what,
+            ),
+            None => said!(
+                "bounds-ratio",
+                board = &self.board,
+                against = &self.against,
+                ratio = ratio,
+                own = own,
+                of_first = of_first,
+            ),
+        }
     }
 }
 
@@ -516,28 +537,28 @@ fn row(target: &Target, load: &Load, decision: &Decision) -> Vec<String> {
         target.processor.clone(),
         decision.model.clone(),
         decision.quant.clone(),
-        decision.depth.to_string(),
+        out::integer(decision.depth),
         target.read.as_ref().map_or_else(String::new, |read| {
-            format!("{} {}", format::number(read.gb_per_s), read.label.name())
+            said!(
+                "bounds-read-figure",
+                rate = Number(read.gb_per_s),
+                kind = read.label.message(),
+            )
         }),
-        decision
-            .bound_tokens_per_s
-            .map_or_else(String::new, format::number),
-        expected.map_or_else(String::new, bench_analysis::choice::decide::Expected::words),
-        expected
-            .map_or("", |expected| expected.label.name())
-            .to_owned(),
-        decision.limit.to_owned(),
+        (decision.bound_tokens_per_s).map_or_else(String::new, |it| text().figure(Number(it))),
+        expected.map_or_else(String::new, |it| text().say(&it.words())),
+        expected.map_or_else(String::new, |it| text().say(&it.label.message())),
+        text().say(&decision.limit),
         match (decision.fits, &decision.room) {
-            (Some(true), _) => "fits".to_owned(),
+            (Some(true), _) => said!("fits"),
             (Some(false), Some(room)) => {
-                fit::best_quant(load.model, load.context, load.kv_format, room.bytes)
-                    .map_or_else(|| "no".to_owned(), |quant| format!("with {}", quant.id()))
+                match fit::best_quant(load.model, load.context, load.kv_format, room.bytes) {
+                    Some(quant) => said!("bounds-with-quant", quant = quant.id()),
+                    None => said!("does-not-fit"),
+                }
             }
-            _ => "unknown".to_owned(),
+            _ => text().unknown().to_owned(),
         },
-        decision
-            .max_context
-            .map_or_else(String::new, |tokens| tokens.to_string()),
+        (decision.max_context).map_or_else(String::new, out::integer),
     ]
 }

@@ -1,9 +1,11 @@
 //! `build`: the board programs, built and checked.
 
+use bench_locales::Figure::Integer;
 use clap::Args;
 use comfy_table::{Table, presets};
 
 use crate::artifact::{self, TARGETS, Target};
+use crate::out::text;
 use crate::{Format, Global, exit};
 
 /// Options of `build`.
@@ -51,13 +53,16 @@ pub fn build(global: &Global, args: &BuildArgs) -> anyhow::Result<u8> {
         }
         Format::Text => {
             let mut table = Table::new();
-            table
-                .load_preset(presets::UTF8_FULL_CONDENSED)
-                .set_header(["target", "bytes", "SHA-256", "path"]);
+            table.load_preset(presets::UTF8_FULL_CONDENSED).set_header([
+                said!("build-target"),
+                said!("method-bytes"),
+                "SHA-256".to_owned(),
+                said!("build-path"),
+            ]);
             for artifact in artifacts.values() {
                 table.add_row([
                     artifact.target.triple.to_string(),
-                    artifact.size_bytes.to_string(),
+                    text().figure(Integer(artifact.size_bytes as f64)),
                     artifact.sha256[..16].to_string(),
                     artifact.path.display().to_string(),
                 ]);

@@ -1,5 +1,7 @@
 //! `check`: is the inventory sound?
 
+use bench_locales::message;
+
 use crate::{Format, Global, exit};
 
 /// Loads everything and says how much there is.
@@ -23,7 +25,14 @@ pub fn check(global: &Global) -> anyhow::Result<u8> {
         }
         Format::Text => {
             println!(
-                "the inventory is sound: {boards} boards, {models} models, {suites} suites, {hosts} hosts"
+                "{}",
+                said!(
+                    "check-sound",
+                    boards = message!("check-boards", n = boards),
+                    models = message!("check-models", n = models),
+                    suites = message!("check-suites", n = suites),
+                    hosts = message!("hosts", n = hosts),
+                )
             );
         }
     }

@@ -5,18 +5,20 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use bench_analysis::compare::{
-    Basis, Comparison, State, Subject, before_after, compare as compare_sides,
+    Basis, Comparison, Side, State, Subject, before_after, compare as compare_sides,
 };
 use bench_analysis::measured::{Analysis, analyse};
+use bench_locales::Figure::Percent;
+use bench_locales::Text;
 use bench_reports::compare_page;
-use bench_reports::words::Language;
 use bench_run_dir::format;
 use bench_run_dir::{self, RunData};
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Table, presets};
 
 use super::report::find_run;
 use crate::exit::{self, ExitError};
+use crate::out::text;
 use crate::{Format, Global};
 
 /// Options of `compare`.
@@ -37,9 +39,6 @@ pub struct CompareArgs {
     /// Write a page with a picture to this file
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Language of that page: en or es
-    #[arg(long, value_name = "LANG", default_value = "en", value_parser = Language::from_code)]
-    lang: Language,
     /// Return 7 when a unit is confirmed to be slower by more than this, else 9 when a unit could not be judged
     #[arg(long, value_name = "PERCENT", value_parser = percent, allow_hyphen_values = true)]
     fail_on_regression: Option<f64>,
@@ -67,8 +66,11 @@ pub fn compare(global: &Global, args: &CompareArgs) -> anyhow::Result<u8> {
         None => of_two_sides(global, args)?,
     };
     if let Some(path) = &args.output {
-        std::fs::write(path, compare_page::page(&comparison, args.lang)?)
-            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        std::fs::write(
+            path,
+            compare_page::page(&comparison, Text::new(global.language()))?,
+        )
+        .with_context(|| format!("cannot write `{}`", path.display()))?;
     }
     let allowed = args.fail_on_regression.map(|percent| percent / 100.0);
     let regressions: Vec<String> = allowed.map_or_else(Vec::new, |allowed| {
@@ -84,7 +86,7 @@ pub fn compare(global: &Global, args: &CompareArgs) -> anyhow::Result<u8> {
     match global.format {
         Format::Json => {
             let mut document = serde_json::to_value(&comparison)?;
-            document["headline"] = comparison.headline().into();
+            document["headline"] = comparison.headline().to_string().into();
             document["report"] = serde_json::to_value(&args.output)?;
             document["regressions"] = regressions.into();
             document["not_judged"] = not_judged.into();
@@ -98,16 +100,21 @@ pub fn compare(global: &Global, args: &CompareArgs) -> anyhow::Result<u8> {
             }
             if let (false, Some(percent)) = (regressions.is_empty(), args.fail_on_regression) {
                 eprintln!(
-                    "confirmed to be slower by more than {percent} %: {}",
-                    regressions.join(", ")
+                    "{}",
+                    said!(
+                        "compare-regressions",
+                        percent = Percent(percent / 100.0),
+                        units = regressions.join(", "),
+                    )
                 );
             }
             if !not_judged.is_empty() {
+                let units = not_judged.join(", ");
                 let remedy = match comparison.basis {
-                    Basis::Samples => "measure both sides with `--rounds 3` or more",
-                    Basis::Rounds | Basis::Runs => "measure again on a quiet board",
+                    Basis::Samples => said!("compare-no-judgement-rounds", units = units),
+                    Basis::Rounds | Basis::Runs => said!("compare-no-judgement", units = units),
                 };
-                eprintln!("not judged; {remedy}: {}", not_judged.join(", "));
+                eprintln!("{remedy}");
             }
         }
     }
@@ -313,78 +320,98 @@ fn of_one_run(global: &Global, name: &str) -> anyhow::Result<Comparison> {
     }
 }
 
-fn table(header: &[&str]) -> Table {
+fn pairs(comparison: &Comparison) -> Table {
     let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header.to_vec());
+    table.load_preset(presets::NOTHING).set_header([
+        said!("unit"),
+        "A".to_owned(),
+        "B".to_owned(),
+        said!("comparison-b-against-a"),
+        said!("interval"),
+        said!("comparison-outcome"),
+    ]);
+    for pair in &comparison.pairs {
+        table.add_row([
+            pair.name(),
+            text().say(&pair.metric.words(pair.a.value)),
+            text().say(&pair.metric.words(pair.b.value)),
+            text().say(&pair.difference()),
+            match pair.interval() {
+                Some(interval) => text().say(&interval),
+                None => text().unknown().to_owned(),
+            },
+            text().say(&pair.outcome.message()),
+        ]);
+    }
     table
 }
 
+fn side(side: &Side) -> String {
+    let subjects: Vec<String> = side.words().iter().map(|it| text().say(it)).collect();
+    text().list(&subjects)
+}
+
 fn print_text(comparison: &Comparison) {
-    println!("A: {}", comparison.a.words());
-    println!("B: {}", comparison.b.words());
-    println!("\n{}", comparison.headline());
-    println!("\nWhat else differs:");
+    println!("A: {}", side(&comparison.a));
+    println!("B: {}", side(&comparison.b));
+    println!("\n{}", text().say(&comparison.headline()));
+    println!("\n{}", said!("compare-other-differences"));
     if comparison.changes.is_empty() {
-        println!("  nothing that the hosts tell");
+        println!("  {}", said!("comparison-no-changes"));
     }
     for change in &comparison.changes {
         let side = |values: &[String]| match values {
-            [] => format::UNKNOWN.to_owned(),
+            [] => text().unknown().to_owned(),
             values => format::foreign_short(&values.join("; "), 120),
         };
         let (a, b) = (side(&change.a), side(&change.b));
-        println!("  {}: {a} -> {b}", format::foreign_short(&change.what, 120));
+        println!(
+            "  {}: {a} -> {b}",
+            format::foreign_short(&text().say(&change.what), 120)
+        );
     }
     if !comparison.pairs.is_empty() {
-        let header = ["unit", "A", "B", "B against A", "95 % interval", "in words"];
-        let mut rows = table(&header);
-        for pair in &comparison.pairs {
-            rows.add_row([
-                pair.name(),
-                pair.metric.words(pair.a.value),
-                pair.metric.words(pair.b.value),
-                pair.difference(),
-                pair.interval()
-                    .unwrap_or_else(|| format::UNKNOWN.to_owned()),
-                pair.outcome.words().to_owned(),
-            ]);
-        }
-        println!("\n{}", rows.trim_fmt());
+        println!("\n{}", pairs(comparison).trim_fmt());
     }
-    // Notes that differ in their numbers only are one: the first stands for all.
-    let mut units_of_note: BTreeMap<String, (&str, Vec<String>)> = BTreeMap::new();
-    for pair in &comparison.pairs {
-        for note in &pair.notes {
-            let kind = note.chars().filter(|c| !c.is_ascii_digit() && *c != '.');
-            let (_, units) = (units_of_note.entry(kind.collect()))
-                .or_insert_with(|| (note.as_str(), Vec::new()));
-            units.push(pair.name());
-        }
-    }
-    if !units_of_note.is_empty() {
-        println!("\nNotes:");
-    }
-    for (note, units) in units_of_note.into_values() {
-        let units = match units.len() == comparison.pairs.len() {
-            true => "all units".to_owned(),
-            false => units.join(", "),
-        };
-        println!("  {}: {units}", format::foreign_short(note, 300));
-    }
+    print_notes(comparison);
     if !comparison.left_out.is_empty() {
-        println!("\nNot compared:");
+        println!("\n{}", said!("compare-units-left-out"));
         for left_out in &comparison.left_out {
             println!(
                 "  {} ({}): {}",
                 format::foreign_short(&left_out.unit, 100),
-                left_out.side,
-                format::foreign_short(&left_out.reason, 200)
+                match left_out.side {
+                    "both" => said!("compare-both"),
+                    side => side.to_owned(),
+                },
+                format::foreign_short(&text().say(&left_out.reason), 200)
             );
         }
     }
-    println!("\n{}", comparison.basis_sentence());
-    println!("{}", comparison.control_sentence());
+    println!("\n{}", text().say(&comparison.basis_sentence()));
+    println!("{}", text().say(&comparison.control_sentence()));
+}
+
+fn print_notes(comparison: &Comparison) {
+    // Notes that differ in their numbers only are one: the first stands for all.
+    let mut units_of_note: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
+    for pair in &comparison.pairs {
+        for note in &pair.notes {
+            let note = text().say(note);
+            let without_numbers = |c: &char| !c.is_ascii_digit() && !".,\u{2009}".contains(*c);
+            let kind = note.chars().filter(without_numbers).collect();
+            let (_, units) = (units_of_note.entry(kind)).or_insert_with(|| (note, Vec::new()));
+            units.push(pair.name());
+        }
+    }
+    if !units_of_note.is_empty() {
+        println!("\n{}", said!("compare-notes"));
+    }
+    for (note, units) in units_of_note.into_values() {
+        let units = match units.len() == comparison.pairs.len() {
+            true => said!("compare-all-units"),
+            false => units.join(", "),
+        };
+        println!("  {}: {units}", format::foreign_short(&note, 300));
+    }
 }

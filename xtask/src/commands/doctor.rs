@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bench_analysis::validity::host_check::{self, Finding, Weight};
+use bench_analysis::validity::status;
 use bench_inventory::Host;
 use bench_protocol::Facts;
 use bench_run_dir::HostStatus;
@@ -13,6 +14,7 @@ use serde_json::json;
 use crate::artifact::{self, TARGETS};
 use crate::exit;
 use crate::host;
+use crate::out::text;
 use crate::transport::HostError;
 use crate::{Format, Global};
 
@@ -90,23 +92,39 @@ fn print(format: Format, answers: &[Answer]) -> anyhow::Result<()> {
     table
         .load_preset(presets::UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["host", "weight", "found", "remedy"]);
+        .set_header([
+            said!("host"),
+            said!("health-weight"),
+            said!("health-found"),
+            said!("health-remedy"),
+        ]);
     for (host, answer) in answers {
         match answer {
             Err(error) => {
-                table.add_row([&host.name, error.status.name(), &error.reason, ""]);
+                table.add_row([
+                    host.name.clone(),
+                    text().say(&status::of_host(error.status)),
+                    error.reason.clone(),
+                    String::new(),
+                ]);
             }
             Ok(facts) => {
                 let findings = findings(host, facts);
                 if findings.is_empty() {
-                    table.add_row([&host.name, "ok", "nothing speaks against measuring it", ""]);
+                    table.add_row([
+                        host.name.clone(),
+                        said!("status-ok"),
+                        said!("doctor-ok"),
+                        String::new(),
+                    ]);
                 }
                 for finding in findings {
+                    let remedy = finding.remedy.as_ref();
                     table.add_row([
-                        &host.name,
-                        finding.weight.name(),
-                        &finding.what,
-                        &finding.remedy,
+                        host.name.clone(),
+                        text().say(&finding.weight.message()),
+                        text().say(&finding.what),
+                        remedy.map_or_else(String::new, |it| text().say(it)),
                     ]);
                 }
             }
@@ -129,8 +147,11 @@ fn document((host, answer): &Answer) -> serde_json::Value {
                 .map(|finding| {
                     BTreeMap::from([
                         ("weight", finding.weight.name().to_owned()),
-                        ("found", finding.what),
-                        ("remedy", finding.remedy),
+                        ("found", finding.what.to_string()),
+                        (
+                            "remedy",
+                            finding.remedy.map_or_else(String::new, |it| it.to_string()),
+                        ),
                     ])
                 })
                 .collect();

@@ -7,6 +7,7 @@ use bench_analysis::choice::predict::{self, Machine};
 use bench_analysis::limits::bounds::fastest_memory;
 use bench_analysis::measured::{Analysis, HostAnalysis, analyse};
 use bench_inventory::{Board, Inventory, Memory};
+use bench_locales::{Message, message};
 use bench_run_dir::format;
 use bench_run_dir::{self, RunData};
 
@@ -66,7 +67,8 @@ pub fn chosen_runs(global: &Global, args: &EvidenceArgs) -> anyhow::Result<Vec<R
             }
             Err(error) => {
                 let dir = dir.display();
-                eprintln!("run `{dir}` cannot be read and does not count: {error:#}");
+                let (run, error) = (dir.to_string(), format!("{error:#}"));
+                eprintln!("{}", said!("evidence-unreadable", run = run, error = error));
                 continue;
             }
         };
@@ -118,37 +120,50 @@ pub struct Basis {
     finished_at: Option<String>,
     age_hours: Option<f64>,
     /// Why nothing of it is sure.
-    disturbed: Option<String>,
+    disturbed: Option<Message>,
     n_newer_disturbed_runs: usize,
 }
 
 impl Basis {
-    /// `measured on host x in run y, 3 days ago`, with a warning before it where there is one.
+    /// `measured: host x in run y, 3 days ago`, with a warning before it where there is one.
     pub fn words(&self) -> String {
-        let age = self.age_hours.map_or_else(
-            || "not finished".to_owned(),
-            |hours| match hours {
-                hours if hours < 1.0 => format!("{:.0} minutes ago", hours * 60.0),
-                hours if hours < 48.0 => format!("{hours:.0} hours ago"),
-                hours => format!("{:.0} days ago", hours / 24.0),
-            },
-        );
-        let warning = match &self.disturbed {
-            Some(why) => format!("disturbed: {why}\n"),
-            None => String::new(),
-        };
-        let passed_over = match self.n_newer_disturbed_runs {
-            0 => String::new(),
-            n => format!(
-                "; {} disturbed and not used",
-                format::count(n, "newer run was", "newer runs were")
+        let host = format::foreign_short(&self.host, 60);
+        let run = format::foreign_short(&self.run, 80);
+        let measured = match self.n_newer_disturbed_runs {
+            0 => said!(
+                "evidence-measured",
+                host = host,
+                run = run,
+                age = self.age()
+            ),
+            n => said!(
+                "evidence-measured-before",
+                host = host,
+                run = run,
+                age = self.age(),
+                n = n,
             ),
         };
-        format!(
-            "{warning}measured: host {} in run {}, {age}{passed_over}",
-            format::foreign_short(&self.host, 60),
-            format::foreign_short(&self.run, 80)
-        )
+        match &self.disturbed {
+            Some(why) => format!("{}\n{measured}", said!("disturbed-because", reason = why)),
+            None => measured,
+        }
+    }
+
+    fn age(&self) -> Message {
+        match self.age_hours {
+            None => message!("evidence-not-finished"),
+            Some(hours) if hours < 1.0 => {
+                message!("evidence-minutes-ago", n = (hours * 60.0).round() as u64)
+            }
+            Some(hours) if hours < 48.0 => {
+                message!("evidence-hours-ago", n = hours.round() as u64)
+            }
+            Some(hours) => {
+                let days = message!("days", n = (hours / 24.0).round() as u64);
+                message!("history-days-ago", days = days)
+            }
+        }
     }
 }
 
@@ -192,7 +207,7 @@ impl<'a> Evidence<'a> {
             run: it.run.manifest.run_id.clone(),
             finished_at: finished,
             age_hours,
-            disturbed: host.disturbed().map(|disturbed| disturbed.sentence()),
+            disturbed: host.disturbed().map(|it| it.sentence()),
             n_newer_disturbed_runs: it.n_passed_over,
         })
     }

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::Global;
 use crate::exit::{self, ExitError};
+use crate::out::text;
 
 /// Options of `export`.
 #[derive(Debug, Args)]
@@ -51,10 +52,10 @@ pub fn export(global: &Global, args: &ExportArgs) -> anyhow::Result<u8> {
         ExportFormat::Csv => LlamaBenchFormat::Csv,
     };
     let failures = analysis.hosts.iter().filter_map(|it| it.failure_words());
-    super::history::warn(&failures.collect::<Vec<_>>());
+    super::history::warn(&failures.map(|it| text().say(&it)).collect::<Vec<_>>());
     let export = export::llama_bench(&analysis, format);
     if !export.left_out.is_empty() {
-        eprintln!("left out: {}", export.left_out.len());
+        eprintln!("{}", said!("export-left-out", n = export.left_out.len()));
         for reason in &export.left_out {
             eprintln!("  {reason}");
         }

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use bench_analysis::measured;
+use bench_locales::message;
 use bench_reports::history::{self, History, HostHistory};
 use bench_run_dir::format;
 use clap::Args;
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use serde_json::json;
 
 use super::report::find_run;
 use crate::exit::{self, ExitError};
+use crate::out::{self, text};
 use crate::{Format, Global};
 
 /// Options of `history`.
@@ -36,7 +38,7 @@ pub fn history(global: &Global, args: &HistoryArgs) -> anyhow::Result<u8> {
     let dir = args.dir.clone().unwrap_or_else(|| global.history_dir());
     let added = add_all(&dir, &named(global, args)?)?;
     let known = history::read(&dir, None);
-    warn(&known.problems);
+    warn(&(known.problems.iter().map(|it| text().say(it))).collect::<Vec<_>>());
     match global.format {
         Format::Json => println!(
             "{}",
@@ -50,7 +52,8 @@ pub fn history(global: &Global, args: &HistoryArgs) -> anyhow::Result<u8> {
 /// Tells people what the history lacks; what was measured is safe without it.
 pub fn warn(problems: &[String]) {
     for problem in problems {
-        eprintln!("warning: {}", format::foreign(problem));
+        let problem = format::foreign(problem);
+        eprintln!("{}", said!("history-warning", problem = problem));
     }
 }
 
@@ -92,10 +95,10 @@ fn add_all(history: &Path, dirs: &[PathBuf]) -> anyhow::Result<Vec<String>> {
         };
         match history::add(history, &measured::analyse(&run)) {
             Ok(Some(_)) => added.push(run.manifest.run_id.clone()),
-            Ok(None) => eprintln!(
-                "run `{}` has no hosts and is no night",
-                format::foreign(&run.manifest.run_id)
-            ),
+            Ok(None) => {
+                let run = format::foreign(&run.manifest.run_id);
+                eprintln!("{}", said!("history-no-hosts", run = run));
+            }
             Err(error) => problems.push(format!("\n  - {error:#}")),
         }
     }
@@ -108,6 +111,10 @@ fn add_all(history: &Path, dirs: &[PathBuf]) -> anyhow::Result<Vec<String>> {
             problems.concat()
         ),
     }
+}
+
+fn problems(known: &History) -> Vec<String> {
+    known.problems.iter().map(ToString::to_string).collect()
 }
 
 fn n_valid(host: &HostHistory) -> usize {
@@ -142,50 +149,62 @@ fn document(dir: &Path, known: &History, added: &[String]) -> serde_json::Value 
         "added": added,
         "runs": known.runs.iter().map(run).collect::<Vec<_>>(),
         "hosts": known.hosts.iter().map(host).collect::<Vec<_>>(),
-        "problems": known.problems,
+        "problems": problems(known),
     })
 }
 
 fn print_text(dir: &Path, known: &History, added: &[String]) {
     for run in added {
-        println!("added run `{run}`");
+        println!("{}", said!("history-added", run = run));
     }
     let (Some(first), Some(last)) = (known.runs.first(), known.runs.last()) else {
         println!(
-            "the history `{}` is empty; every run adds itself, older ones come in with `cargo xtask history --all`",
-            dir.display()
+            "{}",
+            said!("history-empty", folder = dir.display().to_string())
         );
         return;
     };
-    let mut nights: Vec<i64> = known.runs.iter().map(history::Run::day).collect();
-    nights.dedup();
+    let mut days: Vec<i64> = known.runs.iter().map(history::Run::day).collect();
+    days.dedup();
     println!(
-        "runs: {} on {} days, {} to {}",
-        known.runs.len(),
-        nights.len(),
-        first.date(),
-        last.date()
+        "{}",
+        said!(
+            "history-span",
+            runs = message!("runs", n = known.runs.len()),
+            days = message!("days", n = days.len()),
+            first = first.date(),
+            last = last.date(),
+        )
     );
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header([
-        "host",
-        "board",
-        "runs",
-        "valid",
-        "last valid run",
-        "days before the newest",
+    println!("{}", table(known));
+    println!(
+        "{}",
+        said!("history-folder", folder = dir.display().to_string())
+    );
+}
+
+fn table(known: &History) -> Table {
+    let mut table = out::table(&[
+        said!("host"),
+        said!("board"),
+        said!("history-column-runs"),
+        said!("history-column-valid"),
+        said!("last-valid-run"),
+        said!("history-column-days"),
     ]);
     for host in &known.hosts {
         let valid = known.last_valid(&host.name);
         table.add_row([
             format::foreign(&host.name),
             format::foreign(host.board.as_deref().unwrap_or("-")),
-            host.visits.len().to_string(),
-            n_valid(host).to_string(),
-            (valid.as_ref()).map_or_else(|| "never".into(), |last| format::foreign(&last.run_id)),
-            (valid.as_ref()).map_or_else(|| "-".into(), |last| last.days.to_string()),
+            out::integer(host.visits.len()),
+            out::integer(n_valid(host)),
+            match &valid {
+                Some(last) => format::foreign(&last.run_id),
+                None => said!("history-never"),
+            },
+            valid.map_or_else(|| "-".to_owned(), |last| out::integer(last.days)),
         ]);
     }
-    println!("{table}");
-    println!("history: {}", dir.display());
+    table
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use bench_locales::message;
 use bench_run_dir::files::{self, FILE_LIST, FileList, sha256};
 use bench_run_dir::format::foreign;
 use bench_run_dir::imports::{self, Addition, ImportRecord};
@@ -94,9 +95,12 @@ pub fn import(global: &Global, args: &ImportArgs) -> anyhow::Result<u8> {
             }
             let n_known = checked.len() - n_added;
             if n_known > 0 {
-                println!("{n_known} of them were in the run already");
+                println!("{}", said!("import-known", n = n_known));
             }
-            println!("report: {}", report.display());
+            println!(
+                "{}",
+                said!("report-file", file = report.display().to_string())
+            );
         }
     }
     Ok(code)
@@ -117,14 +121,14 @@ fn documents(file: &Checked) -> impl Iterator<Item = serde_json::Value> {
 
 fn print_file(file: &Checked) {
     for part in &file.parts {
-        let figures = match part.figures.len() {
-            1 => "1 figure".to_owned(),
-            n => format!("{n} figures"),
-        };
         println!(
-            "{}: {figures} of {}",
-            foreign(&file.record.original_name),
-            part.tool.id()
+            "{}",
+            said!(
+                "import-file",
+                file = foreign(&file.record.original_name),
+                figures = message!("figures", n = part.figures.len()),
+                tool = part.tool.id(),
+            )
         );
         for remark in &part.remarks {
             println!("  {}", foreign(remark));

@@ -1,11 +1,13 @@
 //! `list`: what there is.
 
+use bench_inventory::Quant;
+use bench_locales::Figure::{DecimalBytes, GbPerS, Integer, Parameters};
 use clap::ValueEnum;
-use comfy_table::{Table, presets};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::exit::ExitError;
 use crate::host::transport_name;
+use crate::out::{self, text};
 use crate::{Format, Global, artifact, exit};
 
 /// What can be listed.
@@ -26,7 +28,7 @@ pub enum What {
 /// # Errors
 /// When the inventory does not load, or the board program of this machine does not build.
 pub fn list(global: &Global, what: What) -> anyhow::Result<u8> {
-    let (header, rows) = match what {
+    let (columns, rows) = match what {
         What::Boards => boards(global)?,
         What::Hosts => hosts(global)?,
         What::Models => models(global)?,
@@ -34,31 +36,64 @@ pub fn list(global: &Global, what: What) -> anyhow::Result<u8> {
     };
     match global.format {
         Format::Json => {
-            let rows: Vec<_> = rows
-                .iter()
-                .map(|row| {
-                    let pairs = header
-                        .iter()
-                        .zip(row)
-                        .map(|(key, value)| (key.replace(' ', "_"), json!(value)));
-                    pairs.collect::<serde_json::Map<_, _>>()
-                })
-                .collect();
+            let keys = || columns.iter().map(|column| column.key.to_owned());
+            let document = |row: &Vec<Cell>| -> serde_json::Map<String, Value> {
+                keys()
+                    .zip(row.iter().map(|cell| json!(cell.value)))
+                    .collect()
+            };
+            let rows: Vec<_> = rows.iter().map(document).collect();
             println!("{}", serde_json::to_string_pretty(&rows)?);
         }
         Format::Text => {
-            let mut table = Table::new();
-            table
-                .load_preset(presets::UTF8_FULL_CONDENSED)
-                .set_header(header)
-                .add_rows(rows);
+            let header: Vec<String> = columns.into_iter().map(|column| column.header).collect();
+            let mut table = out::table(&header);
+            table.add_rows((rows.into_iter()).map(|row| row.into_iter().map(Cell::into_shown)));
             println!("{table}");
         }
     }
     Ok(exit::OK)
 }
 
-type Rows = (Vec<&'static str>, Vec<Vec<String>>);
+/// A column: its stable name for programs, and its header for people.
+struct Column {
+    key: &'static str,
+    header: String,
+}
+
+fn column(key: &'static str, header: String) -> Column {
+    Column { key, header }
+}
+
+/// A cell as programs read it, and as people do where that differs.
+struct Cell {
+    value: String,
+    shown: Option<String>,
+}
+
+impl Cell {
+    fn new(value: impl Into<String>, shown: String) -> Cell {
+        Cell {
+            value: value.into(),
+            shown: Some(shown),
+        }
+    }
+
+    fn into_shown(self) -> String {
+        self.shown.unwrap_or(self.value)
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(value: T) -> Cell {
+        Cell {
+            value: value.into(),
+            shown: None,
+        }
+    }
+}
+
+type Rows = (Vec<Column>, Vec<Vec<Cell>>);
 
 fn boards(global: &Global) -> anyhow::Result<Rows> {
     let inventory = super::load_inventory(global)?;
@@ -66,50 +101,81 @@ fn boards(global: &Global) -> anyhow::Result<Rows> {
     for board in inventory.boards.values() {
         for memory in &board.memories {
             rows.push(vec![
-                board.id.clone(),
-                board.name.clone(),
-                memory.name.clone(),
-                memory.kind.clone(),
-                format!("{:.0} MT/s x {} bit", memory.mt_per_s, memory.bus_bits),
-                format!("{:.2} GB/s", memory.theoretical_gb_per_s()),
+                Cell::from(&board.id),
+                Cell::from(&board.name),
+                Cell::from(&memory.name),
+                Cell::from(&memory.kind),
+                Cell::new(
+                    format!("{:.0} MT/s x {} bit", memory.mt_per_s, memory.bus_bits),
+                    said!(
+                        "list-transfers",
+                        rate = Integer(memory.mt_per_s),
+                        bits = memory.bus_bits,
+                    ),
+                ),
+                Cell::new(
+                    format!("{:.2} GB/s", memory.theoretical_gb_per_s()),
+                    text().figure(GbPerS(memory.theoretical_gb_per_s())),
+                ),
             ]);
         }
     }
-    Ok((
-        vec!["board", "name", "memory", "kind", "rate", "theory"],
-        rows,
-    ))
+    let columns = vec![
+        column("board", said!("board")),
+        column("name", said!("list-name")),
+        column("memory", said!("residency-memory")),
+        column("kind", said!("list-kind")),
+        column("rate", said!("list-rate")),
+        column("theory", said!("theory")),
+    ];
+    Ok((columns, rows))
 }
 
 fn hosts(global: &Global) -> anyhow::Result<Rows> {
     let inventory = super::load_inventory(global)?;
     let rows = inventory.fleet.hosts.iter().map(|host| {
         vec![
-            host.name.clone(),
-            host.board.clone().unwrap_or_else(|| "-".to_string()),
-            transport_name(&host.transport).to_string(),
-            host.tags.join(", "),
+            Cell::from(&host.name),
+            Cell::from(host.board.as_deref().unwrap_or("-")),
+            Cell::from(transport_name(&host.transport)),
+            Cell::from(host.tags.join(", ")),
         ]
     });
-    Ok((vec!["host", "board", "transport", "tags"], rows.collect()))
+    let columns = vec![
+        column("host", said!("host")),
+        column("board", said!("board")),
+        column("transport", said!("fact-transport")),
+        column("tags", said!("list-tags")),
+    ];
+    Ok((columns, rows.collect()))
 }
 
 fn models(global: &Global) -> anyhow::Result<Rows> {
     let inventory = super::load_inventory(global)?;
-    let mut header = vec!["model", "parameters"];
-    header.extend(bench_inventory::Quant::USUAL.map(bench_inventory::Quant::id));
+    let mut columns = vec![
+        column("model", said!("model")),
+        column("parameters", said!("model-parameters")),
+    ];
+    columns.extend(Quant::USUAL.map(|quant| column(quant.id(), quant.id().to_owned())));
     let rows = inventory.models.values().map(|model| {
+        let n_params = model.n_params();
         let mut row = vec![
-            model.id.clone(),
-            format!("{:.3} B", model.n_params() as f64 / 1e9),
+            Cell::from(&model.id),
+            Cell::new(
+                format!("{:.3} B", n_params as f64 / 1e9),
+                text().figure(Parameters(n_params)),
+            ),
         ];
-        row.extend(
-            bench_inventory::Quant::USUAL
-                .map(|quant| format!("{:.3} GB", model.file_bytes(quant) as f64 / 1e9)),
-        );
+        row.extend(Quant::USUAL.map(|quant| {
+            let bytes = model.file_bytes(quant);
+            Cell::new(
+                format!("{:.3} GB", bytes as f64 / 1e9),
+                text().figure(DecimalBytes(bytes)),
+            )
+        }));
         row
     });
-    Ok((header, rows.collect()))
+    Ok((columns, rows.collect()))
 }
 
 /// The board program knows its own kernels: the list comes from it.
@@ -120,26 +186,31 @@ fn kernels() -> anyhow::Result<Rows> {
     let artifacts = artifact::build(&[target])?;
     let program = &artifacts[target.arch].path;
     let sh = crate::workspace::shell()?;
-    let list: serde_json::Value =
-        serde_json::from_str(&xshell::cmd!(sh, "{program} list").quiet().read()?)?;
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_string();
+    let list: Value = serde_json::from_str(&xshell::cmd!(sh, "{program} list").quiet().read()?)?;
+    let told = |value: &Value| Cell::from(value.as_str().unwrap_or_default());
     let items = |key: &str| list[key].as_array().cloned().unwrap_or_default();
-    let mut rows: Vec<Vec<String>> = items("kernels")
+    let mut rows: Vec<Vec<Cell>> = items("kernels")
         .iter()
         .map(|kernel| {
             vec![
-                "kernel".to_string(),
-                text(&kernel["kernel"]),
-                text(&kernel["summary"]),
+                Cell::new("kernel", said!("kernel")),
+                told(&kernel["kernel"]),
+                told(&kernel["summary"]),
             ]
         })
         .collect();
     rows.extend(items("variants").iter().map(|variant| {
         let state = match variant["available"].as_bool() {
-            Some(true) => "runs on this machine".to_string(),
-            _ => text(&variant["reason"]),
+            Some(true) => Cell::new("runs on this machine", said!("list-runs-here")),
+            _ => told(&variant["reason"]),
         };
-        vec!["variant".to_string(), text(&variant["variant"]), state]
+        let what = Cell::new("variant", said!("variant"));
+        vec![what, told(&variant["variant"]), state]
     }));
-    Ok((vec!["what", "name", "note"], rows))
+    let columns = vec![
+        column("what", said!("list-what")),
+        column("name", said!("list-name")),
+        column("note", said!("check-note")),
+    ];
+    Ok((columns, rows))
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use bench_analysis::validity::status;
 use bench_protocol::UnitStatus;
 use bench_reports::report;
 use bench_run_dir::files::{self, RunFiles};
@@ -14,14 +15,14 @@ use bench_run_dir::merge::{self, Part};
 use bench_run_dir::plan::PlanRecord;
 use bench_run_dir::{self, HostData, HostStatus, RunData, Shard};
 use clap::Args;
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use serde_json::json;
 
 use super::run;
 use crate::exit::ExitError;
 use crate::host::UnitCounts;
 use crate::shard::shard_of;
-use crate::{Format, Global};
+use crate::{Format, Global, out};
 
 /// Options of `merge`.
 #[derive(Debug, Args)]
@@ -77,7 +78,7 @@ pub fn merge(global: &Global, args: &MergeArgs) -> anyhow::Result<u8> {
         Format::Json => println!("{}", serde_json::to_string_pretty(&printed.document())?),
         Format::Text => {
             if let Some(warning) = &written.warning {
-                println!("disturbed: {warning}");
+                println!("{}", said!("disturbed-because", reason = warning));
             }
             printed.print_text();
         }
@@ -186,6 +187,13 @@ impl Row {
         self.units.values().filter(|ended| **ended == how).count() as u32
     }
 
+    /// The units that ended in this way, for people.
+    fn list(&self, how: &str) -> Option<String> {
+        let units = self.units.iter().filter(|(_, ended)| **ended == how);
+        let units: Vec<&str> = units.map(|(unit, _)| unit.as_str()).collect();
+        (!units.is_empty()).then(|| foreign(&units.join(", ")))
+    }
+
     /// As `run` counts: units that are missing failed.
     fn counts(&self) -> UnitCounts {
         let is_reached = !matches!(
@@ -241,46 +249,59 @@ impl Printed<'_> {
     }
 
     fn print_text(&self) {
-        let mut table = Table::new();
-        table.load_preset(presets::UTF8_FULL_CONDENSED).set_header([
-            "host", "status", "planned", "ok", "failed", "skipped", "missing",
+        println!("{}", self.table());
+        for row in self.rows {
+            let host = foreign(&row.host);
+            if let Some(units) = row.list("failed") {
+                println!("{}", said!("merge-failed", host = &host, units = units));
+            }
+            if let Some(units) = row.list(MISSING) {
+                println!("{}", said!("merge-missing", host = &host, units = units));
+            }
+        }
+        for shard in self.missing {
+            println!("{}", self.missing_shard(shard));
+        }
+        let report = self.report.display().to_string();
+        println!("{}", said!("report-file", file = report));
+    }
+
+    fn table(&self) -> Table {
+        let mut table = out::table(&[
+            said!("host"),
+            said!("status"),
+            said!("merge-planned"),
+            said!("status-ok"),
+            said!("status-failed"),
+            said!("status-skipped"),
+            said!("merge-column-missing"),
         ]);
         for row in self.rows {
-            let counts = ["ok", "failed", "skipped", MISSING].map(|how| row.count(how).to_string());
+            let counts =
+                ["ok", "failed", "skipped", MISSING].map(|how| out::integer(row.count(how)));
             let mut cells = vec![
                 foreign(&row.host),
-                row.status.name().to_owned(),
-                row.units.len().to_string(),
+                out::text().say(&status::of_host(row.status)),
+                out::integer(row.units.len()),
             ];
             cells.extend(counts);
             table.add_row(cells);
         }
-        println!("{table}");
-        for row in self.rows {
-            for how in ["failed", MISSING] {
-                let units = row.units.iter().filter(|(_, ended)| **ended == how);
-                let units: Vec<&str> = units.map(|(unit, _)| unit.as_str()).collect();
-                if !units.is_empty() {
-                    let units = foreign(&units.join(", "));
-                    println!("host `{}`, {how}: {units}", foreign(&row.host));
-                }
-            }
+        table
+    }
+
+    fn missing_shard(&self, shard: &Shard) -> String {
+        let hosts = self.data.manifest.planned_hosts.iter();
+        let hosts = hosts.filter(|host| shard_of(host, shard.n_shards) == shard.index);
+        let hosts: Vec<&str> = hosts.map(String::as_str).collect();
+        let name = format!("{}/{}", shard.index, shard.n_shards);
+        match hosts.is_empty() {
+            true => said!("merge-missing-shard-empty", shard = name),
+            false => said!(
+                "merge-missing-shard",
+                shard = name,
+                hosts = foreign(&hosts.join(", ")),
+            ),
         }
-        for shard in self.missing {
-            let hosts = self.data.manifest.planned_hosts.iter();
-            let hosts = hosts.filter(|host| shard_of(host, shard.n_shards) == shard.index);
-            let hosts: Vec<&str> = hosts.map(String::as_str).collect();
-            println!(
-                "shard {}/{} is missing; its hosts: {}",
-                shard.index,
-                shard.n_shards,
-                if hosts.is_empty() {
-                    "none".to_owned()
-                } else {
-                    foreign(&hosts.join(", "))
-                }
-            );
-        }
-        println!("report: {}", self.report.display());
     }
 }

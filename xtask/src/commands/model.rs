@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use bench_inventory::gguf::{Expressed, GgufModel};
 use bench_inventory::{FileKind, Inventory, ModelArch, load_text};
+use bench_locales::message;
 use clap::{Args, Subcommand};
 use sha2::{Digest, Sha256};
 
@@ -68,20 +69,28 @@ fn add(global: &Global, file: &Path, name: Option<&str>) -> anyhow::Result<u8> {
         super::load_inventory(global).map(drop)
     })?;
     for other in same_arch(&inventory, &entry.expressed.arch) {
-        eprintln!("model `{other}` of the catalogue has the same architecture");
+        eprintln!("{}", said!("model-same-architecture", model = other));
     }
     if let Some((first, _)) = entry.expressed.unmodelled.first() {
         let unmodelled = &entry.expressed.unmodelled;
         let bytes: u64 = unmodelled.iter().map(|(_, bytes)| bytes).sum();
         eprintln!(
-            "left out: {} vectors with {bytes} bytes together, `{first}` for instance; the catalogue does not model them",
-            unmodelled.len()
+            "{}",
+            said!(
+                "model-left-out",
+                n = unmodelled.len(),
+                bytes = message!("model-bytes", n = bytes),
+                first = printable(first),
+            )
         );
     }
     println!(
-        "model `{}` is in `{}`; it has the file's architecture, and computed tensor lists for every quantisation",
-        entry.id,
-        path.display()
+        "{}",
+        said!(
+            "model-added",
+            model = &entry.id,
+            file = path.display().to_string()
+        )
     );
     Ok(exit::OK)
 }

@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
-use bench_run_dir::LeftOutUnit;
-use bench_run_dir::plan::{PlanRecord, PlannedHost};
+use bench_locales::Figure::{Integer, Seconds};
+use bench_run_dir::plan::{EnvironmentWrite, PlanRecord, PlannedHost, PlannedUnit};
 use clap::Args;
 use comfy_table::{Table, presets};
 
 use super::choose::{self, SelectArgs};
 use super::own_files;
 use crate::artifact::{self, TARGETS};
-use crate::budget::Budget;
+use crate::budget::{Budget, left_out_name};
 use crate::exit::{self, ExitError};
+use crate::out::text;
 use crate::plan_file::{self, Ingredients};
 use crate::{Format, Global};
 use bench_protocol::foreign;
@@ -115,78 +116,120 @@ fn print(global: &Global, plan: &PlanRecord) -> anyhow::Result<u8> {
 }
 
 fn print_text(plan: &PlanRecord) {
+    println!("{}", table(plan));
+    for host in &plan.hosts {
+        print_host(plan, host);
+    }
+    for id in own_files::models(&plan.own_files) {
+        println!("{}", said!("plan-model", model = id));
+    }
+    for (triple, artifact) in &plan.artifacts {
+        println!(
+            "{}",
+            said!(
+                "plan-program",
+                target = triple,
+                n = artifact.size_bytes,
+                sha = plan_file::short(&artifact.sha256),
+            )
+        );
+    }
+    for host in &plan.hosts {
+        let time = Seconds(host.estimated_ms as f64 / 1000.0);
+        println!(
+            "{}",
+            said!("plan-host-time", host = &host.host, time = time)
+        );
+    }
+    println!("{}", said!("plan-time", seconds = plan.estimated_s));
+    println!("{}", said!("plan-hash", hash = &plan.hash));
+}
+
+fn table(plan: &PlanRecord) -> Table {
     let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_FULL_CONDENSED)
-        .set_header(["host", "unit", "CPUs", "rounds", "sampling"]);
+    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header([
+        said!("host"),
+        said!("unit"),
+        said!("facts-cpus"),
+        said!("plan-rounds"),
+        said!("plan-sampling"),
+    ]);
+    let seconds = |ms: u64| text().figure(Seconds(ms as f64 / 1000.0));
     for host in &plan.hosts {
         for unit in &host.units {
-            let cpus = match unit.candidates.len() {
-                0 => unit.cpus.len().to_string(),
-                n => format!("the best of {n} sets"),
-            };
             table.add_row([
                 host.host.clone(),
                 unit.unit.clone(),
-                cpus,
-                unit.rounds.to_string(),
+                cpus(unit),
+                text().figure(Integer(f64::from(unit.rounds))),
                 seconds(unit.sampling_ms * u64::from(unit.rounds)),
             ]);
         }
         table.add_row([
             host.host.clone(),
-            "all units".to_owned(),
-            format!("of {} assumed", host.assumed_cpus),
+            said!("plan-all-units"),
+            said!("plan-assumed-cpus", n = host.assumed_cpus),
             String::new(),
             seconds(host.sampling_ms),
         ]);
     }
-    println!("{table}");
-    for host in &plan.hosts {
-        for unit in host.units.iter().filter(|unit| !unit.program.is_empty()) {
-            let words: Vec<String> = unit.program.iter().map(|word| shown(word)).collect();
-            println!(
-                "host `{}`: `{}` runs the program {}",
-                host.host,
-                unit.unit,
-                words.join(" ")
-            );
-        }
-        print_left_out(plan, host);
-        for write in &host.environment_writes {
-            println!(
-                "host `{}`: {} becomes `{}` while it measures",
-                host.host, write.path, write.value
-            );
-        }
+    table
+}
+
+fn cpus(unit: &PlannedUnit) -> String {
+    match unit.candidates.len() {
+        0 => text().figure(Integer(unit.cpus.len() as f64)),
+        n => said!("plan-best-of", n = n),
     }
-    for id in own_files::models(&plan.own_files) {
+}
+
+fn print_host(plan: &PlanRecord, host: &PlannedHost) {
+    for unit in host.units.iter().filter(|unit| !unit.program.is_empty()) {
+        let words: Vec<String> = unit.program.iter().map(|word| shown(word)).collect();
         println!(
-            "model `{id}`: the exact tensors of its file; emulated hosts measure the suite's small model"
+            "{}",
+            said!(
+                "plan-external",
+                host = &host.host,
+                unit = &unit.unit,
+                program = words.join(" "),
+            )
         );
     }
-    for (triple, artifact) in &plan.artifacts {
-        println!(
-            "program for {triple}: {} bytes, SHA-256 {}",
-            artifact.size_bytes,
-            plan_file::short(&artifact.sha256)
-        );
+    print_left_out(plan, host);
+    for write in &host.environment_writes {
+        println!("{}", change(&host.host, write));
     }
-    for host in &plan.hosts {
-        println!("host `{}`: about {}", host.host, seconds(host.estimated_ms));
+}
+
+/// What is changed on a host while it is measured, in words.
+fn change(host: &str, write: &EnvironmentWrite) -> String {
+    let (path, value) = (write.path.as_str(), &write.value);
+    if let Some(service) = path.strip_prefix(plan_file::SERVICE) {
+        return said!("plan-service", host = host, service = service);
     }
-    println!("all hosts: about {} s", plan.estimated_s);
-    println!("plan {}", plan.hash);
+    match path {
+        plan_file::POWER_MODE => said!("plan-power-mode", host = host, value = value),
+        plan_file::CPU_GOVERNOR => said!("plan-cpu-governor", host = host, value = value),
+        plan_file::DRAM_GOVERNOR => said!("plan-dram-governor", host = host, value = value),
+        plan_file::OTHER_PROCESSES => said!("plan-other-processes", host = host, cpus = value),
+        plan_file::PAGE_CACHE => said!("plan-page-cache", host = host),
+        path => said!("plan-setting", host = host, path = path, value = value),
+    }
 }
 
 fn print_left_out(plan: &PlanRecord, host: &PlannedHost) {
-    let units: Vec<String> = host.left_out.iter().map(LeftOutUnit::name).collect();
+    let units: Vec<String> = host.left_out.iter().map(left_out_name).collect();
     if let (Some(budget_s), false) = (plan.budget_s, units.is_empty()) {
         println!(
-            "host `{}`: {} units do not fit {budget_s} s: {}",
-            host.host,
-            units.len(),
-            units.join(", ")
+            "{}",
+            said!(
+                "plan-left-out",
+                host = &host.host,
+                n = units.len(),
+                budget = budget_s,
+                units = units.join(", "),
+            )
         );
     }
 }
@@ -198,8 +241,4 @@ fn shown(word: &str) -> String {
         true => word.to_owned(),
         false => format!("'{}'", foreign(word).replace('\'', r"'\''")),
     }
-}
-
-fn seconds(ms: u64) -> String {
-    format!("{:.1} s", ms as f64 / 1000.0)
 }

@@ -6,13 +6,14 @@ use bench_analysis::choice::recommend::{self, Answer, Remedy, Wish, quality};
 use bench_analysis::label::Label;
 use bench_analysis::measured::{Analysis, analyse};
 use bench_inventory::KvFormat;
-use bench_run_dir::format;
+use bench_locales::Figure::{BinaryBytes, DecimalBytes, Number, SignedPercent, TokensPerS};
+use bench_locales::message;
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
 use super::evidence::{Basis, Evidence, EvidenceArgs, chosen_runs};
 use crate::exit::{self, ExitError};
+use crate::out::{self, text};
 use crate::{Format, Global};
 
 /// Options of `recommend`.
@@ -117,10 +118,12 @@ pub fn recommend(global: &Global, args: &RecommendArgs) -> anyhow::Result<u8> {
             let answers: Vec<&Answer> = processors.iter().flat_map(|it| &it.answers).collect();
             print_notes(&inventory, &answers, calibration.as_ref());
             for (model, tokens) in recommend::too_short(&inventory, wish) {
-                println!("  - left out: {model} was made for {tokens} tokens of context");
+                let tokens = message!("tokens", n = tokens);
+                let said = said!("recommend-too-short", model = model, tokens = tokens);
+                println!("  - {said}");
             }
             for reason in recommend::of_unknown_cache(&inventory, wish) {
-                println!("  - left out: {reason}");
+                println!("  - {}", said!("recommend-left-out", reason = reason));
             }
         }
     }
@@ -153,51 +156,50 @@ fn print_answers(processor: &Processor, wish: Wish) {
     if let Some(basis) = &processor.basis {
         println!("{}", basis.words());
     }
-    let room = target.room.as_ref().map_or_else(
-        || "RAM unknown".to_owned(),
-        |room| {
-            format!(
-                "{} of RAM for a model ({}: {})",
-                format::decimal_bytes(room.bytes),
-                room.label.name(),
-                room.source
-            )
-        },
-    );
     println!(
-        "{} ({}), at least {} tokens/s with {} tokens of context\n{room}\n",
-        target.name,
-        target.processor,
-        format::number(wish.min_tokens_per_s),
-        wish.context
+        "{}",
+        said!(
+            "recommend-asked",
+            board = &target.name,
+            processor = &target.processor,
+            rate = TokensPerS(wish.min_tokens_per_s),
+            tokens = message!("tokens", n = wish.context),
+        )
     );
+    let room = match &target.room {
+        Some(room) => said!(
+            "recommend-room",
+            size = DecimalBytes(room.bytes),
+            kind = room.label.message(),
+            source = &room.source,
+        ),
+        None => said!("recommend-room-unknown"),
+    };
+    println!("{room}\n");
     if answers.is_empty() {
         println!(
             "{}",
-            target.no_prediction.as_deref().unwrap_or(
-                "no model of the catalogue fits; allow a shorter `--context`, a smaller `--kv-format` or less `--ram-left`"
-            )
+            match &target.no_prediction {
+                Some(why) => text().say(why),
+                None => said!("recommend-nothing-fits"),
+            }
         );
         return;
     }
-    let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header([
-            "answer",
-            "model",
-            "quant",
-            "tokens/s",
-            "figure",
-            "bound",
-            "margin",
-            "limit",
-            "needs",
-            "fits from",
-            "longest context",
-            "quality loss",
-        ]);
+    let mut table = out::table(&[
+        said!("decision-answer"),
+        said!("model"),
+        said!("bounds-quant"),
+        said!("unit-tokens-per-s"),
+        said!("kind-of-figure"),
+        said!("bound"),
+        said!("recommend-margin"),
+        said!("limit"),
+        said!("board-models-needed"),
+        said!("recommend-from"),
+        said!("decision-longest"),
+        said!("quality-loss"),
+    ]);
     for answer in answers {
         table.add_row(row(answer));
     }
@@ -208,44 +210,41 @@ fn row(answer: &Answer) -> Vec<String> {
     let decision = &answer.decision;
     let expected = decision.expected.as_ref();
     vec![
-        answer.certainty.words(),
+        text().say(&answer.certainty.words()),
         decision.model.clone(),
         decision.quant.clone(),
-        expected.map_or_else(String::new, bench_analysis::choice::decide::Expected::words),
-        expected
-            .map_or("", |expected| expected.label.name())
-            .to_owned(),
-        decision
-            .bound_tokens_per_s
-            .map_or_else(String::new, format::number),
-        format::signed_percent(answer.margin),
-        decision.limit.to_owned(),
-        format::decimal_bytes(decision.need.total_bytes()),
-        answer
-            .from_capacity_bytes
-            .map_or_else(|| "here".to_owned(), format::binary_bytes),
-        decision
-            .max_context
-            .map_or_else(String::new, |tokens| tokens.to_string()),
-        answer
-            .loss
-            .map_or_else(|| "unknown".to_owned(), format::signed_percent),
+        expected.map_or_else(String::new, |it| text().say(&it.words())),
+        expected.map_or_else(String::new, |it| text().say(&it.label.message())),
+        (decision.bound_tokens_per_s).map_or_else(String::new, |it| text().figure(Number(it))),
+        text().figure(SignedPercent(answer.margin)),
+        text().say(&decision.limit),
+        text().figure(DecimalBytes(decision.need.total_bytes())),
+        match answer.from_capacity_bytes {
+            Some(bytes) => text().figure(BinaryBytes(bytes)),
+            None => said!("recommend-here"),
+        },
+        (decision.max_context).map_or_else(String::new, out::integer),
+        text().figure_or_unknown(answer.loss.map(SignedPercent)),
     ]
 }
 
 fn print_remedies(answers: &[Answer], remedies: &[Remedy]) {
     let Some(best) = answers.first() else { return };
     println!(
-        "\nwhat would help {} {}:",
-        best.decision.model, best.decision.quant
+        "\n{}",
+        said!(
+            "recommend-remedies",
+            model = &best.decision.model,
+            quant = &best.decision.quant,
+        )
     );
     for remedy in remedies {
-        println!(
-            "  - {} [{}]\n      {}",
-            remedy.what,
-            remedy.label.map_or("unknown", Label::name),
-            remedy.buys
-        );
+        let kind = match remedy.label {
+            Some(label) => text().say(&label.message()),
+            None => text().unknown().to_owned(),
+        };
+        println!("  - {} [{kind}]", text().say(&remedy.what));
+        println!("      {}", text().say(&remedy.buys));
     }
 }
 
@@ -254,35 +253,40 @@ fn print_notes(
     answers: &[&Answer],
     calibration: Option<&Calibration>,
 ) {
-    println!("\nhow to read this");
-    let bases: std::collections::BTreeSet<&str> = (answers.iter())
+    println!("\n{}", said!("recommend-reading"));
+    let bases: std::collections::BTreeSet<String> = (answers.iter())
         .filter_map(|answer| answer.decision.expected.as_ref())
         .filter(|expected| expected.label == Label::Predicted)
-        .map(|expected| expected.basis.as_str())
+        .map(|expected| text().say(&expected.basis))
         .collect();
     for basis in bases {
-        println!("  - predicted: {basis}");
+        println!("  - {}", said!("recommend-predicted", basis = basis));
     }
     if let Some(calibration) = calibration.filter(|_| !answers.is_empty()) {
-        println!("  - check of such intervals: {}", calibration.sentence());
+        let check = calibration.sentence();
+        println!("  - {}", said!("recommend-check", check = check));
     }
     if let Some(table) = quality(inventory) {
-        println!(
-            "  - quality loss: {} of {} over that of F16, published in {}. {}",
-            table.metric, table.model, table.source, table.note
+        let source = said!(
+            "quality-source",
+            metric = &table.metric,
+            model = &table.model,
+            source = &table.source,
         );
+        println!("  - {source} {}", table.note);
     }
-    let price = answers.first().and_then(|answer| answer.price.as_ref());
-    if let Some(price) = price {
-        println!(
-            "  - price: {} US dollars on {} ({}); {} tokens/s for 100 US dollars",
-            format::number(price.usd),
-            price.date,
-            price.source,
-            format::number(price.tokens_per_s_per_100_usd)
+    if let Some((best, price)) =
+        (answers.first()).and_then(|answer| Some((answer, answer.price.as_ref()?)))
+    {
+        let price = said!(
+            "decision-price",
+            usd = Number(price.usd),
+            date = &price.date,
+            source = &price.source,
+            rate = Number(price.tokens_per_s_per_100_usd),
+            model = &best.decision.model,
         );
+        println!("  - {price}");
     }
-    println!(
-        "  - ranked by how sure they are, then by parameters less what the quantisation costs (Kaplan et al. 2020); memory is counted with flash attention, which is the default"
-    );
+    println!("  - {}", said!("recommend-order"));
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bench_reports::report::Written;
-use bench_reports::words::Language;
 use clap::Args;
 
 use crate::exit::{self, ExitError};
@@ -18,9 +17,6 @@ pub struct ReportArgs {
     /// Open the report in the browser
     #[arg(long)]
     open: bool,
-    /// Language of the page that is printed and opened: en or es; both are written
-    #[arg(long, value_name = "LANG", default_value = "en", value_parser = Language::from_code)]
-    lang: Language,
 }
 
 /// Renders and prints the path of the report in the language that was asked for.
@@ -32,7 +28,7 @@ pub fn report(global: &Global, args: &ReportArgs) -> anyhow::Result<u8> {
     let written = bench_reports::report::write(&dir, global.history_of(&dir).as_deref())?;
     super::history::warn(&written.history_problems);
     super::history::warn(&written.failures);
-    let report = written.index_in(args.lang);
+    let report = written.index_in(global.language());
     match global.format {
         Format::Json => println!(
             "{}",
@@ -40,7 +36,7 @@ pub fn report(global: &Global, args: &ReportArgs) -> anyhow::Result<u8> {
         ),
         Format::Text => {
             if let Some(warning) = &written.warning {
-                println!("disturbed: {warning}");
+                println!("{}", said!("disturbed-because", reason = warning));
             }
             println!("{}", report.display());
         }

@@ -72,22 +72,29 @@ fn print(
     table
         .load_preset(presets::UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["host", "setting", "was", "is now", ""]);
+        .set_header([
+            said!("host"),
+            said!("environment-setting"),
+            said!("environment-before"),
+            said!("environment-after"),
+            said!("environment-outcome"),
+        ]);
     for (host, answer) in answers {
         match answer {
             Ok(steps) if steps.is_empty() => {
-                table.add_row([host, "nothing was left changed", "", "", ""]);
+                table.add_row([host, said!("restore-nothing").as_str(), "", "", ""]);
             }
             Ok(steps) => {
                 for step in steps {
                     let (before, after) = (step.before.as_deref(), step.after.as_deref());
-                    let problem = step.problem.as_deref().unwrap_or("put back");
+                    let outcome =
+                        (step.problem.clone()).unwrap_or_else(|| said!("environment-put-back"));
                     table.add_row([
                         host,
                         step.setting.as_str(),
                         before.unwrap_or("?"),
                         after.unwrap_or("?"),
-                        problem,
+                        outcome.as_str(),
                     ]);
                 }
             }

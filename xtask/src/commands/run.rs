@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bench_inventory::Host;
-use bench_reports::words::Language;
+use bench_locales::Language;
 use bench_run_dir::{self, HostRecord, RunManifest};
 use clap::Args;
 use jiff::Timestamp;
@@ -63,9 +63,6 @@ pub struct RunArgs {
     /// Write what happens as JSON lines to this file; `-` is standard error
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
-    /// Language of the report whose path is printed: en or es; both are written
-    #[arg(long, value_name = "LANG", default_value = "en", value_parser = Language::from_code)]
-    lang: Language,
 }
 
 /// Builds, deploys, measures, collects and reports.
@@ -130,7 +127,7 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<u8> {
         max_parallel,
         manifest,
         events,
-        lang: args.lang,
+        lang: global.language(),
     };
     carry_out(global, run)
 }
@@ -184,7 +181,7 @@ fn resume(global: &Global, args: &RunArgs, run: &str, events: Arc<Events>) -> an
         max_parallel: args.select.max_parallel,
         manifest,
         events,
-        lang: args.lang,
+        lang: global.language(),
     };
     carry_out(global, run)
 }
@@ -286,7 +283,7 @@ fn carry_out(global: &Global, run: Run) -> anyhow::Result<u8> {
         run_dir: recorder.dir(),
         data: data.as_ref(),
         report: report_path,
-        warning: (report.as_ref().ok()).and_then(|written| written.warning.as_deref()),
+        warning: (report.as_ref().ok()).and_then(|written| written.warning.as_ref()),
         results: &results,
         code,
     };
@@ -317,7 +314,7 @@ async fn cancel_on_signal(cancelled: CancellationToken) {
     };
     let mut received = received;
     received().await;
-    eprintln!("interrupted: keeping what was measured; once more ends at once");
+    eprintln!("{}", said!("run-interrupted"));
     cancelled.cancel();
     received().await;
     std::process::exit(i32::from(exit::INTERRUPTED));
@@ -347,7 +344,11 @@ async fn measure_all(
         let files = match recorder.host(&host.name) {
             Ok(files) => files,
             Err(error) => {
-                eprintln!("host `{}` is left out: {error:#}", host.name);
+                let error = format!("{error:#}");
+                eprintln!(
+                    "{}",
+                    said!("run-host-left-out", host = &host.name, error = error)
+                );
                 continue;
             }
         };
@@ -356,7 +357,7 @@ async fn measure_all(
         let places = Arc::clone(&places);
         tasks.push(tokio::spawn(async move {
             if places.available_permits() == 0 {
-                line.say("waiting for its turn");
+                line.say(&said!("run-waiting"));
             }
             // Never closed; hosts get their turns in fleet order.
             let _place = places.acquire().await;
@@ -369,7 +370,7 @@ async fn measure_all(
     for task in tasks {
         match task.await {
             Ok(result) => results.push(result),
-            Err(error) => eprintln!("a host's task ended unexpectedly: {error}"),
+            Err(error) => eprintln!("{}", said!("run-task-ended", error = error.to_string())),
         }
     }
     results

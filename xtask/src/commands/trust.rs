@@ -50,19 +50,36 @@ pub fn trust(global: &Global, args: &TrustArgs) -> anyhow::Result<u8> {
     match &old {
         Some(old) if keys.contains(old) => {
             println!(
-                "host `{name}` shows the key it always had: {}",
-                old.fingerprint
+                "{}",
+                said!(
+                    "trust-same-key",
+                    host = name,
+                    fingerprint = &old.fingerprint
+                )
             );
             return Ok(exit::OK);
         }
-        Some(old) => eprintln!("the key of `{name}` was {} {}", old.kind, old.fingerprint),
-        None => eprintln!("no key of `{name}` is pinned"),
+        Some(old) => eprintln!(
+            "{}",
+            said!(
+                "trust-old-key",
+                host = name,
+                kind = &old.kind,
+                fingerprint = &old.fingerprint,
+            )
+        ),
+        None => eprintln!("{}", said!("trust-no-key", host = name)),
     }
     let key = host_key::decide(name, &keys, &args.consent)?;
     host_key::pin(&pin, &key)?;
     println!(
-        "host `{name}` is trusted with {} {}",
-        key.kind, key.fingerprint
+        "{}",
+        said!(
+            "trust-new-key",
+            host = name,
+            kind = key.kind,
+            fingerprint = key.fingerprint,
+        )
     );
     Ok(exit::OK)
 }

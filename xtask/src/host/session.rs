@@ -119,8 +119,7 @@ impl<'a> HostSession<'a> {
         let (reached, _turn) = match Arc::clone(&lock).try_lock_owned() {
             Ok(turn) => (reached, turn),
             Err(_) => {
-                self.line
-                    .say("waiting for another host on the same machine");
+                self.line.say(&said!("progress-same-machine"));
                 // An idle connection does not outlive a long wait: it is opened anew when the turn comes.
                 reached.connection.close().await;
                 let turn = lock.lock_owned().await;
@@ -147,14 +146,15 @@ impl<'a> HostSession<'a> {
             let Some(pause) = tries.pause(&error) else {
                 return Err(error);
             };
-            self.line.say(&format!("{error}; trying again"));
+            self.line
+                .say(&said!("progress-again", cause = error.to_string()));
             tokio::time::sleep(pause).await;
         }
     }
 
     /// Connects, finds out what the host is and brings it the program; returns what names the machine, too.
     async fn reach_once(&mut self) -> Result<(Reached, String), HostError> {
-        self.line.say("connecting");
+        self.line.say(&said!("progress-connecting"));
         let started = Instant::now();
         let connection = transport::connect(self.host).await;
         self.spent("connect", started);
@@ -164,7 +164,7 @@ impl<'a> HostSession<'a> {
         let probe = connection.probe().await?;
         let artifact = artifact_for(&probe.arch, &self.context.artifacts)?;
         self.spent("probe", started);
-        self.line.say("deploying");
+        self.line.say(&said!("progress-deploying"));
         let started = Instant::now();
         let program = connection.deploy(artifact).await?;
         // The program that made a recorded stream is not known.
@@ -220,7 +220,7 @@ impl<'a> HostSession<'a> {
             }
         }
         let started = Instant::now();
-        self.line.say("asking for facts");
+        self.line.say(&said!("progress-facts"));
         let facts = match facts(&first.connection, &first.program).await {
             Err(error) if error.may_pass => {
                 self.overcome.push(error.reason);
@@ -326,7 +326,7 @@ impl<'a> HostSession<'a> {
                 ));
             }
             self.overcome.push(cause.clone());
-            self.line.say(&format!("{cause}; trying again"));
+            self.line.say(&said!("progress-again", cause = &cause));
             let again = self.reach_again(reached.take()).await?;
             let again = reached.insert(again);
             let n_received = self.state.n_lines;
@@ -359,7 +359,7 @@ impl<'a> HostSession<'a> {
         }
         let (run, host) = (self.context.run_id.clone(), self.host.name.clone());
         let (attempt, from) = (attempt.to_string(), from.to_string());
-        self.line.say("collecting what the board kept");
+        self.line.say(&said!("progress-collecting"));
         let args = [run.as_str(), &host, &attempt, &from];
         let Running {
             stdin,

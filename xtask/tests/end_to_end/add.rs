@@ -67,7 +67,11 @@ fn adds_a_machine_once_its_key_was_compared_and_trusts_it_again_after_flashing()
 
     // Another host's key stays when this one's is replaced.
     fs::write(dir.join("known_hosts/other"), "* ssh-ed25519 AAAA\n").unwrap();
-    expect(&xtask(dir, &["trust", "rock"]), 0, "the key it always had");
+    expect(
+        &xtask(dir, &["trust", "rock"]),
+        0,
+        "still shows its pinned key",
+    );
     board.flash_anew();
     let refused = doctor(dir);
     assert!(

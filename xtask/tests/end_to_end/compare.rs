@@ -96,7 +96,7 @@ fn two_runs_are_compared_unit_by_unit() {
     }
 
     let html = fs::read_to_string(&page).unwrap();
-    for part in ["What else differs", "Unit by unit", "read/dram/t1", "<svg"] {
+    for part in ["Other differences", "Unit by unit", "read/dram/t1", "<svg"] {
         assert!(html.contains(part), "{part}");
     }
     assert!(!html.contains("href=\"http"));

@@ -69,7 +69,7 @@ fn bounds_keep_their_stable_names_and_worked_example() {
         "{text}"
     );
     assert!(
-        text.contains("it would take 4000 MT/s on this bus"),
+        text.contains("it would need 4000 MT/s on this bus"),
         "{text}"
     );
     // The formula needs neither board nor model.

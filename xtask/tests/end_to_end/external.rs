@@ -318,5 +318,5 @@ fn results_of_programs_are_read_and_shown() {
         "{csv}"
     );
     let html = fs::read_to_string(outcome.run_dir().join("html/index.html")).unwrap();
-    assert!(html.contains("under the same supervision as every unit"));
+    assert!(html.contains("with the same supervision as every unit"));
 }

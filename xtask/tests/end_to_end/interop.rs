@@ -1,4 +1,4 @@
-//! Results of other programs in a run that was measured here, and that run as rows of llama-bench.
+//! Results of external programs in a run that was measured here, and that run as rows of llama-bench.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -127,9 +127,9 @@ fn imports_every_file(dir: &Path, run_name: &str, run: &Path) {
     assert!(parquet.starts_with(b"PAR1"));
     let page = fs::read_to_string(run.join("html/index.html")).unwrap();
     for part in [
-        "Results of other programs",
+        "Results of external programs",
         "SSE2 2-pass copy",
-        "own decode",
+        "decode unit of memwall",
     ] {
         assert!(page.contains(part), "the page lacks `{part}`");
     }
@@ -228,7 +228,7 @@ fn goes_out_and_comes_back(dir: &Path, run_name: &str) {
                 .contains("-import-")
         );
         let page = fs::read_to_string(own.join("html/index.html")).unwrap();
-        assert!(page.contains("Results of other programs") && page.contains("tg8 @ d64"));
+        assert!(page.contains("Results of external programs") && page.contains("tg8 @ d64"));
         fs::remove_dir_all(own).unwrap();
     }
     assert!(

@@ -140,7 +140,7 @@ fn a_budget_leaves_out_what_does_not_fit_and_says_so_everywhere() {
     assert_eq!(recorded["budget_s"], 7);
     assert_eq!(recorded["units"].as_array().unwrap().len(), left_out.len());
     let page = fs::read_to_string(run_dir.join("html/hosts/here.html")).unwrap();
-    assert!(page.contains("Left out for want of time"));
+    assert!(page.contains("Skipped: time budget used up"));
 
     let too_short = xtask(dir, &["plan", "--all-boards", "--budget", "5s"]);
     let stderr = String::from_utf8_lossy(&too_short.stderr);

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bench_inventory::Memory;
+use bench_locales::Figure::{self, DecimalBytes, GbPerS, SignedPercent, TokensPerS};
+use bench_locales::{Message, Text, message, say};
 use serde::Serialize;
 
 use super::decide::{Load, Target};
 use crate::label::Label;
 use crate::limits::bounds::{Fit, fits, tokens_per_s};
 use crate::limits::fit;
-use bench_run_dir::format;
 
 /// What bounds one model in one quantisation on one board, by its theoretical bandwidth or the one that is given.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -39,9 +40,9 @@ pub struct Bounds {
     /// The same for every capacity the board is sold with, smallest first.
     pub fits_detail: Vec<Fit>,
     /// Where each input comes from, by its name above.
-    pub sources: BTreeMap<String, String>,
+    pub sources: BTreeMap<String, Message>,
     /// Why these figures differ from those that others quote, a sentence each.
-    pub remarks: Vec<String>,
+    pub remarks: Vec<Message>,
 }
 
 /// A quoted bandwidth nearer than this to the computed one is the same, rounded.
@@ -71,166 +72,181 @@ impl Bounds {
     }
 }
 
-fn sources(target: &Target, load: &Load) -> BTreeMap<String, String> {
+fn sources(target: &Target, load: &Load) -> BTreeMap<String, Message> {
     let mut sources = BTreeMap::new();
-    let mut add = |input: &str, source: String| sources.insert(input.to_owned(), source);
+    let mut add = |input: &str, source: Message| sources.insert(input.to_owned(), source);
     let model = load.model;
     if let Some(theory) = &target.theory {
         add("bandwidth_gb_s", theory.source.clone());
     }
     if let Some(memory) = target.memory {
-        let quoted: Vec<String> = (memory.quoted.iter())
-            .map(|quote| format!("{} ({})", format::gb_per_s(quote.gb_per_s), quote.source))
-            .collect();
-        if !quoted.is_empty() {
-            add("bandwidth_gb_s_quoted_by_others", quoted.join("; "));
+        let quoted = memory.quoted.iter().map(|quote| {
+            let rate = GbPerS(quote.gb_per_s);
+            message!("source-quoted", rate = rate, source = &quote.source)
+        });
+        if let Some(quoted) = Message::clauses(quoted.collect()) {
+            add("bandwidth_gb_s_quoted_by_others", quoted);
         }
-        add("capacity_bytes", memory.capacities_bytes.source.clone());
+        let capacities = &memory.capacities_bytes;
+        add("capacity_bytes", Message::quoted(&capacities.source));
     }
     let tensors = match (load.is_given, &model.file) {
-        (true, _) => "given on the command line".to_owned(),
-        (false, Some(_)) => "tensor list of the file".to_owned(),
-        (false, None) => format!("tensor list of the architecture ({})", model.source),
+        (true, _) => message!("source-given"),
+        (false, Some(_)) => message!("source-file"),
+        (false, None) => message!("source-architecture", source = &model.source),
     };
     let read = match load.is_given {
         true => tensors.clone(),
-        false => format!("{tensors}, less an untied embedding table"),
+        false => message!("source-less-embedding", tensors = &tensors),
     };
     add("file_bytes", tensors);
     add("read_bytes_per_token", read);
-    let window = match model.arch.window {
-        Some(window) => format!(
-            "; in {} of {} layers a token reads those of the last {} tokens only",
-            window
-                .n_layers
-                .map_or_else(|| "some".to_owned(), |n| n.to_string()),
-            model.arch.n_layers,
-            window.tokens
-        ),
-        None => String::new(),
-    };
+    let format = load.kv_format.id();
+    // Which layers have a window is not always known.
     add(
         "kv_bytes_per_token",
-        format!(
-            "2 x layers x kv heads x head dimension, {}{window} ({})",
-            load.kv_format.id(),
-            model.source
-        ),
+        match model.arch.window {
+            Some(window) => message!(
+                "source-kv-window",
+                format = format,
+                n_layers = (window.n_layers).map_or_else(|| "?".to_owned(), |n| n.to_string()),
+                n_all = model.arch.n_layers,
+                n_tokens = window.tokens,
+                source = &model.source,
+            ),
+            None => message!("source-kv", format = format, source = &model.source),
+        },
     );
     sources
 }
 
 /// Why figures that people quote are not these.
-fn remarks(target: &Target, load: &Load) -> Vec<String> {
+fn remarks(target: &Target, load: &Load) -> Vec<Message> {
     let mut remarks = Vec::new();
     if let Some(memory) = target.memory {
-        let theory = memory.theoretical_gb_per_s();
         let given = (target.theory.as_ref()).filter(|theory| theory.label == Label::Given);
-        let given = given.map(|given| ("as given".to_owned(), given.gb_per_s));
-        let quoted = (memory.quoted.iter())
-            .map(|quote| (format!("as quoted ({})", quote.source), quote.gb_per_s));
+        let given = given.map(|given| (message!("remark-as-given"), given.gb_per_s));
+        let quoted = (memory.quoted.iter()).map(|it| {
+            (
+                message!("remark-as-quoted", source = &it.source),
+                it.gb_per_s,
+            )
+        });
         let mut said: Vec<f64> = Vec::new();
         for (how, gb_per_s) in given.into_iter().chain(quoted) {
             if !said.contains(&gb_per_s) {
                 said.push(gb_per_s);
-                remarks.push(differs(memory, &how, gb_per_s, theory));
+                remarks.push(differs(memory, how, gb_per_s));
             }
         }
     }
     let (file, read) = (load.file_bytes, load.read_bytes_per_token);
     if let (true, Some(quant)) = (load.is_given, load.quant) {
         let model_bytes = load.model.file_bytes(quant);
-        remarks.push(format!(
-            "{}, as given, is {} against the {} of the tensors of {} in {}, of which a token reads {}; a file has some megabytes of vocabulary and names more, and may store other types",
-            format::decimal_bytes(file),
-            format::signed_percent(file as f64 / model_bytes as f64 - 1.0),
-            format::decimal_bytes(model_bytes),
-            load.model.id,
-            load.quant_id,
-            format::decimal_bytes(load.model.read_bytes_per_token(quant))
+        remarks.push(message!(
+            "remark-given-bytes",
+            bytes = DecimalBytes(file),
+            difference = SignedPercent(file as f64 / model_bytes as f64 - 1.0),
+            model_bytes = DecimalBytes(model_bytes),
+            model = &load.model.id,
+            quant = &load.quant_id,
+            read = DecimalBytes(load.model.read_bytes_per_token(quant)),
         ));
     } else if read < file && !load.is_given {
-        remarks.push(format!(
-            "a token reads {} of the {}: it looks up a row of the embedding table and reads the rest whole",
-            format::decimal_bytes(read),
-            format::decimal_bytes(file)
+        remarks.push(message!(
+            "remark-embedding",
+            read = DecimalBytes(read),
+            file = DecimalBytes(file),
         ));
     }
     remarks
 }
 
-fn differs(memory: &Memory, how: &str, gb_per_s: f64, theory: f64) -> String {
-    let of_memory = format!(
+/// A bandwidth that somebody states, against what the memory's clock and width give.
+fn differs(memory: &Memory, how: Message, gb_per_s: f64) -> Message {
+    let theory = memory.theoretical_gb_per_s();
+    let formula = format!(
         "{} {:.0} MT/s x {} bit / 8",
         memory.kind, memory.mt_per_s, memory.bus_bits
     );
-    let (quoted, computed) = (format::gb_per_s(gb_per_s), format::gb_per_s(theory));
     let difference = gb_per_s / theory - 1.0;
     if difference.abs() < ROUNDED {
-        return format!("{quoted}, {how}, is {of_memory} = {computed}, rounded");
+        return message!(
+            "remark-rounded",
+            stated = GbPerS(gb_per_s),
+            how = how,
+            formula = formula,
+            computed = GbPerS(theory),
+        );
     }
-    format!(
-        "{quoted}, {how}, is {} against {of_memory} = {computed}: it would take {:.0} MT/s on this bus",
-        format::signed_percent(difference),
-        gb_per_s * 8e3 / f64::from(memory.bus_bits)
+    message!(
+        "remark-differs",
+        stated = GbPerS(gb_per_s),
+        how = how,
+        difference = SignedPercent(difference),
+        formula = formula,
+        computed = GbPerS(theory),
+        needed = format!("{:.0}", gb_per_s * 8e3 / f64::from(memory.bus_bits)),
     )
 }
 
 impl Bounds {
-    /// The bounds as a table for people, one line an item.
-    pub fn table(&self) -> String {
-        let rate =
-            |rate: Option<f64>| rate.map_or_else(|| format::UNKNOWN.into(), format::tokens_per_s);
+    /// The table for a terminal, with where every input comes from below it.
+    pub fn table(&self, text: &Text) -> String {
+        let rate = |rate: Option<f64>| text.figure_or_unknown(rate.map(TokensPerS));
         let mut lines = vec![
-            ("board".to_owned(), self.board.clone()),
-            ("model".to_owned(), format!("{} {}", self.model, self.quant)),
+            (say!(text, "bounds-board"), self.board.clone()),
             (
-                "bandwidth".to_owned(),
-                format::gb_per_s_or_unknown(self.bandwidth_gb_s),
-            ),
-            ("file".to_owned(), format::decimal_bytes(self.file_bytes)),
-            (
-                "read per token".to_owned(),
-                format::decimal_bytes(self.read_bytes_per_token),
+                say!(text, "bounds-model"),
+                format!("{} {}", self.model, self.quant),
             ),
             (
-                "KV cache".to_owned(),
-                format!(
-                    "{} per token of context",
-                    format::decimal_bytes(self.kv_bytes_per_token)
+                say!(text, "bounds-bandwidth"),
+                text.figure_or_unknown(self.bandwidth_gb_s.map(GbPerS)),
+            ),
+            (
+                say!(text, "bounds-file"),
+                text.figure(DecimalBytes(self.file_bytes)),
+            ),
+            (
+                say!(text, "bounds-read"),
+                text.figure(DecimalBytes(self.read_bytes_per_token)),
+            ),
+            (
+                say!(text, "bounds-kv"),
+                say!(
+                    text,
+                    "bounds-kv-per-token",
+                    bytes = DecimalBytes(self.kv_bytes_per_token)
                 ),
             ),
             (
-                "bound (file)".to_owned(),
+                say!(text, "bounds-of-file"),
                 rate(self.bound_file_tokens_per_s),
             ),
             (
-                format!("bound (read, depth {})", self.depth),
+                say!(text, "bounds-of-read", depth = self.depth.to_string()),
                 rate(self.bound_read_tokens_per_s),
             ),
         ];
         lines.extend(self.fits_detail.iter().map(|fit| {
-            (
-                format!("in {}", format::binary_bytes(fit.capacity_bytes)),
-                fit.sentence(),
-            )
+            let capacity = Figure::BinaryBytes(fit.capacity_bytes);
+            let fits = text.say(&fit.sentence());
+            (say!(text, "bounds-in", capacity = capacity), fits)
         }));
-        let width = lines
-            .iter()
-            .map(|(name, _)| name.chars().count())
-            .max()
-            .unwrap_or(0);
+        let widths = lines.iter().map(|(name, _)| name.chars().count());
+        let width = widths.max().unwrap_or(0);
         let mut table = String::new();
         // Writing to a string cannot fail.
         for (name, value) in &lines {
             let _ = writeln!(table, "{name:<width$}  {value}");
         }
         for remark in &self.remarks {
-            let _ = writeln!(table, "  - {remark}");
+            let _ = writeln!(table, "  - {}", text.say(remark));
         }
-        table.push_str("\nsources\n");
+        let _ = writeln!(table, "\n{}", say!(text, "bounds-sources"));
         for (input, source) in &self.sources {
-            let _ = writeln!(table, "  {input}: {source}");
+            let _ = writeln!(table, "  {input}: {}", text.say(source));
         }
         table
     }

@@ -8,7 +8,9 @@ mod target;
 use std::collections::BTreeMap;
 
 use bench_inventory::{KvFormat, Model, Quant, saturating_sum};
-use serde::Serialize;
+use bench_locales::Figure::Number;
+use bench_locales::{Message, message};
+use serde::{Serialize, Serializer};
 
 pub use target::{Rate, Target, of_bandwidth, of_board, of_host};
 
@@ -17,7 +19,6 @@ use crate::limits::bounds::{self, token_bytes};
 use crate::limits::fit::{self, Need, Room};
 use crate::measured::{Chain, UnitRow};
 use crate::validity::verdict::Verdict;
-use bench_run_dir::format;
 
 /// What is asked about: a model, how it is stored and how much it remembers.
 #[derive(Debug, Clone)]
@@ -119,7 +120,7 @@ impl<'a> Load<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
     /// Name of the step.
-    pub step: &'static str,
+    pub step: StepKind,
     /// Kind of figure.
     pub label: Label,
     /// GB/s (10^9 bytes per second).
@@ -131,11 +132,11 @@ pub struct Step {
     /// Share of the step before that it is held against.
     pub ratio: Option<f64>,
     /// That step.
-    pub of: Option<&'static str>,
+    pub of: Option<StepKind>,
     /// What a loss against that step is due to.
-    pub culprit: Option<&'static str>,
+    pub culprit: Option<Message>,
     /// Where the figure comes from.
-    pub source: String,
+    pub source: Message,
 }
 
 /// Tokens per second that are measured or expected.
@@ -152,7 +153,7 @@ pub struct Expected {
     /// Whether what it rests on was disturbed: it may be more, or less.
     pub disturbed: bool,
     /// What the interval is and rests on.
-    pub basis: String,
+    pub basis: Message,
 }
 
 /// Measured power and what follows for tokens.
@@ -184,7 +185,7 @@ pub struct Decision {
     /// From theory to decoding.
     pub chain: Vec<Step>,
     /// What binds, in a word or two.
-    pub limit: &'static str,
+    pub limit: Message,
     /// Most tokens per second that the known limits allow.
     pub bound_tokens_per_s: Option<f64>,
     /// Rate at which the cores read these weights from their caches, GB/s; a limit where it is below the memory's.
@@ -192,7 +193,7 @@ pub struct Decision {
     /// What is measured, or else expected.
     pub expected: Option<Expected>,
     /// Why nothing is expected.
-    pub no_prediction: Option<String>,
+    pub no_prediction: Option<Message>,
     /// What the board's sensors showed while exactly this was measured.
     pub energy: Option<Energy>,
     /// RAM that it needs with its context.
@@ -207,30 +208,51 @@ pub struct Decision {
     pub max_context_without_flash: Option<u64>,
 }
 
-/// Names of the steps; each is held against one of those before it.
-pub mod steps {
+/// A step from theory to decoding; each is held against one of those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepKind {
     /// What the data sheet allows.
-    pub const THEORY: &str = "theoretical bandwidth";
-    /// What somebody states in its place.
-    pub const GIVEN: &str = "given bandwidth";
+    Theory,
+    /// What the user states in its place.
+    Given,
     /// What the memory gives to a plain read.
-    pub const READ: &str = "best read";
-    /// What the cores eat from their caches.
-    pub const KERNEL: &str = "what the cores can eat";
+    Read,
+    /// What the cores read from their caches.
+    Kernel,
     /// The smallest of the known limits.
-    pub const BOUND: &str = "bound of this model";
+    Bound,
     /// Token generation itself.
-    pub const DECODE: &str = "decoding";
+    Decode,
 }
 
-/// What losses are due to, by the step that shows them.
-pub mod culprits {
-    /// Of the read against theory.
-    pub const READ: &str = "memory: controller, DRAM, fabric";
-    /// Of the cores against the read.
-    pub const KERNEL: &str = "cores and instruction set";
-    /// Of decoding against the bound.
-    pub const DECODE: &str = "implementation: attention, norms, threads waiting";
+impl StepKind {
+    /// Its name for people.
+    pub fn message(self) -> Message {
+        match self {
+            StepKind::Theory => message!("step-theory"),
+            StepKind::Given => message!("step-given"),
+            StepKind::Read => message!("step-read"),
+            StepKind::Kernel => message!("step-kernel"),
+            StepKind::Bound => message!("step-bound"),
+            StepKind::Decode => message!("step-decode"),
+        }
+    }
+
+    /// What a loss against the step before it is due to.
+    pub fn culprit(self) -> Option<Message> {
+        match self {
+            StepKind::Read => Some(message!("culprit-read")),
+            StepKind::Kernel => Some(message!("culprit-kernel")),
+            StepKind::Decode => Some(message!("culprit-decode")),
+            StepKind::Theory | StepKind::Given | StepKind::Bound => None,
+        }
+    }
+}
+
+impl Serialize for StepKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.message().serialize(serializer)
+    }
 }
 
 /// Everything that is known of one load on one target.
@@ -277,39 +299,41 @@ fn longest(target: &Target, load: &Load, total: fn(&Need) -> u64) -> Option<u64>
 
 fn bound(target: &Target, kernel: Option<f64>) -> Option<Rate> {
     let (memory, name) = match (&target.read, &target.theory) {
-        (Some(read), _) if read.label == Label::Measured => (read.gb_per_s, "the best read"),
-        (_, Some(theory)) if theory.label == Label::Given => {
-            (theory.gb_per_s, "the given bandwidth")
+        (Some(read), _) if read.label == Label::Measured => {
+            (read.gb_per_s, message!("bound-from-read"))
         }
-        (_, Some(theory)) => (theory.gb_per_s, "theory"),
+        (_, Some(theory)) if theory.label == Label::Given => {
+            (theory.gb_per_s, message!("bound-from-given"))
+        }
+        (_, Some(theory)) => (theory.gb_per_s, message!("bound-from-theory")),
         _ => return None,
     };
     let (gb_per_s, what) = match kernel {
-        Some(kernel) if kernel < memory => (kernel, "the cores"),
+        Some(kernel) if kernel < memory => (kernel, message!("bound-from-cores")),
         _ => (memory, name),
     };
     Some(Rate {
         gb_per_s,
         label: Label::Theory,
-        source: format!("bytes per token and {what}"),
+        source: what,
     })
 }
 
 /// The limit that binds, as far as it is known.
-fn limit(target: &Target, kernel: Option<f64>) -> &'static str {
+fn limit(target: &Target, kernel: Option<f64>) -> Message {
     let read = target
         .read
         .as_ref()
         .filter(|read| read.label == Label::Measured);
     match (read, kernel) {
-        (Some(read), Some(kernel)) if kernel < read.gb_per_s => "kernel (the cores)",
-        (Some(_), Some(_)) => "memory",
-        (Some(_), None) => "memory, as far as known",
+        (Some(read), Some(kernel)) if kernel < read.gb_per_s => message!("limit-cores"),
+        (Some(_), Some(_)) => message!("limit-memory"),
+        (Some(_), None) => message!("limit-memory-known"),
         (None, _) if (target.theory.as_ref()).is_some_and(|it| it.label == Label::Given) => {
-            "memory, as given"
+            message!("limit-memory-given")
         }
-        (None, _) if target.theory.is_some() => "memory, in theory",
-        (None, _) => "unknown",
+        (None, _) if target.theory.is_some() => message!("limit-memory-theory"),
+        (None, _) => message!("unknown"),
     }
 }
 
@@ -371,11 +395,7 @@ fn measured(target: &Target, load: &Load) -> Option<Expected> {
         middle: chain.measured_tokens_per_s,
         high: rate_at(summary.ci_low),
         disturbed: unit.verdict != Verdict::Ok,
-        basis: format!(
-            "95 % interval of the median of {} (`{}`)",
-            format::count(summary.n, "sample", "samples"),
-            chain.unit
-        ),
+        basis: message!("basis-measured", n = summary.n, unit = &chain.unit),
     })
 }
 
@@ -398,7 +418,7 @@ fn chain(
     let kernel = kernel.map(|gb_per_s| Rate {
         gb_per_s,
         label: Label::Measured,
-        source: "matrix-times-vector kernels on matrices in the caches".to_owned(),
+        source: message!("source-cached-products"),
     });
     // Cores that could read more than the memory gives take nothing away.
     let memory = read_rate.or(theory).unwrap_or(f64::INFINITY);
@@ -409,29 +429,22 @@ fn chain(
         source: expected.basis.clone(),
     });
     let theory_name = match target.theory.as_ref().map(|theory| theory.label) {
-        Some(Label::Given) => steps::GIVEN,
-        _ => steps::THEORY,
+        Some(Label::Given) => StepKind::Given,
+        _ => StepKind::Theory,
     };
     let mut links = vec![
-        (theory_name, target.theory.clone(), None, None),
+        (theory_name, target.theory.clone(), None),
+        (StepKind::Read, read, theory.map(|rate| (rate, theory_name))),
         (
-            steps::READ,
-            read,
-            theory.map(|rate| (rate, theory_name)),
-            Some(culprits::READ),
-        ),
-        (
-            steps::KERNEL,
+            StepKind::Kernel,
             kernel,
-            read_rate.map(|rate| (rate, steps::READ)),
-            Some(culprits::KERNEL),
+            read_rate.map(|rate| (rate, StepKind::Read)),
         ),
-        (steps::BOUND, bound, None, None),
+        (StepKind::Bound, bound, None),
         (
-            steps::DECODE,
+            StepKind::Decode,
             decode,
-            bound_rate.map(|rate| (rate, steps::BOUND)),
-            Some(culprits::DECODE),
+            bound_rate.map(|rate| (rate, StepKind::Bound)),
         ),
     ];
     // The bound stands where its rate does: by theory alone it comes before what others read.
@@ -440,18 +453,18 @@ fn chain(
         links.swap(2, 3);
     }
     (links.into_iter())
-        .filter_map(|(step, rate, against, culprit)| {
+        .filter_map(|(step, rate, against)| {
             let rate = rate?;
             Some(Step {
                 step,
                 label: rate.label,
                 gb_per_s: rate.gb_per_s,
                 tokens_per_s: bounds::tokens_per_s(rate.gb_per_s, bytes / 1e9),
-                interval_tokens_per_s: (expected.filter(|_| step == steps::DECODE))
+                interval_tokens_per_s: (expected.filter(|_| step == StepKind::Decode))
                     .map(|expected| [expected.low, expected.high]),
                 ratio: against.map(|(against, _)| rate.gb_per_s / against),
                 of: against.map(|(_, name)| name),
-                culprit: culprit.filter(|_| against.is_some()),
+                culprit: step.culprit().filter(|_| against.is_some()),
                 source: rate.source,
             })
         })
@@ -459,15 +472,11 @@ fn chain(
 }
 
 impl Expected {
-    /// `4.1 to 6.8 (5.3)` tokens/s for predictions, `5.30` for what was measured.
-    pub fn words(&self) -> String {
+    /// `4.1 to 6.8` tokens/s for predictions, `5.30` for what was measured.
+    pub fn words(&self) -> Message {
         match self.label {
-            Label::Measured => format::number(self.middle),
-            _ => format!(
-                "{} to {}",
-                format::number(self.low),
-                format::number(self.high)
-            ),
+            Label::Measured => message!("quoted", text = Number(self.middle)),
+            _ => message!("range", from = Number(self.low), to = Number(self.high)),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::choice::predict::Machine;
 use crate::choice::recommend::{self, Answer, Wish};
 use crate::limits::bounds;
 use crate::measured::Analysis;
+use bench_locales::{Message, message};
 use bench_run_dir::format;
 
 /// The pace at which people read, about: below it text appears more slowly than it is read.
@@ -51,7 +52,7 @@ pub struct Decisions<'a> {
 #[derive(Debug)]
 pub struct Place<'a> {
     /// Name for people.
-    pub name: String,
+    pub name: Message,
     /// The board's page is named after it; `None` for a host.
     pub board: Option<&'a Board>,
     /// What bounds a model there.
@@ -132,7 +133,7 @@ fn places<'a>(analysis: &'a Analysis<'a>, machines: &[Machine]) -> Vec<Place<'a>
     let mut hosts: Vec<Place> = (analysis.hosts.iter())
         .filter(|host| host.best_read.is_some())
         .map(|host| Place {
-            name: format::foreign_short(host.name(), 60),
+            name: Message::quoted(format::foreign_short(host.name(), 60)),
             board: None,
             target: of_host(host, machines),
         })
@@ -158,14 +159,23 @@ fn places<'a>(analysis: &'a Analysis<'a>, machines: &[Machine]) -> Vec<Place<'a>
 }
 
 /// Name of a board, with the memory's where the board has several.
-pub fn memory_label(board: &Board, memory: &Memory) -> String {
+pub fn memory_label(board: &Board, memory: &Memory) -> Message {
     match board.memories.len() {
-        0 | 1 => format::foreign_short(&board.name, 60),
-        _ => format!(
-            "{}, {}",
-            format::foreign_short(&board.name, 50),
-            format::memory_name(&memory.name)
+        0 | 1 => Message::quoted(format::foreign_short(&board.name, 60)),
+        _ => message!(
+            "board-and-memory",
+            board = format::foreign_short(&board.name, 50),
+            memory = memory_name(&memory.name),
         ),
+    }
+}
+
+/// A memory of a board: `system memory`, `VRAM`.
+pub fn memory_name(name: &str) -> Message {
+    match name {
+        "vram" => Message::quoted("VRAM"),
+        "system" => message!("memory-system"),
+        name => message!("memory-named", name = format::foreign(name)),
     }
 }
 

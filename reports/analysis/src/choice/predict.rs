@@ -11,6 +11,8 @@
 
 mod evidence;
 
+use bench_locales::Figure::Percent;
+use bench_locales::{Message, message};
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -66,8 +68,9 @@ impl Class {
     }
 
     /// `NVIDIA GPUs`.
-    pub fn kin(&self) -> String {
-        format!("{} {}s", self.family, self.processor.to_uppercase())
+    pub fn kin(&self) -> Message {
+        let processor = self.processor.to_uppercase();
+        message!("class-kin", family = &self.family, processor = processor)
     }
 }
 
@@ -85,21 +88,22 @@ impl Width {
             }
     }
 
-    fn words(self, class: &Class) -> String {
-        let processor = class.kin();
+    fn words(self, class: &Class) -> Message {
+        let kin = class.kin();
+        let (core, memory) = (&class.core, &class.memory_kind);
         match self {
             Width::CoreAndMemory => {
-                format!("{processor} with {} and {}", class.core, class.memory_kind)
-            }
-            Width::Core => format!("{processor} with {}", class.core),
-            Width::Memory => format!("{processor} with {}", class.memory_kind),
-            Width::MemoryFamily => {
-                format!(
-                    "{processor} with {} of any kind",
-                    family(&class.memory_kind)
+                message!(
+                    "class-core-and-memory",
+                    kin = kin,
+                    core = core,
+                    memory = memory
                 )
             }
-            Width::Processor => format!("all {processor}"),
+            Width::Core => message!("class-with", kin = kin, part = core),
+            Width::Memory => message!("class-with", kin = kin, part = memory),
+            Width::MemoryFamily => message!("class-family", kin = kin, family = family(memory)),
+            Width::Processor => message!("class-all", kin = kin),
         }
     }
 }
@@ -124,7 +128,7 @@ pub struct Prediction {
     /// Share of new rows that such intervals are meant to hold.
     pub level: f64,
     /// The class whose machines were used, in words.
-    pub class: String,
+    pub class: Message,
     /// Machines of that class.
     pub n_machines: usize,
     /// Their rows.
@@ -137,35 +141,39 @@ pub struct Prediction {
 
 impl Prediction {
     /// `80 % interval from 6 machines: CPUs with LPDDR of any kind`.
-    pub fn basis(&self) -> String {
+    pub fn basis(&self) -> Message {
+        let level = Percent(self.level);
         if self.n_rows == self.n_own_rows {
-            return format!(
-                "{} interval from {} of this very machine ({}), scattering as those of other machines do",
-                bench_run_dir::format::percent(self.level),
-                bench_run_dir::format::count(self.n_own_rows, "figure", "figures"),
-                self.class
+            let class = &self.class;
+            return message!(
+                "basis-own",
+                level = level,
+                n = self.n_own_rows,
+                class = class
             );
         }
-        let own = match self.n_own_rows {
-            0 => String::new(),
-            n => format!(
-                " and {} of the same chip and memory",
-                bench_run_dir::format::count(n, "figure", "figures")
-            ),
+        let machines = message!("machines", n = self.n_machines);
+        let machines = match self.n_own_rows {
+            0 => machines,
+            n => message!("basis-and-own", machines = machines, n = n),
         };
-        let floor = match &self.at_least {
-            Some(name) => format!(
-                "; not below {}, which has the same cores and less bandwidth",
-                bench_run_dir::format::foreign_short(name, 60)
-            ),
-            None => String::new(),
-        };
-        format!(
-            "{} interval from {}{own}: {}{floor}",
-            bench_run_dir::format::percent(self.level),
-            bench_run_dir::format::count(self.n_machines, "machine", "machines"),
-            self.class
-        )
+        let basis = message!(
+            "basis-of",
+            level = level,
+            machines = machines,
+            class = &self.class,
+        );
+        match &self.at_least {
+            Some(name) => {
+                let name = bench_run_dir::format::foreign_short(name, 60);
+                message!(
+                    "clauses",
+                    first = basis,
+                    rest = message!("basis-floor", name = name)
+                )
+            }
+            None => basis,
+        }
     }
 }
 
@@ -303,7 +311,7 @@ fn from_rows(shares: &[f64], processor: &str, machines: &[Machine]) -> Option<Pr
         middle: of_rows.mean.exp().min(1.0),
         high: (of_rows.mean + reach).exp().min(1.0),
         level: LEVEL,
-        class: "shares of its own best read".to_owned(),
+        class: message!("class-own"),
         n_machines: 1,
         n_rows: of_rows.n,
         n_own_rows: of_rows.n,
@@ -439,19 +447,18 @@ fn single_rows(machines: &[Machine]) -> (usize, usize) {
 
 impl Calibration {
     /// The result in one sentence.
-    pub fn sentence(&self) -> String {
-        let percent = bench_run_dir::format::percent;
-        format!(
-            "left out one by one, {} of {} on {} lay in the interval predicted from the others; that is {} where {} are meant (95 % interval {} to {}); where other figures of a machine are known, {} of {} did",
-            self.n_inside,
-            bench_run_dir::format::count(self.n_rows, "figure", "figures"),
-            bench_run_dir::format::count(self.n_machines, "machine", "machines"),
-            percent(self.coverage),
-            percent(self.level),
-            percent(self.coverage_low),
-            percent(self.coverage_high),
-            self.n_single_inside,
-            self.n_single_rows,
+    pub fn sentence(&self) -> Message {
+        message!(
+            "calibration",
+            n_inside = self.n_inside,
+            rows = message!("figures", n = self.n_rows),
+            machines = message!("machines", n = self.n_machines),
+            coverage = Percent(self.coverage),
+            level = Percent(self.level),
+            low = Percent(self.coverage_low),
+            high = Percent(self.coverage_high),
+            n_single_inside = self.n_single_inside,
+            n_single = self.n_single_rows,
         )
     }
 }

@@ -6,6 +6,8 @@
 mod remedies;
 
 use bench_inventory::{Inventory, KvFormat, Model, Quality, Quant};
+use bench_locales::Figure::Percent;
+use bench_locales::{Message, message};
 use serde::Serialize;
 
 pub use remedies::{Remedy, remedies};
@@ -13,7 +15,6 @@ pub use remedies::{Remedy, remedies};
 use crate::choice::decide::{Decision, Load, Target, decide};
 use crate::choice::predict;
 use crate::label::Label;
-use bench_run_dir::format;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -60,13 +61,16 @@ impl Certainty {
     }
 
     /// What people read. Half of what an interval leaves out lies below it.
-    pub fn words(self) -> String {
+    pub fn words(self) -> Message {
         match self {
-            Certainty::VeryLikely => format!(
-                "very likely ({})",
-                format::percent((1.0 + predict::LEVEL) / 2.0)
+            Certainty::Sure => message!("certainty-sure"),
+            Certainty::VeryLikely => message!(
+                "certainty-very-likely",
+                share = Percent((1.0 + predict::LEVEL) / 2.0),
             ),
-            other => other.id().to_owned(),
+            Certainty::Likely => message!("certainty-likely"),
+            Certainty::Unlikely => message!("certainty-unlikely"),
+            Certainty::No => message!("certainty-no"),
         }
     }
 

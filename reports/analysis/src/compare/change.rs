@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bench_locales::{Figure, Message, Text, message};
 use bench_protocol::EnvironmentAction;
 use serde::Serialize;
 
@@ -12,16 +13,15 @@ use crate::validity::disturbances::Cause;
 use crate::validity::fingerprint;
 use crate::validity::host_check;
 use crate::validity::verdict::Verdict;
-use bench_run_dir::format;
 
 /// Characters of a hash that tell programs apart.
 const HASH_CHARS: usize = 12;
 
 /// Something that is not the same everywhere.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
     /// Its name.
-    pub what: String,
+    pub what: Message,
     /// Its values on side A, each once; empty where nobody told.
     pub a: Vec<String>,
     /// Its values on side B.
@@ -42,7 +42,7 @@ pub(super) fn changes(a: &[Subject], b: &[Subject]) -> Vec<Change> {
     let told = (values.into_iter())
         .filter(|(_, [a, b])| a != b || a.len() > 1)
         .map(|(what, [a, b])| Change {
-            what: what.to_owned(),
+            what: name(what),
             a: of_side(a),
             b: of_side(b),
         });
@@ -62,7 +62,10 @@ fn traits(subject: &Subject) -> BTreeMap<&'static str, String> {
         .and_then(|facts| facts.dram_clock.as_ref())
         .filter(|clock| theory::is_clock_held(clock));
     if let Some(clock) = held_clock {
-        traits.insert("DRAM clock", format::clock_hz(clock.current_hz));
+        traits.insert(
+            "DRAM clock",
+            Text::english().figure(Figure::ClockHz(clock.current_hz)),
+        );
     }
     if let Some(hash) = &record.artifact_sha256 {
         let start: String = hash.chars().take(HASH_CHARS).collect();
@@ -88,6 +91,26 @@ fn traits(subject: &Subject) -> BTreeMap<&'static str, String> {
     traits
 }
 
+/// The name of a trait for people.
+fn name(of_trait: &str) -> Message {
+    match of_trait {
+        "DRAM clock" => message!("fact-dram-clock"),
+        "board program (start of its SHA-256)" => message!("fact-board-program"),
+        "board of the catalogue" => message!("fact-board"),
+        "forced instruction-set variant" => message!("fact-forced-variant"),
+        "forced shape" => message!("fact-forced-shape"),
+        "compiler" => message!("fact-compiler"),
+        "how it was reached" => message!("fact-transport"),
+        "units that were throttled" => message!("fact-units-throttled"),
+        "units beside other programs" => message!("fact-units-other-load"),
+        "units with slow clocks" => message!("fact-units-slow-clocks"),
+        "suspect units" => message!("fact-units-suspect"),
+        "invalid units" => message!("fact-units-invalid"),
+        "load when it was asked" => message!("fact-load"),
+        other => fingerprint::message(other),
+    }
+}
+
 /// In which conditions a subject was measured: load, throttling, verdicts.
 fn conditions(subject: &Subject) -> BTreeMap<&'static str, String> {
     let units = subject.units();
@@ -107,9 +130,9 @@ fn conditions(subject: &Subject) -> BTreeMap<&'static str, String> {
         .as_ref()
         .and_then(|facts| facts.load_1min);
     let load = load.map(|load| match load > host_check::MAX_LOAD {
-        true => format::number(load),
+        true => format!("{load:.2}"),
         // Idle boards are alike.
-        false => format!("at most {}", format::number(host_check::MAX_LOAD)),
+        false => format!("<= {}", host_check::MAX_LOAD),
     });
     let counts = [
         ("units that were throttled", cause(Cause::Throttled)),
@@ -150,7 +173,7 @@ fn preparations(a: &Subject, b: &Subject) -> Vec<Change> {
                 State::Reported => (after, before),
             };
             Change {
-                what: step.setting.clone(),
+                what: Message::quoted(&step.setting),
                 a,
                 b,
             }

@@ -9,6 +9,7 @@ use crate::measured::{UnitKind, UnitRow};
 use crate::stats;
 use crate::validity::disturbances::Cause;
 use crate::validity::verdict::Verdict;
+use bench_locales::{Arg, Figure, Message, message};
 use bench_run_dir::format;
 
 /// What a supervisor appends to the name of a unit that it measures before preparing the board.
@@ -27,9 +28,9 @@ pub(super) struct Group<'a> {
 /// What was disturbed in a group.
 pub(super) enum Disturbed {
     /// Some runs, which are left out of it.
-    Some(String),
+    Some(Message),
     /// So many that it cannot be judged.
-    All(String),
+    All(Message),
 }
 
 /// The group without the units that something disturbed, where enough are left, and what to tell about them. Slow clocks
@@ -50,7 +51,7 @@ pub(super) fn undisturbed<'a>(group: &Group<'a>, basis: Basis) -> (Group<'a>, Op
         let mut found = unit.disturbances.iter();
         found
             .find(|found| is_disturbing(&found.cause))
-            .map(|found| found.reason.clone())
+            .map(|found| found.what.clone())
     };
     let calm = |units: &[&'a UnitRow]| -> Vec<&'a UnitRow> {
         let calm = units.iter().filter(|unit| disturbance(unit).is_none());
@@ -66,23 +67,14 @@ pub(super) fn undisturbed<'a>(group: &Group<'a>, basis: Basis) -> (Group<'a>, Op
         a: calm(&group.a),
         b: calm(&group.b),
     };
-    let reason = without_remedy(&reason);
     let is_enough = basis == Basis::Runs && left.a.len().min(left.b.len()) >= stats::MIN_RUNS;
     if !is_enough {
-        let note = format!("not judged, since side {side} was disturbed: {reason}");
+        let note = message!("pair-not-judged", side = side, reason = reason);
         return (group.clone(), Some(Disturbed::All(note)));
     }
     let n_out = group.a.len() + group.b.len() - left.a.len() - left.b.len();
-    let note = format!(
-        "{} left out: {reason}",
-        format::count(n_out, "disturbed run is", "disturbed runs are")
-    );
+    let note = message!("pair-runs-left-out", n = n_out, reason = reason);
     (left, Some(Disturbed::Some(note)))
-}
-
-/// A reason up to what to do about it.
-fn without_remedy(reason: &str) -> &str {
-    reason.split([';', ':']).next().unwrap_or(reason).trim()
 }
 
 impl Group<'_> {
@@ -313,18 +305,17 @@ fn role(item: &Item) -> Role {
 }
 
 /// Why a unit is not compared; `None` where it may be.
-fn unusable_reason(unit: &UnitRow) -> Option<String> {
+fn unusable_reason(unit: &UnitRow) -> Option<Message> {
     if unit.kind == UnitKind::External {
-        return Some("a program of others measured by itself: there are no samples".into());
+        return Some(message!("pair-external"));
     }
-    let word = match unit.verdict {
-        verdict if verdict.is_usable() => return None,
-        Verdict::NotMeasured => "not measured",
-        verdict => verdict.name(),
-    };
+    if unit.verdict.is_usable() {
+        return None;
+    }
+    let verdict = unit.verdict.message();
     Some(match &unit.reason {
-        Some(reason) => format!("{word}: {reason}"),
-        None => word.to_owned(),
+        Some(reason) => message!("pair-unusable", verdict = verdict, reason = reason),
+        None => verdict,
     })
 }
 
@@ -336,13 +327,13 @@ fn left_out(rest: &[Item], unusable: &[Item], of_several_runs: bool) -> Vec<Left
             bad.at.0 != item.at.0 && (by_name(bad) == by_name(item) || by_work(bad) == mine)
         };
         match unusable.iter().find(is_bad) {
-            Some(bad) => format!("its partner `{}` of {other} cannot be used", bad.unit.unit),
-            None => format!("{other} has nothing left that measures the same"),
+            Some(bad) => message!("pair-bad-partner", unit = &bad.unit.unit, side = other),
+            None => message!("pair-no-partner", side = other),
         }
     };
     let unusable_items = unusable
         .iter()
-        .map(|item| (item, unusable_reason(item.unit).unwrap_or_default()));
+        .filter_map(|item| Some((item, unusable_reason(item.unit)?)));
     let lonely = rest.iter().map(|item| (item, partner(item)));
     // Runs that leave out the same for the same reason say so in one row.
     let mut rows: Vec<(LeftOut, Vec<&str>)> = Vec::new();
@@ -361,7 +352,7 @@ fn left_out(rest: &[Item], unusable: &[Item], of_several_runs: bool) -> Vec<Left
     }
     let named = |(mut row, runs): (LeftOut, Vec<&str>)| {
         if of_several_runs {
-            row.reason += &format!(" (run {})", runs.join(", "));
+            row.reason = message!("pair-of-runs", reason = row.reason, runs = runs.join(", "));
         }
         row
     };
@@ -369,56 +360,77 @@ fn left_out(rest: &[Item], unusable: &[Item], of_several_runs: bool) -> Vec<Left
 }
 
 /// What a reader must know about a pair.
-pub(super) fn notes(group: &Group) -> Vec<String> {
+pub(super) fn notes(group: &Group) -> Vec<Message> {
     let mut notes = Vec::new();
-    let mut differs = |what: &str, of: &dyn Fn(&UnitRow) -> String| {
+    let mut differs = |what: Message, of: &dyn Fn(&UnitRow) -> Arg| {
         let values = |units: &[&UnitRow]| {
-            let values: BTreeSet<String> = units.iter().map(|unit| of(unit)).collect();
-            let values: Vec<String> = values.into_iter().collect();
-            values.join(", ")
+            let mut values: Vec<Arg> = Vec::new();
+            for value in units.iter().map(|unit| of(unit)) {
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+            values
         };
         let (a, b) = (values(&group.a), values(&group.b));
         if a != b {
-            notes.push(format!("{what}: {a} on A, {b} on B"));
+            notes.push(message!("pair-differs", what = what, a = a, b = b));
         }
     };
     let n_threads = |units: &[&UnitRow]| units[0].cpus.len();
     match n_threads(&group.a) == n_threads(&group.b) {
-        true => differs("CPUs", &|unit| format::cpu_list(&unit.cpus)),
-        false => differs("threads", &|unit| unit.cpus.len().to_string()),
+        true => differs(message!("trait-cpus"), &|unit| {
+            format::cpu_list(&unit.cpus).into()
+        }),
+        false => differs(message!("trait-threads"), &|unit| unit.cpus.len().into()),
     }
-    differs("variant", &|unit| format!("`{}`", unit.variant));
+    differs(message!("trait-variant"), &|unit| code(&unit.variant));
     let has_shape = |units: &[&UnitRow]| units.iter().all(|unit| !unit.shapes().is_empty());
     // A program of one shape names none: that it is another program stands under what else differs.
     if has_shape(&group.a) && has_shape(&group.b) {
-        differs("shape", &|unit| format!("`{}`", unit.shapes().join(", ")));
-        differs("choice of the shape", &|unit| {
-            let word = match unit.is_shape_forced {
-                true => "forced",
-                false => "raced",
-            };
-            word.to_owned()
+        differs(message!("trait-shape"), &|unit| {
+            code(&unit.shapes().join(", "))
         });
+        differs(
+            message!("trait-shape-choice"),
+            &|unit| match unit.is_shape_forced {
+                true => message!("shape-forced").into(),
+                false => message!("shape-tried").into(),
+            },
+        );
     }
-    differs("working set", &|unit| {
-        format::binary_bytes(unit.working_set_bytes)
+    differs(message!("trait-working-set"), &|unit| {
+        Figure::BinaryBytes(unit.working_set_bytes).into()
     });
-    differs("layers held in memory", &|unit| match unit.extrapolated() {
-        Some((held, all)) => format!("{held} of {all}"),
-        None => "all".to_owned(),
-    });
+    differs(
+        message!("trait-layers"),
+        &|unit| match unit.extrapolated() {
+            Some((held, all)) => message!("layers-held", n = held, n_all = all).into(),
+            None => message!("layers-all").into(),
+        },
+    );
     if group.a.iter().all(|unit| unit.kind.is_of_a_model()) {
-        differs("bytes of an iteration", &|unit| {
-            let work = unit.work.map(|work| work.read_bytes);
-            work.map_or_else(String::new, format::decimal_bytes)
-        });
+        differs(
+            message!("trait-iteration-bytes"),
+            &|unit| match &unit.work {
+                Some(work) => Figure::DecimalBytes(work.read_bytes).into(),
+                None => "".into(),
+            },
+        );
     }
     for (side, units) in [("A", &group.a), ("B", &group.b)] {
         let suspect = (units.iter()).find(|unit| unit.verdict == Verdict::Suspect);
-        if let Some(unit) = suspect {
-            let reason = unit.reason.clone().unwrap_or_default();
-            notes.push(format!("suspect on {side}: {}", without_remedy(&reason)));
+        if let Some(reason) = suspect.and_then(|unit| unit.reason.as_ref()) {
+            notes.push(message!(
+                "pair-suspect",
+                side = side,
+                reason = reason.head()
+            ));
         }
     }
     notes
+}
+
+fn code(name: &str) -> Arg {
+    format!("`{name}`").into()
 }

@@ -1,117 +1,120 @@
 //! What a comparison says in sentences, for pages and terminals alike.
 
-use super::{Basis, Comparison, Figure, Metric, Outcome, Pair, Side, SubjectName};
+use bench_locales::Figure::{GbPerS, GopPerS, Number, Percent, SignedPercent, TokensPerS};
+use bench_locales::{Arg, Message, message};
 use bench_run_dir::format;
+
+use super::{Basis, Comparison, Figure, Metric, Outcome, Pair, Side, SubjectName};
 
 impl Comparison {
     /// The result in a few sentences.
-    pub fn headline(&self) -> String {
+    pub fn headline(&self) -> Message {
         let n = self.pairs.len();
-        let units = format::count(n, "unit", "units");
         let count = |outcome| self.count(outcome);
         let (faster, slower) = (count(Outcome::Faster), count(Outcome::Slower));
         let (unconfirmed, not_judged) = (count(Outcome::Unconfirmed), count(Outcome::NotJudged));
         let mut sentences = vec![match (n, faster + slower, count(Outcome::NotShown)) {
-            (0, ..) => "No unit of one side can be compared with one of the other.".to_owned(),
-            (_, 0, not_shown) if not_shown == n => {
-                format!("No difference is shown in any of {units}.")
-            }
-            (_, 0, not_shown) => format!("In {not_shown} of {units} no difference is shown."),
-            (.., not_shown) => format!(
-                "Of {units} B is faster in {faster} and slower in {slower}; in {not_shown} no difference is shown."
+            (0, ..) => message!("compare-nothing"),
+            (_, 0, not_shown) if not_shown == n => message!("compare-no-difference", n = n),
+            (_, 0, not_shown) => message!("compare-not-shown", n = n, not_shown = not_shown),
+            (.., not_shown) => message!(
+                "compare-differences",
+                n = n,
+                faster = faster,
+                slower = slower,
+                not_shown = not_shown,
             ),
         }];
         if unconfirmed > 0 {
-            sentences.push(format!(
-                "{} between these two runs, which one round on each side cannot confirm.",
-                format::count(unconfirmed, "unit differs", "units differ")
-            ));
+            sentences.push(message!("compare-unconfirmed", n = unconfirmed));
         }
         if not_judged > 0 {
-            sentences.push(format!(
-                "{} not judged: something disturbed them.",
-                format::count(not_judged, "unit is", "units are")
-            ));
+            sentences.push(message!("compare-not-judged", n = not_judged));
         }
-        sentences.join(" ")
+        Message::sentences(sentences).unwrap_or_else(|| message!("compare-nothing"))
     }
 
     /// What the intervals are made of, and what is not in them.
-    pub fn basis_sentence(&self) -> String {
+    pub fn basis_sentence(&self) -> Message {
         match self.basis {
-            Basis::Samples => "The 95 % intervals come from the samples inside one run on each side. \
-                Samples of one run share the state of the board, so how far two runs of the same board lie apart is not in them, \
-                and no difference is confirmed. \
-                Measure both sides with `--rounds 3` or more, or several times with `--baseline` and `--against`, to have it in them."
-                .to_owned(),
-            Basis::Rounds => "Each round counts as one value per unit. \
-                The 95 % intervals are Student's t over the rounds of each run, so how far a unit's rounds lie apart is in them; \
-                what changes over days is not. \
-                Units of one round have intervals from their samples, and nothing of them is confirmed."
-                .to_owned(),
-            Basis::Runs => format!(
-                "Each run counts as one value per unit. The 95 % intervals are Student's t over {} on side A and {} on side B, \
-                so how far runs of the same board lie apart is in them.",
-                format::count(self.a.subjects.len(), "run", "runs"),
-                format::count(self.b.subjects.len(), "run", "runs")
+            Basis::Samples => message!("compare-basis-samples"),
+            Basis::Rounds => message!("compare-basis-rounds"),
+            Basis::Runs => message!(
+                "compare-basis-runs",
+                n_a = self.a.subjects.len(),
+                n_b = self.b.subjects.len(),
             ),
         }
     }
 
     /// How many comparisons at once are accounted for.
-    pub fn control_sentence(&self) -> String {
-        format!(
-            "{} tested at once. The words faster and slower are given so that on average at most {:.0} % of them are wrong \
-            (false discovery rate after Benjamini and Hochberg), and only where the interval leaves out 0 as well. \
-            No difference shown does not mean that there is none.",
-            format::count(self.n_tested, "pair was", "pairs were"),
-            self.max_false_discovery_rate * 100.0
+    pub fn control_sentence(&self) -> Message {
+        message!(
+            "compare-control",
+            n = self.n_tested,
+            share = Percent(self.max_false_discovery_rate),
         )
     }
 }
 
 impl Side {
     /// Its runs and hosts in words.
-    pub fn words(&self) -> String {
-        let words: Vec<String> = self.subjects.iter().map(SubjectName::words).collect();
-        format::enumeration(&words)
+    pub fn words(&self) -> Vec<Message> {
+        self.subjects.iter().map(SubjectName::words).collect()
     }
 }
 
 impl SubjectName {
     /// Host and run in words.
-    pub fn words(&self) -> String {
-        let state = match self.state {
-            "as_found" => ", as found",
-            _ => "",
+    pub fn words(&self) -> Message {
+        let host = format::foreign_short(&self.host, 60);
+        let board = self.board.as_ref().filter(|board| **board != self.host);
+        let host = match board {
+            Some(board) => format!("{host} ({})", format::foreign_short(board, 40)),
+            None => host,
         };
-        let board = (self.board.as_ref())
-            .filter(|board| **board != self.host)
-            .map(|board| format!(" ({})", format::foreign_short(board, 40)))
-            .unwrap_or_default();
-        format!(
-            "{}{board}{state}, run {}",
-            format::foreign_short(&self.host, 60),
-            format::foreign_short(&self.run_id, 60)
-        )
+        let run = format::foreign_short(&self.run_id, 60);
+        match self.state {
+            "as_found" => message!("compare-subject-as-found", host = host, run = run),
+            _ => message!("compare-subject", host = host, run = run),
+        }
     }
 }
 
 impl Metric {
     /// A figure with its unit: `33.8 GB/s`.
-    pub fn words(self, value: f64) -> String {
-        format!("{} {}", format::number(value), self.sign())
+    pub fn words(self, value: f64) -> Message {
+        let figure: Arg = match self {
+            Metric::GbPerS => GbPerS(value).into(),
+            Metric::TokensPerS => TokensPerS(value).into(),
+            Metric::GopPerS => GopPerS(value).into(),
+            Metric::NsPerLoad => message!("ns-per-load", n = Number(value)).into(),
+        };
+        message!("quoted", text = figure)
     }
 }
 
 impl Figure {
     /// What it rests on: `10 samples`, `30 samples of 3 rounds`, `30 samples of 3 runs`.
-    pub fn evidence(&self) -> String {
-        let samples = format::count(self.n_samples, "sample", "samples");
+    pub fn evidence(&self) -> Message {
+        let samples = message!("n-samples", n = self.n_samples);
         match (self.n_runs, self.n_rounds) {
             (1, 0 | 1) => samples,
-            (1, n) => format!("{samples} of {n} rounds"),
-            (n, _) => format!("{samples} of {n} runs"),
+            (1, n) => message!("samples-of-rounds", samples = samples, n = n),
+            (n, _) => message!("samples-of-runs", samples = samples, n = n),
+        }
+    }
+}
+
+impl Outcome {
+    /// The word that people read.
+    pub fn message(self) -> Message {
+        match self {
+            Outcome::Faster => message!("outcome-faster"),
+            Outcome::Slower => message!("outcome-slower"),
+            Outcome::NotShown => message!("outcome-not-shown"),
+            Outcome::Unconfirmed => message!("outcome-not-confirmed"),
+            Outcome::NotJudged => message!("outcome-not-judged"),
         }
     }
 }
@@ -119,25 +122,25 @@ impl Figure {
 impl Pair {
     /// Speed of B against that of A: `+3.2 %`, and a factor where it or an end of its interval is more than ten or less than
     /// a tenth.
-    pub fn difference(&self) -> String {
+    pub fn difference(&self) -> Message {
         self.in_one_notation(self.ratio)
     }
 
     /// The interval of that, in the same notation: `+2.9 % to +3.5 %`.
-    pub fn interval(&self) -> Option<String> {
+    pub fn interval(&self) -> Option<Message> {
         let (low, high) = (
             self.in_one_notation(self.low?),
             self.in_one_notation(self.high?),
         );
-        Some(format!("{low} to {high}"))
+        Some(message!("range", from = low, to = high))
     }
 
-    fn in_one_notation(&self, ratio: f64) -> String {
+    fn in_one_notation(&self, ratio: f64) -> Message {
         let all = [Some(self.ratio), self.low, self.high];
         let is_small = |ratio: &f64| (0.1..=10.0).contains(ratio);
         match all.iter().flatten().all(is_small) {
-            true => format::signed_percent(ratio - 1.0),
-            false => format!("{} ×", format::number(ratio)),
+            true => message!("quoted", text = SignedPercent(ratio - 1.0)),
+            false => message!("times", n = Number(ratio)),
         }
     }
 

@@ -5,10 +5,11 @@
 //! and checking them in one pass (speculative decoding, multi-token prediction) makes more than it says.
 
 use bench_inventory::{Board, KvFormat, Memory, Model};
+use bench_locales::Figure::DecimalBytes;
+use bench_locales::{Message, message};
 use serde::Serialize;
 
 use crate::limits::fit::{self, Room};
-use bench_run_dir::format;
 
 /// Context that a model must be able to hold to count as fitting, tokens. A deeper question needs more.
 pub const MIN_CONTEXT: u64 = 4096;
@@ -22,14 +23,14 @@ pub fn tokens_per_s(bandwidth_gb_per_s: f64, bytes_gb: f64) -> f64 {
 }
 
 /// Whether a model fits one capacity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fit {
     /// Nominal capacity, bytes.
     pub capacity_bytes: u64,
     /// What it leaves for a model, bytes.
     pub usable_bytes: u64,
     /// Where `usable_bytes` comes from.
-    pub usable_source: String,
+    pub usable_source: Message,
     /// Weights, KV cache and compute buffers, bytes.
     pub needed_bytes: u64,
     /// `needed_bytes <= usable_bytes`.
@@ -69,12 +70,14 @@ pub fn fits(rooms: &[Room], needed_bytes: u64) -> Vec<Fit> {
 
 impl Fit {
     /// `fits, needs 5.3 GB of 16.1 GB`.
-    pub fn sentence(&self) -> String {
-        let word = if self.fits { "fits" } else { "does not fit" };
-        format!(
-            "{word}: needs {} of {}",
-            format::decimal_bytes(self.needed_bytes),
-            format::decimal_bytes(self.usable_bytes)
-        )
+    pub fn sentence(&self) -> Message {
+        let (needed, usable) = (
+            DecimalBytes(self.needed_bytes),
+            DecimalBytes(self.usable_bytes),
+        );
+        match self.fits {
+            true => message!("fits-with", needed = needed, usable = usable),
+            false => message!("fits-not", needed = needed, usable = usable),
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! Whether a model fits: weights, KV cache and compute buffers against the RAM that is there.
 
 use bench_inventory::{KvFormat, Memory, Model, Quant};
+use bench_locales::Figure::BinaryBytes;
+use bench_locales::{Message, message};
 use serde::Serialize;
 
 use crate::label::Label;
-use bench_run_dir::format;
 
 /// Tokens of one micro batch, for which compute buffers are made.
 ///
@@ -54,14 +55,14 @@ impl Need {
 }
 
 /// RAM that is there for a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Room {
     /// Bytes.
     pub bytes: u64,
     /// `measured` on a host, `imported` where somebody published it, `theory` where only the size is known.
     pub label: Label,
     /// Where it comes from.
-    pub source: String,
+    pub source: Message,
     /// Nominal capacity, bytes, where it is one of several that the board is sold with.
     pub capacity_bytes: Option<u64>,
 }
@@ -148,14 +149,14 @@ pub fn rooms(memory: &Memory) -> Vec<Room> {
         Some(usable) => (
             largest.saturating_sub(usable.value),
             Label::Imported,
-            usable.source.clone(),
+            Message::quoted(&usable.source),
         ),
         None => (
             ASSUMED_SYSTEM_BYTES,
             Label::Theory,
-            format!(
-                "capacity less {} for the system (assumed)",
-                format::binary_bytes(ASSUMED_SYSTEM_BYTES)
+            message!(
+                "source-assumed-system",
+                system = BinaryBytes(ASSUMED_SYSTEM_BYTES),
             ),
         ),
     };

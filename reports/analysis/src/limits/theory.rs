@@ -8,6 +8,8 @@ mod smbios;
 use bench_inventory::{Board, Inventory, Memory, mt_per_s_to_gb_per_s};
 use bench_protocol::{DramClock, Facts};
 
+use bench_locales::Figure::{ClockHz, GbPerS};
+use bench_locales::{Message, message};
 use bench_run_dir::HostRecord;
 use bench_run_dir::format;
 
@@ -24,9 +26,9 @@ pub struct Theory {
     /// How it was computed, in one line: `4224 MT/s x 64 bit / 8`.
     pub formula: String,
     /// Where the inputs come from.
-    pub source: String,
+    pub source: Message,
     /// What the reader must know beside it, for instance that the observed clock replaces the data sheet's.
-    pub note: Option<String>,
+    pub note: Option<Message>,
 }
 
 impl Theory {
@@ -36,7 +38,7 @@ impl Theory {
             gb_per_s: memory.theoretical_gb_per_s(),
             kind: memory.kind.clone(),
             formula: formula(&memory.kind, memory.mt_per_s, memory.bus_bits),
-            source: memory.source.clone(),
+            source: Message::quoted(&memory.source),
             note: None,
         }
     }
@@ -69,9 +71,9 @@ pub fn of_host(
     record: &HostRecord,
     facts: Option<&Facts>,
     inventory: &Inventory,
-) -> Result<Theory, String> {
+) -> Result<Theory, Message> {
     if record.emulated {
-        return Err("an emulator has no memory bus of its own".into());
+        return Err(message!("theory-emulator"));
     }
     if let Some(memory) = stated_memory(record, inventory) {
         return Ok(with_observed_clock(
@@ -94,32 +96,20 @@ fn stated_memory<'a>(record: &HostRecord, inventory: &'a Inventory) -> Option<&'
         .or_else(|| board_of(record, inventory)?.memories.iter().find(of_cpu))
 }
 
-fn unknown_reason(record: &HostRecord, facts: Option<&Facts>, inventory: &Inventory) -> String {
-    let remedy = format!(
-        "add `memory:` (`mt-per-s`, `bus-bits`, `source`) or a `board:` to host `{}` in the fleet file",
-        format::foreign(&record.host)
-    );
+fn unknown_reason(record: &HostRecord, facts: Option<&Facts>, inventory: &Inventory) -> Message {
     let why = match (board_id(record, inventory), facts) {
         (Some(board), _) if board_of(record, inventory).is_some() => {
-            format!(
-                "the catalogue names no memory of the CPU for board `{}`",
-                format::foreign(board)
-            )
+            message!("theory-no-cpu-memory", board = format::foreign(board))
         }
-        (Some(board), _) => format!(
-            "board `{}` is not in this run's catalogue",
-            format::foreign(board)
-        ),
-        (None, None) => "the host names no board and told no facts".into(),
+        (Some(board), _) => message!("theory-unknown-board", board = format::foreign(board)),
+        (None, None) => message!("theory-no-board-no-facts"),
         (None, Some(facts)) => match &facts.smbios_note {
-            Some(note) => format!(
-                "the host names no board, and its firmware tells nothing ({})",
-                format::foreign(note)
-            ),
-            None => "the host names no board, and its firmware tells no memory speed".into(),
+            Some(note) => message!("theory-firmware-note", note = format::foreign(note)),
+            None => message!("theory-firmware-silent"),
         },
     };
-    format!("{why}; {remedy}")
+    let remedy = message!("theory-remedy", host = format::foreign(&record.host));
+    message!("clauses", first = why, rest = remedy)
 }
 
 /// Transfers per second follow the clock twice (double data rate), and the clock is state: what the kernel shows wins
@@ -136,15 +126,15 @@ fn with_observed_clock(memory: &Memory, clock: Option<&DramClock>) -> Theory {
         (true, _) => clock.current_hz,
         (false, Some(max_hz)) => max_hz,
         (false, None) => {
-            theory.note = Some(format!(
-                "the DRAM clock read {} while the board was idle, and {}; the data sheet's clock is used",
-                format::clock_hz(clock.current_hz),
-                match &clock.governor {
-                    Some(governor) =>
-                        format!("its governor `{}` lets it move", format::foreign(governor)),
-                    None => "no governor holds it".into(),
-                }
-            ));
+            let read = ClockHz(clock.current_hz);
+            theory.note = Some(match &clock.governor {
+                Some(governor) => message!(
+                    "theory-clock-moves",
+                    clock = read,
+                    governor = format::foreign(governor),
+                ),
+                None => message!("theory-clock-not-held", clock = read),
+            });
             return theory;
         }
     };
@@ -153,22 +143,21 @@ fn with_observed_clock(memory: &Memory, clock: Option<&DramClock>) -> Theory {
         return theory;
     }
     let observed = match is_held {
-        true => format!("observed DRAM clock, {}", format::clock_hz(counted_hz)),
-        false => format!(
-            "highest DRAM clock that may be chosen, {}",
-            format::clock_hz(counted_hz)
-        ),
+        true => message!("theory-clock-observed", clock = ClockHz(counted_hz)),
+        false => message!("theory-clock-highest", clock = ClockHz(counted_hz)),
     };
     theory.gb_per_s = mt_per_s_to_gb_per_s(observed_mt_per_s, memory.bus_bits);
     theory.formula = formula(&memory.kind, observed_mt_per_s, memory.bus_bits);
-    theory.source = format!(
-        "{observed} (`{}`); bus width: {}",
-        format::foreign(&clock.path),
-        memory.source
+    theory.source = message!(
+        "theory-source-observed",
+        clock = &observed,
+        path = format::foreign(&clock.path),
+        source = &memory.source,
     );
-    theory.note = Some(format!(
-        "uses the {observed}, which is below the data sheet's: that one would give {}",
-        format::gb_per_s(memory.theoretical_gb_per_s())
+    theory.note = Some(message!(
+        "theory-note-observed",
+        clock = observed,
+        rate = GbPerS(memory.theoretical_gb_per_s()),
     ));
     theory
 }
@@ -302,7 +291,9 @@ mod tests {
             processors: vec!["gpu".into()],
             ..rock()
         };
-        let why = of_host(&host(None), None, &inventory(vec![vram], None)).unwrap_err();
+        let why = of_host(&host(None), None, &inventory(vec![vram], None))
+            .unwrap_err()
+            .to_string();
         assert!(
             why.contains("no memory of the CPU") && why.contains("add `memory:`"),
             "{why}"
@@ -311,12 +302,14 @@ mod tests {
 
     #[test]
     fn unknown_theory_says_what_to_add() {
-        let why = of_host(&host(Some("no-such")), None, &Inventory::default()).unwrap_err();
+        let why = of_host(&host(Some("no-such")), None, &Inventory::default())
+            .unwrap_err()
+            .to_string();
         assert!(
-            why.contains("`no-such` is not in this run's catalogue"),
+            why.contains("`no-such` is not in the catalogue of this run"),
             "{why}"
         );
-        assert!(why.contains("host `desk` in the fleet file"), "{why}");
+        assert!(why.contains("to host `desk` in the fleet file"), "{why}");
     }
 
     #[test]
@@ -332,7 +325,7 @@ mod tests {
     fn lower_observed_clock_replaces_the_data_sheet() {
         let theory = with_observed_clock(&rock(), Some(&clock(528_000_000, Some("userspace"))));
         assert_eq!(theory.gb_per_s, 8.448);
-        assert!(theory.note.unwrap().contains("528 MHz"));
+        assert!(theory.note.unwrap().to_string().contains("528 MHz"));
     }
 
     #[test]
@@ -343,11 +336,23 @@ mod tests {
         emc.max_hz = Some(1_600_000_000);
         let capped = with_observed_clock(&rock(), Some(&emc));
         assert_eq!(capped.gb_per_s, 25.6);
-        assert!(capped.note.unwrap().contains("highest DRAM clock"));
+        assert!(
+            capped
+                .note
+                .unwrap()
+                .to_string()
+                .contains("highest DRAM clock")
+        );
         emc.max_hz = None;
         let unknown = with_observed_clock(&rock(), Some(&emc));
         assert_eq!(unknown.gb_per_s, 33.792);
-        assert!(unknown.note.unwrap().contains("no governor holds it"));
+        assert!(
+            unknown
+                .note
+                .unwrap()
+                .to_string()
+                .contains("not held by a governor")
+        );
     }
 
     #[test]

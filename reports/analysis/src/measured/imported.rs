@@ -3,6 +3,7 @@
 //! Nothing imported enters a figure of memwall's own: neither a bound, nor a best read, nor a verdict.
 
 use bench_inventory::{Board, Memory};
+use bench_locales::{Message, message};
 
 use super::{Analysis, BestRead, Chain, HostAnalysis, UnitRow};
 use crate::label::Label;
@@ -45,9 +46,9 @@ pub struct Comparison<'a> {
     /// What this run measured on the same host for the same model, quantisation and depth.
     pub own_decode: Option<&'a Chain>,
     /// Why there is no bound where one could be expected.
-    pub reason: Option<&'static str>,
+    pub reason: Option<Message>,
     /// What explains most likely that a figure is above theory.
-    pub hint: Option<&'static str>,
+    pub hint: Option<Message>,
 }
 
 impl Comparison<'_> {
@@ -143,7 +144,7 @@ impl<'a> ImportedFile<'a> {
         {
             return Comparison {
                 moved_gb_per_s: Some(moved),
-                reason: Some("not compared: so small a block may lie in a cache"),
+                reason: Some(message!("import-small-block")),
                 ..Comparison::default()
             };
         }
@@ -163,11 +164,9 @@ impl<'a> ImportedFile<'a> {
         let own_decode = self.host.and_then(|host| own_decode(host, rate, analysis));
         let read = names::read_of(&rate.model_type, rate.model_filename.as_deref());
         let reason = match read {
-            _ if rate.uses_gpu => {
-                Some("a graphics processor took part, and its memory is not compared")
-            }
-            Read::SomeExperts => Some("a token reads some of the experts only"),
-            Read::Part => Some("a token reads a part of the model only"),
+            _ if rate.uses_gpu => Some(message!("import-gpu")),
+            Read::SomeExperts => Some(message!("import-some-experts")),
+            Read::Part => Some(message!("import-part")),
             Read::All | Read::Unknown => None,
         };
         let theory = self.theory.as_ref().filter(|_| reason.is_none());
@@ -182,9 +181,7 @@ impl<'a> ImportedFile<'a> {
             best_read: self.host.and_then(|host| host.best_read.as_ref()),
             own_decode,
             reason,
-            hint: (is_above && read == Read::Unknown).then_some(
-                "likely a mixture of experts, of which a token reads a part: its architecture is not known here",
-            ),
+            hint: (is_above && read == Read::Unknown).then(|| message!("import-likely-experts")),
             ..Comparison::default()
         }
     }

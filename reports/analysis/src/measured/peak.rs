@@ -2,6 +2,8 @@
 
 use bench_inventory::saturating_sum;
 
+use bench_locales::message;
+
 use super::asked::UnitKind;
 use super::unit::{ComputeBound, UnitRow};
 use bench_run_dir::HostData;
@@ -30,7 +32,7 @@ pub(super) fn judge(units: &mut [UnitRow], data: &HostData) {
             .max_by(|a, b| a.3.total_cmp(&b.3))
             .map(|(_, name, _, gop_per_s)| ComputeBound {
                 gop_per_s: *gop_per_s,
-                name: format!("highest measured rate of arithmetic (`{name}`)"),
+                name: message!("bound-peak", unit = name),
             });
         super::judge(unit, data);
     }

@@ -1,5 +1,6 @@
 //! Power and energy of a unit, from the sensors and counters of its board. Measured only: nothing is assumed.
 
+use bench_locales::{Message, message};
 use bench_protocol::{Reading, UnitState};
 
 /// What one sensor says about a unit.
@@ -24,10 +25,10 @@ pub enum PowerSource {
 
 impl PowerSource {
     /// For tables.
-    pub fn words(self) -> &'static str {
+    pub fn words(self) -> Message {
         match self {
-            PowerSource::Readings => "sensor, while samples were taken",
-            PowerSource::Counter => "energy counter, set-up and check included",
+            PowerSource::Readings => message!("power-readings"),
+            PowerSource::Counter => message!("power-counter"),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! One bad round spoils no unit. Rounds against which nothing speaks are used where they are at least half of those that
 //! were begun; else the usable ones, where these are; else all, and the unit is judged by the worst of them.
 
+use bench_locales::{Message, message};
+
 use crate::validity::status::UnitStatusKind;
 use bench_protocol::{Check, UnitReady, UnitState, Unrest};
 
@@ -23,7 +25,7 @@ pub struct RoundRow {
     /// Whether it may be believed, apart from any bound.
     pub verdict: Verdict,
     /// Why not, or why it is not used.
-    pub reason: Option<String>,
+    pub reason: Option<Message>,
     /// Whether it makes the unit's figures.
     pub is_used: bool,
     /// What kinds of disturbances there were.
@@ -45,7 +47,7 @@ pub(super) struct Rounds {
     pub(super) check: Option<Check>,
     pub(super) status: UnitStatusKind,
     pub(super) end_reason: Option<String>,
-    pub(super) impossible: Option<&'static str>,
+    pub(super) impossible: Option<Message>,
     pub(super) disturbances: Vec<Disturbance>,
     pub(super) state: Option<UnitState>,
     pub(super) celsius: Option<f64>,
@@ -58,7 +60,7 @@ struct Judged<'a> {
     data: &'a RoundData,
     samples: Vec<SampleRow>,
     status: UnitStatusKind,
-    impossible: Option<&'static str>,
+    impossible: Option<Message>,
     disturbances: Vec<Disturbance>,
 }
 
@@ -95,7 +97,7 @@ pub(super) fn of(unit: &UnitData, host: &HostData) -> Rounds {
             .map(|ready| ready.check),
         status: worst.map_or(UnitStatusKind::NotStarted, |round| round.status),
         end_reason: worst.and_then(|round| round.end_reason().cloned()),
-        impossible: used.iter().find_map(|round| round.impossible),
+        impossible: used.iter().find_map(|round| round.impossible.clone()),
         disturbances: disturbed.map_or(Vec::new(), |round| round.disturbances.clone()),
         state: joined_state(&used),
         celsius: celsius
@@ -136,7 +138,7 @@ fn judged<'a>(round: u32, data: &'a RoundData, unit: &UnitData, host: &HostData)
         status,
         end_reason: data.end.as_ref().and_then(|end| end.reason.as_deref()),
         n_samples: samples.len(),
-        impossible,
+        impossible: impossible.as_ref(),
         check: data.ready.as_ref().map(|ready| ready.check),
         emulated: host.record.emulated,
         efficiency: None,
@@ -194,7 +196,7 @@ fn choose(rounds: &mut [Judged]) {
         let is_same = work(round) == first;
         round.row.is_used = tier(round) && is_same;
         if tier(round) && !is_same {
-            round.row.reason = Some("it did other work than the first round".to_owned());
+            round.row.reason = Some(message!("round-other-work"));
         }
     }
 }

@@ -17,6 +17,7 @@ use super::rounds::{self, RoundRow, Rounds};
 use crate::stats::{self, Summary};
 use crate::validity::disturbances::Disturbance;
 use crate::validity::verdict::Verdict;
+use bench_locales::{Message, message};
 use bench_run_dir::{ExternalOutput, HostData, RoundData, UnitData};
 
 /// One unit of one host with everything that follows from it.
@@ -71,7 +72,7 @@ pub struct UnitRow {
     /// Its rounds, those that were asked for and not measured included.
     pub rounds: Vec<RoundRow>,
     /// Why the numbers of the samples cannot be, where they cannot.
-    pub impossible: Option<&'static str>,
+    pub impossible: Option<Message>,
     /// Statistics over nanoseconds per iteration, of the rounds that are used.
     pub summary: Option<Summary>,
     /// GB/s (10^9 bytes per second) of the median sample: bytes read plus bytes written, by the convention.
@@ -105,7 +106,7 @@ pub struct UnitRow {
     /// Whether it may be believed.
     pub verdict: Verdict,
     /// Why not.
-    pub reason: Option<String>,
+    pub reason: Option<Message>,
 }
 
 /// What a measured rate is held against.
@@ -116,7 +117,7 @@ pub struct UnitBound {
     /// GB/s (10^9 bytes per second).
     pub gb_per_s: f64,
     /// Name for people.
-    pub name: String,
+    pub name: Message,
 }
 
 /// A measured peak of arithmetic that a unit is held against.
@@ -125,7 +126,7 @@ pub struct ComputeBound {
     /// 10^9 operations per second.
     pub gop_per_s: f64,
     /// Name for people.
-    pub name: String,
+    pub name: Message,
 }
 
 /// Readers beside a unit.
@@ -340,13 +341,13 @@ impl UnitRow {
     }
 
     /// `2 of 3 rounds`: how many make its figures. `None` of a unit that was to be measured once.
-    pub fn rounds_words(&self) -> Option<String> {
-        let n = self.rounds.len();
-        (n > 1).then(|| format!("{} of {n} rounds", self.round_medians_ns().len()))
+    pub fn rounds_words(&self) -> Option<Message> {
+        let (n, n_all) = (self.round_medians_ns().len(), self.rounds.len());
+        (n_all > 1).then(|| message!("rounds-used", n = n, n_all = n_all))
     }
 
     /// Why rounds do not make its figures, one sentence each; none where it has no figure at all.
-    pub fn unused_rounds(&self) -> Vec<String> {
+    pub fn unused_rounds(&self) -> Vec<Message> {
         if self.summary.is_none() {
             return Vec::new();
         }
@@ -355,8 +356,9 @@ impl UnitRow {
             .map(|round| {
                 // People count from one.
                 let number = u64::from(round.round) + 1;
-                let reason = round.reason.as_deref().unwrap_or("no reason given");
-                format!("round {number} is not used: {reason}")
+                let reason = round.reason.clone();
+                let reason = reason.unwrap_or_else(|| message!("no-reason"));
+                message!("round-unused", round = number, reason = reason)
             })
             .collect()
     }
@@ -402,7 +404,7 @@ pub(super) fn impossible(
     samples: &[SampleRow],
     work: Option<&Work>,
     deadline_ms: Option<u64>,
-) -> Option<&'static str> {
+) -> Option<Message> {
     let limit_ns = deadline_ms.map_or(MAX_NUMBER, |ms| ms.saturating_mul(1_000_000));
     let is_too_much = |sample: &SampleRow| {
         let most = work.map_or(0, |work| {
@@ -412,15 +414,11 @@ pub(super) fn impossible(
         most.saturating_mul(sample.iterations) > MAX_NUMBER
     };
     if samples.iter().any(|sample| sample.elapsed_ns == 0) {
-        Some("a sample took 0 ns: the board's clock is too coarse for it")
+        Some(message!("clock-too-coarse"))
     } else if elapsed_ns(samples) > limit_ns.min(MAX_NUMBER) {
-        Some(
-            "its samples took longer together than the unit had time: the board's clock or its program is wrong",
-        )
+        Some(message!("clock-impossible"))
     } else if samples.iter().any(is_too_much) {
-        Some(
-            "a sample counts more bytes or operations than any machine does: the board's program is wrong",
-        )
+        Some(message!("counts-impossible"))
     } else {
         None
     }

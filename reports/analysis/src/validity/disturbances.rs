@@ -5,6 +5,8 @@
 
 use bench_protocol::{Environment, EnvironmentAction, Facts, Reading, UnitSpec, UnitState};
 
+use bench_locales::Figure::{ClockHz, Percent};
+use bench_locales::{Message, message};
 use bench_run_dir::format;
 use bench_run_dir::{HostData, RoundData};
 
@@ -51,14 +53,16 @@ pub enum Cause {
 }
 
 /// One thing that speaks against a unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Disturbance {
     /// What kind of thing.
     pub cause: Cause,
     /// Whether the figure may not be used at all.
     pub invalidates: bool,
     /// What happened, in plain words.
-    pub reason: String,
+    pub what: Message,
+    /// What to do about it, where that is known.
+    pub remedy: Option<Message>,
 }
 
 /// Everything that speaks against a round of a unit.
@@ -91,19 +95,29 @@ pub fn disturbances(
     found
 }
 
-fn invalid(cause: Cause, reason: String) -> Disturbance {
-    Disturbance {
-        cause,
-        invalidates: true,
-        reason,
+impl Disturbance {
+    fn invalid(cause: Cause, what: Message, remedy: Message) -> Disturbance {
+        Disturbance {
+            cause,
+            invalidates: true,
+            what,
+            remedy: Some(remedy),
+        }
     }
-}
 
-fn suspect(cause: Cause, reason: String) -> Disturbance {
-    Disturbance {
-        cause,
-        invalidates: false,
-        reason,
+    fn suspect(cause: Cause, what: Message, remedy: Message) -> Disturbance {
+        Disturbance {
+            invalidates: false,
+            ..Disturbance::invalid(cause, what, remedy)
+        }
+    }
+
+    /// What happened and what to do about it.
+    pub fn reason(&self) -> Message {
+        match &self.remedy {
+            Some(remedy) => message!("clauses", first = &self.what, rest = remedy),
+            None => self.what.clone(),
+        }
     }
 }
 
@@ -117,24 +131,21 @@ fn throttled(state: &UnitState) -> Option<Disturbance> {
     .map_or(0, |(after, before)| after & !before);
     let firmware_meanwhile = new_flags >> FIRMWARE_PAST_SHIFT & FIRMWARE_THROTTLED_NOW != 0;
     let events = state.throttle_events.unwrap_or(0);
-    let cooling = state.cooling_state.unwrap_or(0);
     let how = if events > 0 {
-        format!(
-            "its CPUs counted {} for heat",
-            format::count(events as usize, "throttling", "throttlings")
-        )
+        message!("throttled-counted", n = events)
     } else if firmware {
-        "its firmware held the clock back when the unit ended".to_string()
+        message!("throttled-firmware")
     } else if firmware_meanwhile {
-        "its firmware held the clock back for a part of the time".to_string()
-    } else if cooling > 0 {
-        "its kernel held clocks back for heat when the unit ended".to_string()
+        message!("throttled-firmware-part")
+    } else if state.cooling_state.unwrap_or(0) > 0 {
+        message!("throttled-kernel")
     } else {
         return None;
     };
-    Some(invalid(
+    Some(Disturbance::invalid(
         Cause::Throttled,
-        format!("the board was throttled: {how}; cool it, or use the supply its maker names"),
+        message!("disturbed-throttled", how = how),
+        message!("remedy-throttled"),
     ))
 }
 
@@ -142,27 +153,24 @@ fn swapped(state: &UnitState) -> Option<Disturbance> {
     let read_pages = state.swapped_in_pages.unwrap_or(0);
     let pages = read_pages.saturating_add(state.swapped_out_pages.unwrap_or(0));
     (pages > MAX_SWAPPED_PAGES).then(|| {
-        invalid(Cause::Swapped, format!(
-            "the board swapped meanwhile ({pages} pages): part of this is the speed of its disk; free memory or take a smaller model"
-        ))
+        Disturbance::invalid(
+            Cause::Swapped,
+            message!("disturbed-swapped", n = pages),
+            message!("remedy-swapped"),
+        )
     })
 }
 
 fn stopped_by_quota(state: &UnitState) -> Option<Disturbance> {
     let n_stops = state.quota_throttled.filter(|n| *n > 0)?;
     let stopped_ms = n_stops.saturating_mul(QUOTA_PERIOD_MS) as f64;
-    let is_much = stopped_ms > state.elapsed_ms as f64 * MAX_QUOTA_SHARE;
-    let stops = format::count(
-        usize::try_from(n_stops).unwrap_or(usize::MAX),
-        "time",
-        "times",
-    );
     Some(Disturbance {
-        cause: Cause::Quota,
-        invalidates: is_much,
-        reason: format!(
-            "the CPU quota of its container or service stopped it {stops} meanwhile; measure without a quota, or with fewer threads"
-        ),
+        invalidates: stopped_ms > state.elapsed_ms as f64 * MAX_QUOTA_SHARE,
+        ..Disturbance::invalid(
+            Cause::Quota,
+            message!("disturbed-quota", n = n_stops),
+            message!("remedy-quota"),
+        )
     })
 }
 
@@ -171,10 +179,11 @@ fn other_load(state: &UnitState, facts: Option<&Facts>) -> Option<Disturbance> {
     let other_ms = state.other_cpu_ms.filter(|ms| *ms >= MIN_OTHER_CPU_MS)?;
     let share = other_ms as f64 / (state.elapsed_ms as f64 * n_cpus as f64);
     (share > MAX_OTHER_CPU).then(|| {
-        suspect(Cause::OtherLoad, format!(
-            "other programs took {} of the CPUs meanwhile; stop them, or see `prepare` in the fleet file",
-            format::percent(share.min(1.0))
-        ))
+        Disturbance::suspect(
+            Cause::OtherLoad,
+            message!("disturbed-load", share = Percent(share.min(1.0))),
+            message!("remedy-load"),
+        )
     })
 }
 
@@ -202,14 +211,16 @@ fn slow_cpus(readings: &[Reading], cpus: &[u32], facts: Option<&Facts>) -> Optio
         .iter()
         .filter_map(slow)
         .min_by_key(|(_, lowest, _)| *lowest)?;
-    let clock = |khz: u64| format::clock_hz(khz.saturating_mul(1000));
-    Some(suspect(
+    let clock = |khz: u64| ClockHz(khz.saturating_mul(1000));
+    Some(Disturbance::suspect(
         Cause::SlowClock,
-        format!(
-            "CPU {cpu} fell to {}, its highest clock is {}: set its governor to `performance`, and look at its temperature",
-            clock(lowest),
-            clock(highest)
+        message!(
+            "disturbed-cpu-clock",
+            cpu = cpu.to_string(),
+            lowest = clock(lowest),
+            highest = clock(highest),
         ),
+        message!("remedy-cpu-clock"),
     ))
 }
 
@@ -220,11 +231,15 @@ fn slow_memory(readings: &[Reading], facts: Option<&Facts>) -> Option<Disturbanc
         .min()?;
     let highest = facts?.dram_clock.as_ref()?.max_hz?;
     ((lowest as f64) < highest as f64 * MIN_CLOCK_SHARE).then(|| {
-        suspect(Cause::SlowClock, format!(
-            "the memory ran at {}, its highest clock is {}: set `dram-governor: performance` under `prepare` in the fleet file",
-            format::clock_hz(lowest),
-            format::clock_hz(highest)
-        ))
+        Disturbance::suspect(
+            Cause::SlowClock,
+            message!(
+                "disturbed-memory-clock",
+                lowest = ClockHz(lowest),
+                highest = ClockHz(highest),
+            ),
+            message!("remedy-memory-clock"),
+        )
     })
 }
 
@@ -233,14 +248,16 @@ fn unprepared(spec: Option<&UnitSpec>, host: &HostData) -> Option<Disturbance> {
     let mut failed = (host.steps.iter())
         .filter(|step| step.action == EnvironmentAction::Prepare && step.problem.is_some());
     let first = failed.next().filter(|_| is_prepared)?;
-    Some(suspect(
-        Cause::Unprepared,
-        format!(
-            "the board was not prepared as the fleet file asks: {} {}",
-            format::foreign_short(&first.setting, 80),
-            format::foreign_short(first.problem.as_deref().unwrap_or_default(), 200)
+    Some(Disturbance {
+        cause: Cause::Unprepared,
+        invalidates: false,
+        what: message!(
+            "disturbed-unprepared",
+            setting = format::foreign_short(&first.setting, 80),
+            problem = format::foreign_short(first.problem.as_deref().unwrap_or_default(), 200),
         ),
-    ))
+        remedy: None,
+    })
 }
 
 #[cfg(test)]
@@ -279,8 +296,8 @@ mod tests {
         match (found, expect) {
             (None, None) => {}
             (Some(found), Some((invalidates, part))) => {
-                assert_eq!(found.invalidates, invalidates, "{}", found.reason);
-                assert!(found.reason.contains(part), "{}", found.reason);
+                assert_eq!(found.invalidates, invalidates, "{}", found.what);
+                assert!(found.reason().to_string().contains(part), "{}", found.what);
             }
             (found, expect) => panic!("{found:?} is not {expect:?}"),
         }
@@ -294,14 +311,14 @@ mod tests {
                 throttle_events: Some(2),
                 ..state()
             }),
-            Some((true, "2 throttlings")),
+            Some((true, "2 thermal throttling events")),
         );
         check(
             throttled(&UnitState {
                 cooling_state: Some(3),
                 ..state()
             }),
-            Some((true, "kernel held clocks back")),
+            Some((true, "kernel limited clocks")),
         );
         let past = UnitState {
             firmware_throttle_flags: Some(0x4_0000),
@@ -312,10 +329,7 @@ mod tests {
             firmware_throttle_flags: Some(0x4),
             ..state()
         };
-        check(
-            throttled(&now),
-            Some((true, "firmware held the clock back")),
-        );
+        check(throttled(&now), Some((true, "firmware limited the clock")));
         let before = |flags| UnitState {
             firmware_throttle_flags_before: Some(flags),
             ..past.clone()

@@ -2,22 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use bench_locales::{Figure, Message, Text, message};
 use bench_protocol::Facts;
 use sha2::{Digest, Sha256};
-
-use bench_run_dir::format;
 
 /// Characters of an epoch's name: enough to tell the states of one board apart.
 const NAME_CHARS: usize = 12;
 
 /// The facts that a measurement depends on and that stay as they are until somebody changes the board, by name.
 pub fn of(facts: &Facts) -> BTreeMap<&'static str, String> {
+    // English figures: the names of states are made from them.
+    let figure = |figure: Figure| Text::english().figure(figure);
+    let clock = |hz: u64| figure(Figure::ClockHz(hz));
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let bytes = |value: Option<u64>| value.map(format::binary_bytes).unwrap_or_default();
+    let bytes =
+        |value: Option<u64>| value.map_or_else(String::new, |it| figure(Figure::BinaryBytes(it)));
     let cpus = facts.cpus.iter().map(|cpu| {
         let clock = cpu
             .max_khz
-            .map(|khz| format!(" {}", format::clock_hz(khz.saturating_mul(1000))));
+            .map(|khz| format!(" {}", clock(khz.saturating_mul(1000))));
         format!("{}{}", cpu.cpu, clock.unwrap_or_default())
     });
     let mut governors: Vec<&str> = facts
@@ -51,7 +54,7 @@ pub fn of(facts: &Facts) -> BTreeMap<&'static str, String> {
         (
             "highest DRAM clock",
             dram.and_then(|clock| clock.max_hz)
-                .map(format::clock_hz)
+                .map(clock)
                 .unwrap_or_default(),
         ),
         (
@@ -68,6 +71,26 @@ pub fn of(facts: &Facts) -> BTreeMap<&'static str, String> {
     all.into_iter()
         .filter(|(_, value)| !value.is_empty())
         .collect()
+}
+
+/// A name of [`of`] for people.
+pub fn message(name: &str) -> Message {
+    match name {
+        "board, by its firmware" => message!("fact-firmware-board"),
+        "processor" => message!("fact-processor"),
+        "CPUs and their highest clocks" => message!("fact-cpu-clocks"),
+        "CPU governors" => message!("fact-governors"),
+        "instruction sets" => message!("fact-instruction-sets"),
+        "operating system" => message!("fact-os"),
+        "firmware" => message!("fact-firmware"),
+        "virtual machine" => message!("fact-virtual-machine"),
+        "power mode" => message!("fact-power-mode"),
+        "highest DRAM clock" => message!("fact-highest-dram-clock"),
+        "DRAM governor" => message!("fact-dram-governor"),
+        "transparent huge pages" => message!("fact-huge-pages"),
+        "file systems" => message!("fact-file-systems"),
+        other => Message::quoted(other),
+    }
 }
 
 /// Names the state of a board: the first characters of the SHA-256 of [`of`].

@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 
 use bench_protocol::Facts;
 
-use crate::limits::theory;
+use bench_locales::Figure::{self, BinaryBytes, ClockHz};
+use bench_locales::{Message, message};
 use bench_run_dir::format;
+
+use crate::limits::theory;
 
 /// Load average above this means that something else uses a CPU most of the time.
 pub const MAX_LOAD: f64 = 0.5;
@@ -19,14 +22,14 @@ const MAX_USED_SHARE: f64 = 0.5;
 const HOT_MILLICELSIUS: i64 = 75_000;
 
 /// One thing about a host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     /// How much it matters.
     pub weight: Weight,
     /// What was found.
-    pub what: String,
-    /// What to do about it; empty where nothing can be done.
-    pub remedy: String,
+    pub what: Message,
+    /// What to do about it, where something can be done.
+    pub remedy: Option<Message>,
 }
 
 /// How much a finding matters.
@@ -39,11 +42,19 @@ pub enum Weight {
 }
 
 impl Weight {
-    /// The word people read.
+    /// The stable name used in data files.
     pub fn name(self) -> &'static str {
         match self {
             Weight::Problem => "problem",
             Weight::Note => "note",
+        }
+    }
+
+    /// The word people read.
+    pub fn message(self) -> Message {
+        match self {
+            Weight::Problem => message!("check-problem"),
+            Weight::Note => message!("check-note"),
         }
     }
 }
@@ -63,22 +74,22 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     if let Some(hypervisor) = &facts.hypervisor {
         findings.push(Finding {
             weight: Weight::Note,
-            what: format!(
-                "a virtual machine ({}): neighbours share the memory bus, so figures drift",
-                format::foreign_short(hypervisor, 60)
+            what: message!(
+                "check-hypervisor",
+                name = format::foreign_short(hypervisor, 60)
             ),
-            remedy: String::new(),
+            remedy: None,
         });
     }
     findings.sort_by_key(|finding| finding.weight);
     findings
 }
 
-fn problem(what: String, remedy: impl Into<String>) -> Finding {
+fn problem(what: Message, remedy: Message) -> Finding {
     Finding {
         weight: Weight::Problem,
         what,
-        remedy: remedy.into(),
+        remedy: Some(remedy),
     }
 }
 
@@ -95,12 +106,14 @@ fn governors(facts: &Facts) -> Vec<Finding> {
     }
     let finding = |(governor, cpus): (&str, Vec<u32>)| {
         problem(
-            format!(
-                "governor `{}` on CPUs {}: short samples may run before the clock has risen",
-                format::foreign_short(governor, 30),
-                format::cpu_list(&cpus)
+            message!(
+                "check-governor",
+                governor = format::foreign_short(governor, 30),
+                cpus = format::cpu_list(&cpus),
             ),
-            "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
+            Message::quoted(
+                "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
+            ),
         )
     };
     cpus.into_iter().map(finding).collect()
@@ -115,15 +128,15 @@ fn dram_clock(facts: &Facts) -> Option<Finding> {
     }
     let folder = clock.path.rsplit_once('/').map_or("", |(folder, _)| folder);
     Some(problem(
-        format!(
-            "the DRAM is held at {}, its highest clock is {}",
-            format::clock_hz(clock.current_hz),
-            format::clock_hz(max_hz)
+        message!(
+            "check-dram-clock",
+            clock = ClockHz(clock.current_hz),
+            highest = ClockHz(max_hz),
         ),
-        format!(
+        Message::quoted(format!(
             "echo performance | sudo tee {}/governor",
             format::foreign_short(folder, 120)
-        ),
+        )),
     ))
 }
 
@@ -131,11 +144,11 @@ fn heat(facts: &Facts) -> Option<Finding> {
     let millicelsius = facts.temperature_millicelsius?;
     (millicelsius >= HOT_MILLICELSIUS).then(|| {
         problem(
-            format!(
-                "the hottest zone is at {} °C before anything runs",
-                format::number(millicelsius as f64 / 1000.0)
+            message!(
+                "check-heat",
+                temperature = Figure::With(millicelsius as f64 / 1000.0, "°C"),
             ),
-            "let it cool down, or improve its cooling",
+            message!("check-heat-remedy"),
         )
     })
 }
@@ -144,25 +157,26 @@ fn heat(facts: &Facts) -> Option<Finding> {
 fn firmware_throttling(facts: &Facts) -> Option<Finding> {
     let flags = facts.firmware_throttle_flags.filter(|flags| *flags != 0)?;
     let bits = [
-        (0, "the supply voltage is too low now"),
-        (1, "the clock is capped now"),
-        (2, "the firmware throttles now"),
-        (3, "the soft temperature limit is reached now"),
-        (16, "the supply voltage was too low since boot"),
-        (17, "the clock was capped since boot"),
-        (18, "the firmware throttled since boot"),
-        (19, "the soft temperature limit was reached since boot"),
+        (0, message!("check-voltage-now")),
+        (1, message!("check-capped-now")),
+        (2, message!("check-throttled-now")),
+        (3, message!("check-soft-limit-now")),
+        (16, message!("check-voltage")),
+        (17, message!("check-capped")),
+        (18, message!("check-throttled")),
+        (19, message!("check-soft-limit")),
     ];
-    let words: Vec<String> = (bits.iter())
+    let words: Vec<Message> = (bits.into_iter())
         .filter(|(bit, _)| flags & (1 << bit) != 0)
-        .map(|(_, words)| (*words).to_owned())
+        .map(|(_, words)| words)
         .collect();
+    let hex = format!("{flags:#x}");
     Some(problem(
         match words.is_empty() {
-            true => format!("the firmware reports throttling (flags {flags:#x})"),
-            false => format!("{} (flags {flags:#x})", format::enumeration(&words)),
+            true => message!("check-flags-unknown", flags = hex),
+            false => message!("check-flags", words = words, flags = hex),
         },
-        "use the supply that the board's maker names, cool the board, then reboot it",
+        message!("check-flags-remedy"),
     ))
 }
 
@@ -172,8 +186,8 @@ fn throttling_unknown(facts: &Facts) -> Option<Finding> {
     let is_unknown = model.starts_with("Raspberry Pi") && facts.firmware_throttle_flags.is_none();
     is_unknown.then(|| Finding {
         weight: Weight::Note,
-        what: "whether the firmware throttles is not known: neither `get_throttled` nor the mailbox `/dev/vcio` can be read".to_owned(),
-        remedy: "use the kernel of Raspberry Pi OS, or let the user read `/dev/vcio` (group `video`)".to_owned(),
+        what: message!("check-throttling-unknown"),
+        remedy: Some(message!("check-throttling-unknown-remedy")),
     })
 }
 
@@ -182,11 +196,12 @@ fn quota(facts: &Facts) -> Option<Finding> {
     let n_cpus = facts.cpus.len();
     (millis < n_cpus as u64 * 1000).then(|| {
         problem(
-            format!(
-                "a quota lets a container or service use {} of {n_cpus} CPUs at a time: threads beyond it are stopped",
-                format::number(millis as f64 / 1000.0)
+            message!(
+                "check-quota",
+                used = Figure::Number(millis as f64 / 1000.0),
+                n_cpus = n_cpus,
             ),
-            "measure outside the container, or without `--cpus`, `CPUQuota=` or a limit of CPUs",
+            message!("check-quota-remedy"),
         )
     })
 }
@@ -194,11 +209,8 @@ fn quota(facts: &Facts) -> Option<Finding> {
 fn load(facts: &Facts) -> Option<Finding> {
     let load = facts.load_1min.filter(|load| *load > MAX_LOAD)?;
     Some(problem(
-        format!(
-            "other programs run: load {} over the last minute",
-            format::number(load)
-        ),
-        "stop what is not needed (`top` shows what runs), or wait a minute if it has ended",
+        message!("check-load", load = Figure::Number(load)),
+        message!("check-load-remedy"),
     ))
 }
 
@@ -209,11 +221,8 @@ fn memory(facts: &Facts) -> Vec<Finding> {
         && total > free
     {
         findings.push(problem(
-            format!(
-                "{} of swap are in use: pages may come from disk",
-                format::binary_bytes(total - free)
-            ),
-            "free memory, then `sudo swapoff -a && sudo swapon -a`",
+            message!("check-swap", used = BinaryBytes(total - free)),
+            message!("check-swap-remedy"),
         ));
     }
     // Beside a limit, what the machine has is not what matters.
@@ -225,24 +234,24 @@ fn memory(facts: &Facts) -> Vec<Finding> {
         && limit < total
     {
         findings.push(problem(
-            format!(
-                "a container or service may use {} of {} of RAM",
-                format::binary_bytes(limit),
-                format::binary_bytes(total)
+            message!(
+                "check-ram-limit",
+                limit = BinaryBytes(limit),
+                total = BinaryBytes(total),
             ),
-            "measure outside the container, or without its limit of memory",
+            message!("check-ram-limit-remedy"),
         ));
     }
     if let (Some(total), Some(available)) = (total, memory.available_bytes)
         && (available as f64) < total as f64 * (1.0 - MAX_USED_SHARE)
     {
         findings.push(problem(
-            format!(
-                "only {} of {} of RAM are available",
-                format::binary_bytes(available),
-                format::binary_bytes(total)
+            message!(
+                "check-ram",
+                available = BinaryBytes(available),
+                total = BinaryBytes(total),
             ),
-            "stop services that hold memory: larger models fit, and the bus is theirs alone",
+            message!("check-ram-remedy"),
         ));
     }
     findings
@@ -252,9 +261,8 @@ fn huge_pages(facts: &Facts) -> Option<Finding> {
     let word = facts.transparent_huge_pages.as_deref()?;
     (word == "never").then(|| {
         problem(
-            "transparent huge pages are off: walking through memory costs page-table look-ups"
-                .into(),
-            "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled",
+            message!("check-huge-pages"),
+            Message::quoted("echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled"),
         )
     })
 }
@@ -267,17 +275,15 @@ mod tests {
 
     fn check(facts: Facts, expect: &[&str]) {
         let findings = examine(&facts);
-        let found: Vec<&str> = findings
-            .iter()
-            .map(|finding| finding.what.as_str())
-            .collect();
+        let found = findings.iter().map(|finding| finding.what.to_string());
+        let found: Vec<String> = found.collect();
         assert_eq!(found.len(), expect.len(), "{found:?}");
         for (found, part) in found.iter().zip(expect) {
             assert!(found.contains(part), "{found} lacks {part}");
         }
         let unremedied = findings
             .iter()
-            .filter(|finding| finding.weight == Weight::Problem && finding.remedy.is_empty());
+            .filter(|finding| finding.weight == Weight::Problem && finding.remedy.is_none());
         assert_eq!(unremedied.count(), 0);
     }
 
@@ -293,7 +299,7 @@ mod tests {
             firmware_throttle_flags: flags,
             ..Facts::default()
         };
-        check(pi(None), &["whether the firmware throttles is not known"]);
+        check(pi(None), &["unknown whether the firmware throttles"]);
         check(pi(Some(0)), &[]);
     }
 
@@ -355,7 +361,7 @@ mod tests {
                 "1.50 of 3 CPUs",
                 "load 1.75",
                 "512 MiB of swap",
-                "only 3 GiB of 8 GiB",
+                "only 3 GiB of 8 GiB of RAM is available",
                 "huge pages are off",
                 "a virtual machine (KVM)",
             ],

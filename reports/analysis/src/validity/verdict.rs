@@ -8,6 +8,8 @@ use bench_protocol::{Check, Facts, Residency};
 
 use crate::limits::theory;
 use crate::validity::disturbances::Disturbance;
+use bench_locales::Figure::{ClockHz, Number, Percent, Scientific};
+use bench_locales::{Message, message};
 use bench_run_dir::format;
 
 /// A measured rate above this share of its bound contradicts the bound.
@@ -54,6 +56,17 @@ impl Verdict {
         }
     }
 
+    /// The word that people read.
+    pub fn message(self) -> Message {
+        match self {
+            Verdict::Ok => message!("verdict-ok"),
+            Verdict::Suspect => message!("verdict-suspect"),
+            Verdict::Invalid => message!("verdict-invalid"),
+            Verdict::Emulated => message!("verdict-emulated"),
+            Verdict::NotMeasured => message!("verdict-not-measured"),
+        }
+    }
+
     /// Whether the figure may stand as a bound for others and in a summary.
     pub fn is_usable(self) -> bool {
         matches!(self, Verdict::Ok | Verdict::Suspect)
@@ -70,7 +83,7 @@ pub struct Evidence<'a> {
     /// Samples that can be read.
     pub n_samples: usize,
     /// Why the numbers of its samples cannot be, where they cannot.
-    pub impossible: Option<&'a str>,
+    pub impossible: Option<&'a Message>,
     /// Comparison with the reference; `None` when the unit never got ready.
     pub check: Option<Check>,
     /// Whether an emulator ran it.
@@ -96,7 +109,7 @@ pub struct Evidence<'a> {
 }
 
 /// Judges one unit; the reason is `None` only when the verdict is ok.
-pub fn judge(evidence: &Evidence) -> (Verdict, Option<String>) {
+pub fn judge(evidence: &Evidence) -> (Verdict, Option<Message>) {
     if evidence.n_samples == 0 {
         return (Verdict::NotMeasured, Some(no_samples_reason(evidence)));
     }
@@ -104,11 +117,10 @@ pub fn judge(evidence: &Evidence) -> (Verdict, Option<String>) {
         return (Verdict::Invalid, Some(reason));
     }
     if evidence.emulated {
-        let reason = "an emulator ran it: the output was checked, the time means nothing";
-        return (Verdict::Emulated, Some(reason.into()));
+        return (Verdict::Emulated, Some(message!("verdict-emulated-reason")));
     }
     if let Some(reason) = evidence.impossible {
-        return (Verdict::Invalid, Some(reason.to_owned()));
+        return (Verdict::Invalid, Some(reason.clone()));
     }
     if let Some(efficiency) = evidence.efficiency.filter(|ratio| *ratio > MAX_EFFICIENCY) {
         return (
@@ -116,140 +128,120 @@ pub fn judge(evidence: &Evidence) -> (Verdict, Option<String>) {
             Some(above_bound_reason(evidence, efficiency)),
         );
     }
-    let invalidating = evidence
-        .disturbances
-        .iter()
-        .filter(|found| found.invalidates);
-    let invalidating: Vec<&str> = invalidating.map(|found| found.reason.as_str()).collect();
-    if !invalidating.is_empty() {
-        return (Verdict::Invalid, Some(invalidating.join("; ")));
+    let invalidating = (evidence.disturbances.iter()).filter(|found| found.invalidates);
+    let invalidating = invalidating.map(Disturbance::reason).collect();
+    if let Some(reason) = Message::clauses(invalidating) {
+        return (Verdict::Invalid, Some(reason));
     }
-    match suspicions(evidence) {
-        reasons if reasons.is_empty() => (Verdict::Ok, None),
-        reasons => (Verdict::Suspect, Some(reasons.join("; "))),
+    match Message::clauses(suspicions(evidence)) {
+        None => (Verdict::Ok, None),
+        reason => (Verdict::Suspect, reason),
     }
 }
 
-fn no_samples_reason(evidence: &Evidence) -> String {
+fn no_samples_reason(evidence: &Evidence) -> Message {
     match (evidence.status, evidence.end_reason) {
-        (_, Some(reason)) => reason.to_owned(),
-        (UnitStatusKind::Ok, None) => "the unit ended without a sample".into(),
-        (UnitStatusKind::Skipped, None) => "skipped without a reason".into(),
-        (UnitStatusKind::Failed, None) => "failed without a reason".into(),
-        (UnitStatusKind::Truncated, None) => {
-            "the stream ended before the first sample of this unit".into()
-        }
-        (UnitStatusKind::NotStarted, None) => "the stream ended before this unit".into(),
+        (_, Some(reason)) => Message::quoted(reason),
+        (UnitStatusKind::Ok, None) => message!("verdict-no-sample"),
+        (UnitStatusKind::Skipped, None) => message!("verdict-skipped"),
+        (UnitStatusKind::Failed, None) => message!("verdict-failed"),
+        (UnitStatusKind::Truncated, None) => message!("verdict-truncated"),
+        (UnitStatusKind::NotStarted, None) => message!("verdict-not-started"),
     }
 }
 
-fn wrong_output(evidence: &Evidence) -> Option<String> {
+fn wrong_output(evidence: &Evidence) -> Option<Message> {
     match evidence.check {
-        None => Some(
-            "samples without a checked output: the record that the unit got ready is missing"
-                .into(),
-        ),
-        Some(check) if !check.passed => Some(format!(
-            "the kernel's output differs from the reference: error {}, allowed {}",
-            format::scientific(check.max_error),
-            format::scientific(check.tolerance)
+        None => Some(message!("verdict-unchecked")),
+        Some(check) if !check.passed => Some(message!(
+            "verdict-wrong-output",
+            error = Scientific(check.max_error),
+            tolerance = Scientific(check.tolerance),
         )),
         Some(_) => None,
     }
 }
 
-fn above_bound_reason(evidence: &Evidence, efficiency: f64) -> String {
-    let share = format::percent(efficiency);
+fn above_bound_reason(evidence: &Evidence, efficiency: f64) -> Message {
     let mut causes = Vec::new();
     if working_set_fits_caches(evidence, CACHES_PER_WORKING_SET) {
-        causes.push("the working set is not much larger than the caches");
+        causes.push(message!("cause-near-caches"));
     }
     match evidence.bound {
         Some(BoundKind::MeasuredRead) => {
-            causes.push("the read measurement was disturbed, so the bound is too low");
-            causes.push("part of the working set stayed in a cache");
+            causes.push(message!("cause-low-read"));
+            causes.push(message!("cause-part-cached"));
         }
-        Some(BoundKind::MeasuredPeak) => {
-            causes.push("the clock was higher than while the peak was measured");
-        }
+        Some(BoundKind::MeasuredPeak) => causes.push(message!("cause-higher-clock")),
         _ => {
             // Elsewhere theory counts the highest clock already.
             let clock = evidence.facts.and_then(|facts| facts.dram_clock.as_ref());
             if clock.is_some_and(theory::is_clock_held) {
-                causes.push("the DRAM clock was raised after it was read");
+                causes.push(message!("cause-dram-raised"));
             }
-            causes.push("the memory's entry (`mt-per-s`, `bus-bits`) is not what is fitted");
+            causes.push(message!("cause-memory-entry"));
         }
     }
     causes.push(match evidence.bound {
-        Some(BoundKind::MeasuredPeak) => "the kernel counts operations it does not do",
-        _ => "the kernel counts bytes it does not move",
+        Some(BoundKind::MeasuredPeak) => message!("cause-counts-operations"),
+        _ => message!("cause-counts-bytes"),
     });
-    format!(
-        "{share} of its bound cannot be; likely causes, first the likeliest: {}",
-        causes.join(", ")
+    because(
+        message!("verdict-above-bound", share = Percent(efficiency)),
+        causes,
     )
 }
 
-fn suspicions(evidence: &Evidence) -> Vec<String> {
+/// What was found, and what is likely to have caused it.
+fn because(found: Message, causes: Vec<Message>) -> Message {
+    let causes = message!("verdict-causes", causes = causes);
+    message!("clauses", first = found, rest = causes)
+}
+
+fn suspicions(evidence: &Evidence) -> Vec<Message> {
     let mut reasons = Vec::new();
-    if evidence.bound == Some(BoundKind::Theory)
-        && let Some(efficiency) = evidence
-            .efficiency
-            .filter(|ratio| *ratio < SUSPECT_EFFICIENCY)
-    {
-        reasons.push(format!(
-            "only {} of theory; likely causes, first the likeliest: {}",
-            format::percent(efficiency),
-            low_causes(evidence).join(", ")
+    let low = (evidence.efficiency).filter(|ratio| *ratio < SUSPECT_EFFICIENCY);
+    if let (Some(BoundKind::Theory), Some(efficiency)) = (evidence.bound, low) {
+        reasons.push(because(
+            message!("verdict-low-share", share = Percent(efficiency)),
+            low_causes(evidence),
         ));
     }
     if let Some(spread) = evidence.spread.filter(|spread| *spread > SUSPECT_SPREAD) {
-        reasons.push(format!(
-            "samples spread by {} around the median: something else ran, or the clock changed",
-            format::percent(spread)
-        ));
+        reasons.push(message!("verdict-spread", spread = Percent(spread)));
     }
     let apart = evidence.rounds_apart;
     if let Some(apart) = apart.filter(|apart| *apart > SUSPECT_ROUNDS_APART) {
-        reasons.push(format!(
-            "its rounds lie {} apart: the machine itself changes from one to the next",
-            format::percent(apart)
-        ));
+        reasons.push(message!("verdict-rounds-apart", apart = Percent(apart)));
     }
-    let disturbing = evidence
-        .disturbances
-        .iter()
-        .filter(|found| !found.invalidates);
-    reasons.extend(disturbing.map(|found| found.reason.clone()));
+    let disturbing = (evidence.disturbances.iter()).filter(|found| !found.invalidates);
+    reasons.extend(disturbing.map(Disturbance::reason));
     if working_set_fits_caches(evidence, 1) {
-        reasons.push("the working set fits the caches: this may not be the memory's rate".into());
+        reasons.push(message!("verdict-fits-caches"));
     }
     match evidence.status {
         UnitStatusKind::Ok => {}
         UnitStatusKind::Truncated | UnitStatusKind::NotStarted => {
-            reasons.push(
-                "the stream ended in the middle of this unit: fewer samples than asked for".into(),
-            );
+            reasons.push(message!("verdict-cut-off"));
         }
-        UnitStatusKind::Failed | UnitStatusKind::Skipped => reasons.push(format!(
-            "the unit did not end well: {}",
-            evidence.end_reason.unwrap_or("no reason given")
-        )),
+        UnitStatusKind::Failed | UnitStatusKind::Skipped => {
+            let reason = (evidence.end_reason).map_or(message!("no-reason"), Message::quoted);
+            reasons.push(message!("verdict-ended-badly", reason = reason));
+        }
     }
     reasons
 }
 
-fn low_causes(evidence: &Evidence) -> Vec<String> {
+fn low_causes(evidence: &Evidence) -> Vec<Message> {
     let mut causes = Vec::new();
     let Some(facts) = evidence.facts else {
-        return vec!["the board told no facts to look at".into()];
+        return vec![message!("cause-no-facts")];
     };
     if evidence.n_threads < facts.cpus.len() {
-        causes.push(format!(
-            "{} of {} CPUs used, and few cores rarely fill the bus",
-            evidence.n_threads,
-            facts.cpus.len()
+        causes.push(message!(
+            "cause-few-cpus",
+            n = evidence.n_threads,
+            n_all = facts.cpus.len(),
         ));
     }
     // A clock that moves with the load was read while the board was idle.
@@ -257,33 +249,24 @@ fn low_causes(evidence: &Evidence) -> Vec<String> {
         && theory::is_clock_held(clock)
         && clock.max_hz.is_some_and(|max_hz| clock.current_hz < max_hz)
     {
-        causes.push(format!(
-            "the DRAM ran at {}, below its highest clock",
-            format::clock_hz(clock.current_hz)
+        causes.push(message!(
+            "cause-dram-low",
+            clock = ClockHz(clock.current_hz)
         ));
     }
-    let slow = |governor: &str| matches!(governor, "powersave" | "ondemand" | "conservative");
-    if let Some(governor) = facts
-        .cpus
-        .iter()
-        .filter_map(|cpu| cpu.governor.as_deref())
-        .find(|g| slow(g))
-    {
-        causes.push(format!(
-            "the cpufreq governor is `{}`",
-            format::foreign(governor)
-        ));
+    let slow = |governor: &&str| matches!(*governor, "powersave" | "ondemand" | "conservative");
+    let mut governors = facts.cpus.iter().filter_map(|cpu| cpu.governor.as_deref());
+    if let Some(governor) = governors.find(slow) {
+        let governor = format::foreign(governor);
+        causes.push(message!("cause-governor", governor = governor));
     }
     if facts.hypervisor.is_some() {
-        causes.push("a virtual machine shares the bus with its neighbours".into());
+        causes.push(message!("cause-virtual-machine"));
     }
     if let Some(load) = facts.load_1min.filter(|load| *load > 0.5) {
-        causes.push(format!(
-            "other programs ran (load {})",
-            format::number(load)
-        ));
+        causes.push(message!("cause-load", load = Number(load)));
     }
-    causes.push("fewer channels are populated than the board has".into());
+    causes.push(message!("cause-channels"));
     causes
 }
 
@@ -342,7 +325,7 @@ mod tests {
     fn check(evidence: Evidence, expect: Verdict, reason_part: &str) {
         let (verdict, reason) = judge(&evidence);
         assert_eq!(verdict, expect, "{reason:?}");
-        assert!(reason.unwrap_or_default().contains(reason_part));
+        assert!(reason.is_none_or(|it| it.to_string().contains(reason_part)));
     }
 
     #[test]
@@ -412,7 +395,7 @@ mod tests {
                 ..clean()
             },
             Verdict::Suspect,
-            "its rounds lie 63 % apart",
+            "its rounds differ by 63 %",
         );
     }
 
@@ -446,7 +429,7 @@ mod tests {
                 ..clean()
             },
             Verdict::Invalid,
-            "without a checked output",
+            "was never checked",
         );
     }
 
@@ -459,7 +442,7 @@ mod tests {
                 ..clean()
             },
             Verdict::Emulated,
-            "means nothing",
+            "not meaningful",
         );
     }
 
@@ -503,7 +486,7 @@ mod tests {
             facts: Some(&facts),
             ..clean()
         });
-        let reason = reason.unwrap();
+        let reason = reason.unwrap().to_string();
         let at = |part: &str| reason.find(part).unwrap();
         assert!(
             at("1 of 8 CPUs") < at("`powersave`") && at("`powersave`") < at("channels"),
@@ -530,7 +513,11 @@ mod tests {
                     ..clean()
                 });
                 let reason = reason.unwrap();
-                assert_eq!(reason.contains(words), expect, "{governor:?}: {reason}");
+                assert_eq!(
+                    reason.to_string().contains(words),
+                    expect,
+                    "{governor:?}: {reason}"
+                );
             }
         };
         check_clock(Some("userspace"), true);

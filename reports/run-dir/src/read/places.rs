@@ -53,9 +53,8 @@ pub(super) fn host_names(
     }
     if names.len() > MAX_HOSTS {
         problems.push(format!(
-            "the run names {}: only the first {} are read",
-            format::count(names.len(), "host", "hosts"),
-            format::integer(MAX_HOSTS as f64)
+            "the run names {} hosts: only the first {MAX_HOSTS} are read",
+            names.len()
         ));
         names.truncate(MAX_HOSTS);
     }
@@ -78,8 +77,8 @@ pub(super) fn read_stream_file(folder: &Folder, problems: &mut Vec<String>) -> O
     let (mut bytes, has_more) = there_or_told("stream.jsonl", read, problems)?;
     if has_more {
         problems.push(format!(
-            "`stream.jsonl` has more than {}: what follows is not read",
-            format::binary_bytes(MAX_STREAM_BYTES)
+            "`stream.jsonl` has more than {} MiB: what follows is not read",
+            MAX_STREAM_BYTES >> 20
         ));
         let end = bytes.iter().rposition(|byte| *byte == b'\n');
         bytes.truncate(end.map_or(0, |end| end + 1));

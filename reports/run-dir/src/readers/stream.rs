@@ -209,8 +209,8 @@ fn row(
         let tolerance = CONTRADICTION + TIME_ROUNDING_S / min_s;
         if (ratio - 1.0).abs() > tolerance {
             remarks.push(format!(
-                "`{name}`: rate and shortest time contradict each other by {}; a changed STREAM printed them",
-                crate::format::percent((ratio - 1.0).abs())
+                "`{name}`: rate and shortest time contradict each other by {:.0} %; a changed STREAM printed them",
+                (ratio - 1.0).abs() * 100.0
             ));
         }
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use bench_inventory::{Board, Inventory};
+use bench_locales::Figure::BinaryBytes;
+use bench_locales::{Message, message};
 use bench_protocol::Facts;
 
 /// Words that make another product of a name: a `5 Plus` is no `5`.
@@ -15,12 +17,12 @@ const VARIANT_WORDS: [&str; 12] = [
 const MIN_SHOWN: f64 = 0.8;
 
 /// What is proposed, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Proposal {
     /// Id of the board.
     pub board: Option<String>,
     /// What speaks for it, or why there is none.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Message>,
 }
 
 /// The board that the machine's names and memory fit best.
@@ -28,7 +30,7 @@ pub fn propose(facts: &Facts, inventory: &Inventory) -> Proposal {
     let names = [&facts.device_tree_model, &facts.cpu_model];
     let names: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
     if names.is_empty() {
-        return none("the machine tells neither its model nor its processor".to_owned());
+        return none(message!("add-no-name"));
     }
     let told = names.join(", ");
     let words = words(&told);
@@ -47,27 +49,25 @@ pub fn propose(facts: &Facts, inventory: &Inventory) -> Proposal {
         .collect();
     matches.sort_by_key(|(score, board)| (std::cmp::Reverse(*score), &board.id));
     let Some((_, board)) = matches.first() else {
-        return none(format!(
-            "it calls itself `{told}`, and no board of the catalogue is called so"
-        ));
+        return none(message!("add-unknown-name", name = told));
     };
-    let mut reasons = vec![format!("it calls itself `{told}`")];
+    let mut reasons = vec![message!("add-name", name = told)];
     match ram(board, facts) {
         Ok(reason) => reasons.extend(reason),
-        Err(reason) => {
-            return none(format!("its name fits `{}`, but {reason}", board.id));
-        }
+        Err(reason) => return none(reason),
     }
     let n_cores: u32 = board.clusters.iter().map(|cluster| cluster.n_cores).sum();
     let n_cpus = facts.cpus.len();
     if n_cores > 0 && n_cpus as u32 > n_cores {
-        let id = &board.id;
-        return none(format!(
-            "its name fits `{id}`, but it has {n_cpus} CPUs and `{id}` has {n_cores}"
+        return none(message!(
+            "add-more-cpus",
+            board = &board.id,
+            n = n_cpus,
+            n_board = n_cores,
         ));
     }
     if n_cores > 0 {
-        reasons.push(format!("{n_cpus} of the board's {n_cores} CPUs are there"));
+        reasons.push(message!("add-cpus", n = n_cpus, n_board = n_cores));
     }
     Proposal {
         board: Some(board.id.clone()),
@@ -75,7 +75,7 @@ pub fn propose(facts: &Facts, inventory: &Inventory) -> Proposal {
     }
 }
 
-fn none(reason: String) -> Proposal {
+fn none(reason: Message) -> Proposal {
     Proposal {
         board: None,
         reasons: vec![reason],
@@ -102,25 +102,27 @@ fn score(board: &Board, told: &BTreeSet<String>, numbers: &BTreeSet<String>) -> 
 }
 
 /// Whether some size of the board explains the RAM that the machine shows.
-fn ram(board: &Board, facts: &Facts) -> Result<Option<String>, String> {
-    const GIB: f64 = (1u64 << 30) as f64;
+fn ram(board: &Board, facts: &Facts) -> Result<Option<Message>, Message> {
     let (Some(memory), Some(total_bytes)) = (board.memories.first(), facts.memory.total_bytes)
     else {
         return Ok(None);
     };
-    let shown_gib = total_bytes as f64 / GIB;
-    let sizes: Vec<f64> = (memory.capacities_bytes.value.iter())
-        .map(|bytes| *bytes as f64 / GIB)
-        .collect();
+    let shown = BinaryBytes(total_bytes);
+    let sizes = &memory.capacities_bytes.value;
     let size = sizes
         .iter()
-        .find(|size| (MIN_SHOWN..=1.0).contains(&(shown_gib / **size)));
+        .find(|size| (MIN_SHOWN..=1.0).contains(&(total_bytes as f64 / **size as f64)));
     match size {
-        Some(size) => Ok(Some(format!(
-            "{shown_gib:.1} GiB of RAM: the size of {size} GiB"
+        Some(size) => Ok(Some(message!(
+            "add-ram",
+            shown = shown,
+            size = BinaryBytes(*size)
         ))),
-        None => Err(format!(
-            "{shown_gib:.1} GiB of RAM are none of its sizes {sizes:?} GiB"
+        None => Err(message!(
+            "add-other-ram",
+            board = &board.id,
+            shown = shown,
+            sizes = (sizes.iter().copied()).map(BinaryBytes).collect::<Vec<_>>(),
         )),
     }
 }

@@ -2,10 +2,9 @@
 
 use bench_analysis::choice::decide::Target;
 use bench_analysis::limits::bounds::tokens_per_s;
-use bench_run_dir::format;
+use bench_locales::Figure::{GbPerS, Number, TokensPerS, With};
 use serde_json::{Value, json};
 
-use super::ASSUMES;
 use crate::{Format, Global};
 
 /// Prints what each bandwidth allows for this many GB (10^9 bytes) per token.
@@ -22,7 +21,7 @@ pub fn print(global: &Global, targets: &[Target], gb: f64) {
     for target in targets {
         println!("{}", words(target, gb));
     }
-    println!("{ASSUMES}");
+    println!("{}", said!("bounds-assumed"));
 }
 
 /// What is expected by shares of theory, at both ends.
@@ -33,23 +32,35 @@ fn interval(target: &Target, gb: f64) -> Option<(f64, f64)> {
 }
 
 fn words(target: &Target, gb: f64) -> String {
-    let who = format!("{} ({})", target.name, target.processor);
-    let Some(theory) = &target.theory else {
-        return format!("{who}: its theoretical bandwidth is not known");
+    let is_given = target.board.is_none() && target.host.is_none();
+    let board = match is_given {
+        true => said!("step-given"),
+        false => format!("{} ({})", target.name, target.processor),
     };
-    let expected = interval(target, gb).map_or_else(String::new, |(low, high)| {
-        format!(
-            "; {} to {} tokens/s predicted",
-            format::number(low),
-            format::number(high)
-        )
-    });
-    format!(
-        "{who}: {} / {} GB per token = {} at most{expected}",
-        format::gb_per_s(theory.gb_per_s),
-        format::number(gb),
-        format::tokens_per_s(tokens_per_s(theory.gb_per_s, gb))
-    )
+    let Some(theory) = &target.theory else {
+        return said!("bounds-no-theory", board = board);
+    };
+    let bandwidth = GbPerS(theory.gb_per_s);
+    let bytes = With(gb, "GB");
+    let bound = TokensPerS(tokens_per_s(theory.gb_per_s, gb));
+    match interval(target, gb) {
+        Some((low, high)) => said!(
+            "bounds-formula-predicted",
+            board = board,
+            bandwidth = bandwidth,
+            bytes = bytes,
+            bound = bound,
+            low = Number(low),
+            high = TokensPerS(high),
+        ),
+        None => said!(
+            "bounds-formula",
+            board = board,
+            bandwidth = bandwidth,
+            bytes = bytes,
+            bound = bound,
+        ),
+    }
 }
 
 /// The names of `bounds` of a model, as far as they mean something without one.

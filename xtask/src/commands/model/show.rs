@@ -5,10 +5,13 @@ use std::path::Path;
 
 use bench_inventory::gguf::{Comparison, Expressed, GgmlType, GgufModel, GgufTensor, compare};
 use bench_inventory::{KvFormat, Model};
-use comfy_table::{Table, presets};
+use bench_locales::Figure::{DecimalBytes, Parameters, Percent};
+use bench_locales::message;
+use comfy_table::Table;
 use serde_json::json;
 
 use super::{open, printable, same_arch};
+use crate::out::{self, text};
 use crate::{Format, Global, exit};
 
 /// Prints the file's model.
@@ -143,24 +146,21 @@ fn catalogue_document(catalogue: &Catalogue<'_>) -> serde_json::Value {
     })
 }
 
-fn table<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_FULL_CONDENSED)
-        .set_header(header);
-    table
-}
-
 fn print_text(gguf: &GgufModel, catalogue: &Result<Catalogue<'_>, Vec<String>>) {
     println!("{}", summary(gguf, catalogue.as_ref().ok()));
     let total = gguf.tensor_bytes().max(1);
-    let mut formats = table(["format", "tensors", "bytes", "share"]);
+    let mut formats = out::table(&[
+        said!("model-format"),
+        said!("model-tensors"),
+        said!("model-column-bytes"),
+        said!("bounds-share"),
+    ]);
     for (ggml_type, (tensors, bytes)) in gguf.mix() {
         formats.add_row([
             ggml_type.id().to_owned(),
-            tensors.to_string(),
-            bytes.to_string(),
-            format!("{:.1} %", 100.0 * bytes as f64 / total as f64),
+            out::integer(tensors),
+            out::integer(bytes),
+            text().figure(Percent(bytes as f64 / total as f64)),
         ]);
     }
     println!("{formats}");
@@ -168,7 +168,7 @@ fn print_text(gguf: &GgufModel, catalogue: &Result<Catalogue<'_>, Vec<String>>) 
     match catalogue {
         Ok(catalogue) => print_catalogue(gguf, catalogue),
         Err(reasons) => {
-            println!("the catalogue cannot describe this model:");
+            println!("{}", said!("model-not-describable"));
             for reason in reasons {
                 println!("  - {}", printable(reason));
             }
@@ -178,63 +178,67 @@ fn print_text(gguf: &GgufModel, catalogue: &Result<Catalogue<'_>, Vec<String>>) 
 
 fn summary(gguf: &GgufModel, catalogue: Option<&Catalogue<'_>>) -> Table {
     let arch = &gguf.arch;
-    let number = |value: Option<u64>| value.map_or("-".to_owned(), |it| it.to_string());
-    let bytes = |bytes: u64| format!("{bytes} ({:.3} GB)", bytes as f64 / 1e9);
+    let number = |value: Option<u64>| value.map_or("-".to_owned(), out::integer);
+    let bytes = |bytes: u64| {
+        let size = text().figure(DecimalBytes(bytes));
+        format!("{} ({size})", out::integer(bytes))
+    };
     let name = gguf.name.as_deref().map_or("-".to_owned(), printable);
     let mut rows = vec![
-        ("name", name),
-        ("architecture", printable(&gguf.architecture)),
-        ("GGUF version", gguf.version.to_string()),
-        ("layers", number(arch.n_layers)),
-        ("hidden", number(arch.hidden)),
-        ("feed-forward", number(arch.ffn)),
-        ("heads", number(arch.n_heads)),
-        ("KV heads", number(arch.n_kv_heads)),
-        ("head dimension", number(arch.head_dim)),
-        ("vocabulary", number(arch.vocab)),
-        ("context", number(arch.context)),
+        [said!("list-name"), name],
+        [said!("model-architecture"), printable(&gguf.architecture)],
+        [said!("model-gguf-version"), gguf.version.to_string()],
+        [said!("model-layers"), number(arch.n_layers)],
+        [said!("model-width"), number(arch.hidden)],
+        [said!("model-feed-forward"), number(arch.ffn)],
+        [said!("model-query-heads"), number(arch.n_heads)],
+        [said!("model-kv-heads"), number(arch.n_kv_heads)],
+        [said!("model-head-elements"), number(arch.head_dim)],
+        [said!("model-vocabulary"), number(arch.vocab)],
+        [said!("model-context"), number(arch.context)],
     ];
     if let Some(experts) = arch.n_experts {
         let used = number(arch.n_experts_used);
-        rows.push((
-            "experts",
-            format!("{experts}, of which a token uses {used}"),
-        ));
+        rows.push([
+            said!("model-experts"),
+            said!("model-experts-used", n = out::integer(experts), used = used),
+        ]);
     }
     rows.extend([
-        (
-            "parameters",
-            format!("{:.3} B", gguf.n_params() as f64 / 1e9),
-        ),
-        ("files", gguf.parts.len().to_string()),
-        ("file bytes", bytes(gguf.file_bytes())),
-        ("tensors", gguf.tensors.len().to_string()),
-        ("tensor bytes", bytes(gguf.tensor_bytes())),
-        (
-            "read per token",
+        [
+            said!("model-parameters"),
+            text().figure(Parameters(gguf.n_params())),
+        ],
+        [said!("model-files"), out::integer(gguf.parts.len())],
+        [said!("model-file-bytes"), bytes(gguf.file_bytes())],
+        [said!("model-tensors"), out::integer(gguf.tensors.len())],
+        [said!("model-tensor-bytes"), bytes(gguf.tensor_bytes())],
+        [
+            said!("read-per-token"),
             match (read_bytes_per_token(gguf), &gguf.not_generating) {
                 (Some(read), _) => bytes(read),
                 (None, reason) => format!("- ({})", reason.as_deref().unwrap_or_default()),
             },
-        ),
+        ],
     ]);
     if let Some(catalogue) = catalogue {
-        rows.push(("KV per token, f16", format!("{} bytes", catalogue.kv_bytes)));
-        if let Some(window) = catalogue.expressed.arch.window {
-            let n_layers = window
-                .n_layers
-                .map_or_else(|| "some".to_owned(), |n| n.to_string());
-            rows.push((
-                "sliding window",
-                format!(
-                    "{n_layers} layers look back over the last {} tokens only",
-                    window.tokens
-                ),
-            ));
+        rows.push([
+            said!("model-kv-per-token"),
+            said!("model-bytes", n = catalogue.kv_bytes),
+        ]);
+        if let Some(window) = &catalogue.expressed.arch.window {
+            let tokens = message!("tokens", n = window.tokens);
+            rows.push([
+                said!("model-sliding-window"),
+                match window.n_layers {
+                    Some(n) => said!("model-window-layers", n = n, tokens = tokens),
+                    None => said!("model-window-some-layers", tokens = tokens),
+                },
+            ]);
         }
     }
-    let mut summary = table(["quantity", "value"]);
-    summary.add_rows(rows.into_iter().map(|(key, value)| [key.to_owned(), value]));
+    let mut summary = out::table(&[said!("model-quantity"), said!("model-value")]);
+    summary.add_rows(rows);
     summary
 }
 
@@ -259,15 +263,22 @@ fn kinds(tensors: &[GgufTensor]) -> Table {
         kind.n_tensors += 1;
         kind.bytes += info.n_bytes;
     }
-    let mut table = table(["tensor", "layers", "tensors", "shape", "format", "bytes"]);
+    let mut table = out::table(&[
+        said!("model-tensor"),
+        said!("model-layers"),
+        said!("model-tensors"),
+        said!("trait-shape"),
+        said!("model-format"),
+        said!("model-column-bytes"),
+    ]);
     for ((stem, ggml_type, shape), kind) in kinds {
         table.add_row([
             stem,
             ranges(&kind.layers),
-            kind.n_tensors.to_string(),
+            out::integer(kind.n_tensors),
             shape,
             ggml_type.id().to_owned(),
-            kind.bytes.to_string(),
+            out::integer(kind.bytes),
         ]);
     }
     table
@@ -308,19 +319,25 @@ fn ranges(layers: &[u32]) -> String {
 fn print_catalogue(gguf: &GgufModel, catalogue: &Catalogue<'_>) {
     let comparison = &catalogue.comparison;
     match catalogue.same.as_slice() {
-        [] => println!(
-            "no model of the catalogue has this architecture; `cargo xtask model add` adds it"
-        ),
-        same => println!("same architecture in the catalogue: {}", same.join(", ")),
+        [] => println!("{}", said!("model-not-in-catalogue")),
+        same => println!("{}", said!("model-in-catalogue", models = same.join(", "))),
     }
-    let more = |file: u64, computed: u64| i128::from(file) - i128::from(computed);
     println!(
-        "nearest computed list: {}, {} bytes, of which a token reads {}; the file's tensors have {:+} bytes, and a token reads {:+}",
-        comparison.quant.id(),
-        comparison.computed_bytes,
-        comparison.computed_read_bytes,
-        more(gguf.tensor_bytes(), comparison.computed_bytes),
-        more(gguf.read_bytes_per_token(), comparison.computed_read_bytes),
+        "{}",
+        said!(
+            "model-nearest-list",
+            quant = comparison.quant.id(),
+            bytes = message!("model-bytes", n = comparison.computed_bytes),
+            read = out::integer(comparison.computed_read_bytes),
+        )
+    );
+    println!(
+        "{}",
+        said!(
+            "model-against-list",
+            more = more(gguf.tensor_bytes(), comparison.computed_bytes),
+            more_read = more(gguf.read_bytes_per_token(), comparison.computed_read_bytes),
+        )
     );
     if !catalogue.expressed.unmodelled.is_empty() {
         let names = catalogue.expressed.unmodelled.iter();
@@ -328,27 +345,42 @@ fn print_catalogue(gguf: &GgufModel, catalogue: &Catalogue<'_>) {
         names.sort_unstable();
         names.dedup();
         println!(
-            "not in the computed list: {} vectors with {} bytes: {}",
-            catalogue.expressed.unmodelled.len(),
-            catalogue.unmodelled_bytes(),
-            names.join(", ")
+            "{}",
+            said!(
+                "model-not-in-list",
+                n = catalogue.expressed.unmodelled.len(),
+                bytes = message!("model-bytes", n = catalogue.unmodelled_bytes()),
+                names = names.join(", "),
+            )
         );
     }
     if comparison.differences.is_empty() {
-        println!("every tensor of the list has the computed format");
+        println!("{}", said!("model-as-computed"));
         return;
     }
-    let mut differences = table(["tensor", "layers", "file", "computed", "bytes more"]);
+    let mut differences = out::table(&[
+        said!("model-tensor"),
+        said!("model-layers"),
+        said!("file"),
+        said!("model-computed"),
+        said!("model-more-bytes"),
+    ]);
     for it in &comparison.differences {
         differences.add_row([
             it.stem.clone(),
             ranges(&it.layers),
             it.in_file.id().to_owned(),
             it.computed.id().to_owned(),
-            format!("{:+}", more(it.file_bytes, it.computed_bytes)),
+            more(it.file_bytes, it.computed_bytes),
         ]);
     }
     println!("{differences}");
+}
+
+/// By how many bytes a file exceeds its computed list: `+1 024`, `-96`, `+0`.
+fn more(file: u64, computed: u64) -> String {
+    let sign = if file < computed { '-' } else { '+' };
+    format!("{sign}{}", out::integer(file.abs_diff(computed)))
 }
 
 #[cfg(test)]

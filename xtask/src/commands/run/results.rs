@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
+use bench_analysis::validity::status;
+use bench_locales::{Figure, Message};
 use bench_run_dir::{HostStatus, LeftOut, LeftOutUnit, RunData, RunManifest};
 use comfy_table::{Table, presets};
 use serde_json::json;
 
 use super::HostResult;
+use crate::budget::left_out_name;
+use crate::out::text;
 use crate::{Format, Global, exit};
 
 /// The most serious thing that happened. `has_invalid_host`: all data of a host are invalid.
@@ -43,7 +47,7 @@ pub struct Printed<'a> {
     /// First page of its report.
     pub report: Option<&'a Path>,
     /// What to say before anything else: hosts most of whose figures were disturbed.
-    pub warning: Option<&'a str>,
+    pub warning: Option<&'a Message>,
     /// Hosts in fleet order.
     pub results: &'a [HostResult],
     /// Exit code.
@@ -68,7 +72,10 @@ impl Printed<'_> {
     fn document(&self) -> serde_json::Value {
         let host = |(record, counts): &HostResult| {
             let left_out = self.left_out(&record.host);
-            let left_out = left_out.map_or(Vec::new(), unit_names);
+            let left_out: Vec<String> = (left_out.iter())
+                .flat_map(|left_out| &left_out.units)
+                .map(LeftOutUnit::name)
+                .collect();
             json!({
                 "host": record.host,
                 "board": record.board,
@@ -94,55 +101,67 @@ impl Printed<'_> {
 
     fn print_text(&self) {
         if let Some(warning) = self.warning {
-            println!("disturbed: {warning}");
+            println!("{}", said!("disturbed-because", reason = warning));
         }
         let mut table = Table::new();
         table.load_preset(presets::UTF8_FULL_CONDENSED);
         table.set_header([
-            "host", "board", "status", "ok", "failed", "skipped", "stage", "reason",
+            said!("host"),
+            said!("board"),
+            said!("status"),
+            said!("status-ok"),
+            said!("status-failed"),
+            said!("status-skipped"),
+            said!("run-stage"),
+            said!("reason"),
         ]);
-        for (record, counts) in self.results {
-            table.add_row([
-                record.host.clone(),
-                record.board.clone().unwrap_or_else(|| "-".to_string()),
-                record.status.name().to_string(),
-                counts.n_ok.to_string(),
-                counts.n_failed.to_string(),
-                counts.n_skipped.to_string(),
-                record
-                    .stage
-                    .map(|stage| stage.name().to_string())
-                    .unwrap_or_default(),
-                record.reason.clone().unwrap_or_default(),
-            ]);
+        for result in self.results {
+            table.add_row(row(result));
         }
         match (self.manifest.shard, self.results.is_empty()) {
             (Some(shard), true) => println!(
-                "none of the plan's {} hosts belongs to shard {}/{}",
-                self.manifest.planned_hosts.len(),
-                shard.index,
-                shard.n_shards
+                "{}",
+                said!(
+                    "run-empty-shard",
+                    n = self.manifest.planned_hosts.len(),
+                    shard = format!("{}/{}", shard.index, shard.n_shards),
+                )
             ),
             _ => println!("{table}"),
         }
         for (record, _) in self.results {
             if let Some(left_out) = self.left_out(&record.host) {
+                let units: Vec<String> = left_out.units.iter().map(left_out_name).collect();
                 println!(
-                    "host `{}`: {} units did not fit {} s: {}",
-                    record.host,
-                    left_out.units.len(),
-                    left_out.budget_s,
-                    unit_names(left_out).join(", ")
+                    "{}",
+                    said!(
+                        "run-left-out",
+                        host = &record.host,
+                        n = units.len(),
+                        budget = left_out.budget_s,
+                        units = units.join(", "),
+                    )
                 );
             }
         }
         if let Some(report) = self.report {
-            println!("report: {}", report.display());
+            let path = report.display().to_string();
+            println!("{}", said!("run-report", path = path));
         }
     }
 }
 
-fn unit_names(left_out: &LeftOut) -> Vec<String> {
-    let units = left_out.units.iter();
-    units.map(LeftOutUnit::name).collect()
+fn row((record, counts): &HostResult) -> [String; 8] {
+    let count = |n: u32| text().figure(Figure::Integer(f64::from(n)));
+    let stage = record.stage.map(status::of_stage);
+    [
+        record.host.clone(),
+        record.board.clone().unwrap_or_else(|| "-".to_string()),
+        text().say(&status::of_host(record.status)),
+        count(counts.n_ok),
+        count(counts.n_failed),
+        count(counts.n_skipped),
+        stage.map_or_else(String::new, |stage| text().say(&stage)),
+        record.reason.clone().unwrap_or_default(),
+    ]
 }

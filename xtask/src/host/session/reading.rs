@@ -1,5 +1,6 @@
 //! Every line of a board on its way in: bounded, kept, cleaned, and only then taken.
 
+use bench_locales::Figure::{DurationNs, Number, Percent};
 use bench_protocol::{CONTROL_ACK, Message, Unrest, UnrestKind, parse_line};
 use bench_run_dir::Stage;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
@@ -93,6 +94,7 @@ impl HostSession<'_> {
                 let (unit, variant) = (&ready.unit, &ready.variant);
                 let shape = ready.shape.iter().map(|shape| format!(", {shape}"));
                 let shape: String = shape.collect();
+                // Names and numbers only: the same in every language.
                 self.line
                     .say(&format!("{at}/{n_units} {unit} ({variant}{shape})"));
             }
@@ -102,18 +104,20 @@ impl HostSession<'_> {
                 }
             }
             Message::Output(output) => {
-                let seconds = output.elapsed_ns as f64 / 1e9;
-                let unit = &output.unit;
-                self.line
-                    .say(&format!("{at}/{n_units} {unit} ended after {seconds:.1} s"));
+                self.line.say(&said!(
+                    "progress-output",
+                    at = at,
+                    n = n_units,
+                    unit = &output.unit,
+                    time = DurationNs(output.elapsed_ns as f64),
+                ));
             }
             Message::Note(note) => {
                 self.n_notes = self.n_notes.saturating_add(1);
                 if self.n_notes < MAX_NOTES {
                     self.line.say(&note.text);
                 } else if self.n_notes == MAX_NOTES {
-                    self.line
-                        .say("further notes of this host are kept and not shown");
+                    self.line.say(&said!("progress-more-notes"));
                 }
             }
             _ => {}
@@ -125,14 +129,16 @@ impl HostSession<'_> {
 /// That the samples of a unit do not scatter around one value.
 fn restless(unit: &str, unrest: Unrest) -> String {
     let faster = unrest.slow_ns as f64 / unrest.fast_ns.max(1) as f64;
-    let percent = unrest.fast_permille / 10;
     match unrest.kind {
-        UnrestKind::Bimodal => format!(
-            "samples of {unit} fall into two groups, {percent} % of them {faster:.2} times as fast as the rest: something else ran, or the clock changed"
+        UnrestKind::Bimodal => said!(
+            "progress-two-groups",
+            unit = unit,
+            share = Percent(f64::from(unrest.fast_permille) / 1000.0),
+            faster = Number(faster),
         ),
-        UnrestKind::Drifting => format!(
-            "samples of {unit} drift, the faster half {faster:.2} times as fast as the slower: something else ran, or the clock changed"
-        ),
+        UnrestKind::Drifting => {
+            said!("progress-drift", unit = unit, faster = Number(faster))
+        }
     }
 }
 

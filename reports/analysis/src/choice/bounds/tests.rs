@@ -9,7 +9,7 @@ use crate::limits::bounds::MIN_CONTEXT;
 
 fn check(bandwidth_gb_per_s: f64, bytes_gb: f64, expect: &str) {
     assert_eq!(
-        format::number(tokens_per_s(bandwidth_gb_per_s, bytes_gb)),
+        Text::english().figure(Figure::Number(tokens_per_s(bandwidth_gb_per_s, bytes_gb))),
         expect
     );
 }
@@ -56,7 +56,10 @@ fn what_is_given_holds_everywhere() {
     assert_eq!(bounds.bound_file_tokens_per_s, Some(six));
     assert_eq!(bounds.bound_read_tokens_per_s, Some(six));
     assert_eq!(decision.bound_tokens_per_s, Some(six));
-    assert_eq!(decision.chain[0].step, "given bandwidth");
+    assert_eq!(
+        decision.chain[0].step,
+        crate::choice::decide::StepKind::Given
+    );
     assert!(decision.chain.iter().all(|step| step.gb_per_s <= 32.0));
     let (before, after) = (own.expected.unwrap(), decision.expected.unwrap());
     let scale = (32.0 / 33.792) * (qwen(&inventory).token_bytes() / 4.8e9);
@@ -67,13 +70,21 @@ fn what_is_given_holds_everywhere() {
         decision.need.total_bytes()
     );
     assert_eq!(
-        bounds.sources["bandwidth_gb_s"],
+        bounds.sources["bandwidth_gb_s"].to_string(),
         "given on the command line"
     );
-    assert_eq!(bounds.sources["file_bytes"], "given on the command line");
-    let remarks = bounds.remarks.join("\n");
+    assert_eq!(
+        bounds.sources["file_bytes"].to_string(),
+        "given on the command line"
+    );
+    let remarks = bounds
+        .remarks
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n");
     assert!(
-        remarks.contains("32.0 GB/s, as given, is -5.3 % against LPDDR4X 4224 MT/s x 64 bit / 8 = 33.8 GB/s: it would take 4000 MT/s"),
+        remarks.contains("32.0 GB/s, as given, is -5.3 % against LPDDR4X 4224 MT/s x 64 bit / 8 = 33.8 GB/s: it would need 4000 MT/s"),
         "{remarks}"
     );
     assert!(
@@ -99,6 +110,9 @@ fn quoted_figures_are_explained() {
     let remarks = |board, processor| {
         Bounds::of(&target(&inventory, board, processor), &load)
             .remarks
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
             .join("\n")
     };
     let laptop = remarks("laptop-rtx-4050", "gpu");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bench_inventory::{Board, Inventory, Memory};
+use bench_locales::{Message, message};
 use serde::Serialize;
 
 use crate::choice::predict::{self, Class, Machine, Prediction};
@@ -21,7 +22,7 @@ pub struct Rate {
     /// Kind of figure.
     pub label: Label,
     /// Where it comes from.
-    pub source: String,
+    pub source: Message,
 }
 
 /// A board or host with everything that bounds a model on it.
@@ -46,7 +47,7 @@ pub struct Target<'a> {
     /// Expected share of a rate, where it can be predicted.
     pub prediction: Option<(Prediction, Rate)>,
     /// Why it cannot be.
-    pub no_prediction: Option<String>,
+    pub no_prediction: Option<Message>,
     /// Whether most of what was measured here was disturbed: nothing is sure then.
     pub disturbed: bool,
     /// The host, where one was measured.
@@ -84,10 +85,10 @@ pub fn of_board<'a>(
     let theory = Rate {
         gb_per_s,
         label: Label::Theory,
-        source: format!(
+        source: Message::quoted(format!(
             "{} {:.0} MT/s x {} bit / 8 ({})",
             memory.kind, memory.mt_per_s, memory.bus_bits, memory.source
-        ),
+        )),
     };
     let rooms = fit::rooms(memory);
     let class = Class::of_board(board, memory, processor);
@@ -102,10 +103,10 @@ pub fn of_board<'a>(
         room: rooms.last().cloned(),
         rooms,
         no_prediction: prediction.is_none().then(|| {
-            format!(
-                "no prediction: token rates of fewer than {} machines with {} are known, and those of other families say nothing of them",
-                predict::MIN_MACHINES,
-                class.kin()
+            message!(
+                "no-prediction-class",
+                n = predict::MIN_MACHINES,
+                kin = class.kin(),
             )
         }),
         prediction: prediction.map(|prediction| (prediction, theory.clone())),
@@ -132,7 +133,7 @@ fn published_read(inventory: &Inventory, silicon: &str) -> Option<Rate> {
     is_of_several.then(|| Rate {
         gb_per_s: best.gb_per_s,
         label: Label::Imported,
-        source: format!("{}, {} ({})", board.id, best.test, best.source),
+        source: Message::quoted(format!("{}, {} ({})", board.id, best.test, best.source)),
     })
 }
 
@@ -148,9 +149,7 @@ pub fn of_bandwidth<'a>(gb_per_s: f64) -> Target<'a> {
         room: None,
         rooms: Vec::new(),
         prediction: None,
-        no_prediction: Some(
-            "no prediction: a bandwidth alone says nothing of a processor".to_owned(),
-        ),
+        no_prediction: Some(message!("no-prediction-bandwidth")),
         disturbed: false,
         host: None,
         kernels: BTreeMap::new(),
@@ -161,7 +160,7 @@ fn given(gb_per_s: f64) -> Rate {
     Rate {
         gb_per_s,
         label: Label::Given,
-        source: "given on the command line".to_owned(),
+        source: message!("source-given"),
     }
 }
 
@@ -184,12 +183,16 @@ pub fn of_host<'a>(host: &'a HostAnalysis<'a>, machines: &[Machine]) -> Target<'
     let theory = host.theory.as_ref().ok().map(|theory| Rate {
         gb_per_s: theory.gb_per_s,
         label: Label::Theory,
-        source: format!("{} ({})", theory.formula, theory.source),
+        source: message!(
+            "source-theory",
+            formula = &theory.formula,
+            source = &theory.source,
+        ),
     });
     let read = host.best_read.as_ref().map(|read| Rate {
         gb_per_s: read.gb_per_s,
         label: Label::Measured,
-        source: format!("host {}, `{}`", host.name(), read.unit),
+        source: message!("source-host-unit", host = host.name(), unit = &read.unit),
     });
     let memory = host.data.facts.as_ref().map(|facts| &facts.memory);
     let room = memory
@@ -197,7 +200,7 @@ pub fn of_host<'a>(host: &'a HostAnalysis<'a>, machines: &[Machine]) -> Target<'
         .map(|bytes| Room {
             bytes,
             label: Label::Measured,
-            source: format!("RAM free on host {} before it was measured", host.name()),
+            source: message!("source-free-ram", host = host.name()),
             capacity_bytes: None,
         });
     let of_class = theory.clone().and_then(|theory| {
@@ -218,10 +221,7 @@ pub fn of_host<'a>(host: &'a HostAnalysis<'a>, machines: &[Machine]) -> Target<'
         memory: None,
         processor: "cpu".to_owned(),
         theory,
-        no_prediction: prediction.is_none().then(|| {
-            "no prediction: measure a decode unit on this host, or state its memory (`memory:` or `board:` in the fleet file)"
-                .to_owned()
-        }),
+        no_prediction: prediction.is_none().then(|| message!("no-prediction-host")),
         prediction,
         read,
         rooms: room.clone().into_iter().collect(),

@@ -23,24 +23,24 @@ fn on_board(inventory: &Inventory, board: &str, model: &str, quant: Quant, depth
 fn chain_of_a_board_runs_from_theory_to_an_interval() {
     let inventory = catalogue();
     let got = on_board(&inventory, "rock-5b", "qwen2.5-7b", Quant::Q4KM, 0);
-    let labels: Vec<(&str, Label)> = got.chain.iter().map(|it| (it.step, it.label)).collect();
+    let labels: Vec<(StepKind, Label)> = got.chain.iter().map(|it| (it.step, it.label)).collect();
     assert_eq!(
         labels,
         [
-            (steps::THEORY, Label::Theory),
-            (steps::BOUND, Label::Theory),
-            (steps::READ, Label::Imported),
-            (steps::DECODE, Label::Predicted),
+            (StepKind::Theory, Label::Theory),
+            (StepKind::Bound, Label::Theory),
+            (StepKind::Read, Label::Imported),
+            (StepKind::Decode, Label::Predicted),
         ]
     );
     // 33.792 GB/s over 4.371 GB; others read 24.1 GB/s.
     assert!((got.bound_tokens_per_s.unwrap() - 7.73).abs() < 0.01);
     assert!((got.chain[2].ratio.unwrap() - 24.1 / 33.792).abs() < 1e-9);
-    assert_eq!(got.chain[2].culprit, Some(culprits::READ));
+    assert_eq!(got.chain[2].culprit, StepKind::Read.culprit());
     let expected = got.expected.unwrap();
     assert!(expected.low < expected.middle && expected.middle < expected.high);
     assert!(expected.high <= got.bound_tokens_per_s.unwrap());
-    assert_eq!(got.limit, "memory, in theory");
+    assert_eq!(got.limit.to_string(), "memory, in theory");
     assert_eq!(got.fits, Some(true));
 }
 

@@ -1,6 +1,8 @@
 //! What would help: the next quantisation, a smaller cache, freed RAM, a quiet bus, another board.
 
 use bench_inventory::{Inventory, KvFormat, Model, Quant};
+use bench_locales::Figure::{DecimalBytes, Number, SignedPercent, TokensPerS};
+use bench_locales::{Message, message};
 use serde::Serialize;
 
 use super::{Answer, Certainty, Wish, answer, load, quality};
@@ -9,15 +11,14 @@ use crate::choice::predict::Machine;
 use crate::compare::{Metric, Outcome};
 use crate::label::Label;
 use crate::stats;
-use bench_run_dir::format;
 
 /// One remedy and what it buys.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Remedy {
     /// What to do.
-    pub what: String,
+    pub what: Message,
     /// What it buys, in words with units.
-    pub buys: String,
+    pub buys: Message,
     /// Kind of the figures in it; `None` where nothing is known.
     pub label: Option<Label>,
     /// Speed over that of the answer; `None` where it is not about speed, or not known.
@@ -64,21 +65,22 @@ fn next_quant(inventory: &Inventory, model: &Model, quant: Quant, wish: Wish) ->
     let table = quality(inventory);
     let loss = |quant| table.and_then(|table| table.loss(quant));
     let quality = match (loss(quant), loss(next), table) {
-        (Some(before), Some(after), Some(table)) => format!(
-            "perplexity {} over F16 instead of {} ({}: {})",
-            format::signed_percent(after),
-            format::signed_percent(before),
-            table.model,
-            table.source
+        (Some(before), Some(after), Some(table)) => message!(
+            "remedy-quality",
+            after = SignedPercent(after),
+            before = SignedPercent(before),
+            model = &table.model,
+            source = &table.source,
         ),
-        _ => "its loss of quality is not published in the catalogue".to_owned(),
+        _ => message!("remedy-quality-unknown"),
     };
     Some(Remedy {
-        what: format!("quantise to {} instead of {}", next.id(), quant.id()),
-        buys: format!(
-            "{} tokens/s if bytes alone decide, {} less RAM; {quality}",
-            format::signed_percent(now / bytes - 1.0),
-            format::decimal_bytes((model.file_bytes(quant)).saturating_sub(model.file_bytes(next)))
+        what: message!("remedy-quantise", next = next.id(), now = quant.id()),
+        buys: message!(
+            "remedy-quantise-buys",
+            speed = SignedPercent(now / bytes - 1.0),
+            freed = DecimalBytes((model.file_bytes(quant)).saturating_sub(model.file_bytes(next))),
+            quality = quality,
         ),
         label: Some(Label::Theory),
         speed_ratio: Some(now / bytes),
@@ -89,16 +91,16 @@ fn next_quant(inventory: &Inventory, model: &Model, quant: Quant, wish: Wish) ->
 fn smaller_cache(model: &Model, quant: Quant, wish: Wish) -> Vec<Remedy> {
     let now = token_bytes(model, quant, wish);
     let kv_bytes = |kv: KvFormat, tokens: u64| crate::limits::fit::kv_bytes(model, tokens, kv);
-    let remedy = |what: String, changed: Wish| {
+    let remedy = |what: Message, changed: Wish| {
         let bytes = token_bytes(model, quant, changed);
         let freed = kv_bytes(wish.kv_format, wish.context)
             .saturating_sub(kv_bytes(changed.kv_format, changed.context));
         (bytes < now).then(|| Remedy {
             what,
-            buys: format!(
-                "{} tokens/s at the end of the context if bytes alone decide, {} less RAM",
-                format::signed_percent(now / bytes - 1.0),
-                format::decimal_bytes(freed)
+            buys: message!(
+                "remedy-cache-buys",
+                speed = SignedPercent(now / bytes - 1.0),
+                freed = DecimalBytes(freed),
             ),
             label: Some(Label::Theory),
             speed_ratio: Some(now / bytes),
@@ -107,17 +109,17 @@ fn smaller_cache(model: &Model, quant: Quant, wish: Wish) -> Vec<Remedy> {
     let mut remedies: Vec<Remedy> = (KvFormat::ALL.into_iter())
         .filter_map(|kv_format| {
             remedy(
-                format!(
-                    "store keys and values as {} instead of {}",
-                    kv_format.id(),
-                    wish.kv_format.id()
+                message!(
+                    "remedy-kv-format",
+                    next = kv_format.id(),
+                    now = wish.kv_format.id(),
                 ),
                 Wish { kv_format, ..wish },
             )
         })
         .collect();
     remedies.extend(remedy(
-        format!("halve the context to {} tokens", wish.context / 2),
+        message!("remedy-context", n = wish.context / 2),
         Wish {
             context: wish.context / 2,
             ..wish
@@ -131,8 +133,8 @@ fn smaller_cache(model: &Model, quant: Quant, wish: Wish) -> Vec<Remedy> {
 fn freed_bus(target: &Target) -> Vec<Remedy> {
     let Some(host) = target.host else {
         return vec![unknown(
-            "stop services and settle the clocks",
-            "not known from data sheets: measure a host of this board with `--compare-environment`",
+            message!("remedy-services"),
+            message!("remedy-unknown-board"),
         )];
     };
     let mut remedies = Vec::new();
@@ -150,18 +152,19 @@ fn freed_bus(target: &Target) -> Vec<Remedy> {
     let median = stats::median(&ratios).filter(|_| host.disturbed().is_none());
     match median.filter(|_| 2 * ratios.len() > n_all) {
         Some(ratio) => remedies.push(Remedy {
-            what: "prepare the board as the fleet file says".to_owned(),
-            buys: format!(
-                "{} tokens/s (median of {} of {n_all} that were clearly faster after it)",
-                format::signed_percent(ratio - 1.0),
-                format::count(ratios.len(), "unit", "units")
+            what: message!("remedy-prepare"),
+            buys: message!(
+                "remedy-prepare-buys",
+                speed = SignedPercent(ratio - 1.0),
+                n = ratios.len(),
+                n_all = n_all,
             ),
             label: Some(Label::Measured),
             speed_ratio: Some(ratio),
         }),
         None if n_all == 0 => remedies.push(unknown(
-            "stop services and settle the clocks",
-            "not known: give the host `prepare` and measure with `--compare-environment`",
+            message!("remedy-services"),
+            message!("remedy-unknown-host"),
         )),
         // It was tried, and bought nothing that could be told from noise.
         None => {}
@@ -171,21 +174,18 @@ fn freed_bus(target: &Target) -> Vec<Remedy> {
         .find_map(|it| it.clear_slope())
         .filter(|slope| *slope < 0.0);
     remedies.extend(slope.map(|slope| Remedy {
-        what: "keep other programs off the memory bus".to_owned(),
-        buys: format!(
-            "{} tokens/s for each GB/s that others stop reading",
-            format::number(-slope)
-        ),
+        what: message!("remedy-bus"),
+        buys: message!("remedy-bus-buys", speed = TokensPerS(-slope)),
         label: Some(Label::Measured),
         speed_ratio: None,
     }));
     remedies
 }
 
-fn unknown(what: &str, why: &str) -> Remedy {
+fn unknown(what: Message, why: Message) -> Remedy {
     Remedy {
-        what: what.to_owned(),
-        buys: why.to_owned(),
+        what,
+        buys: why,
         label: None,
         speed_ratio: None,
     }
@@ -212,12 +212,8 @@ fn freed_ram(inventory: &Inventory, target: &Target, best: &Answer, wish: Wish) 
         .filter_map(|(model, quant)| Some((missing(model, quant)?, model, quant)))
         .min_by_key(|(missing, model, _)| (*missing, model.id.clone()))?;
     Some(Remedy {
-        what: format!("free {} of RAM", format::decimal_bytes(bytes)),
-        buys: format!(
-            "{} in {} would fit, and is likely fast enough",
-            model.name,
-            quant.id()
-        ),
+        what: message!("remedy-ram", bytes = DecimalBytes(bytes)),
+        buys: message!("remedy-ram-buys", model = &model.name, quant = quant.id()),
         label: Some(Label::Predicted),
         speed_ratio: None,
     })
@@ -255,20 +251,26 @@ fn other_boards(
     (faster.into_iter())
         .map(|(ratio, answer)| {
             let price = match &answer.price {
-                Some(price) => {
-                    format!("{} US dollars on {}", format::number(price.usd), price.date)
-                }
-                None => "price not in the catalogue".to_owned(),
+                Some(price) => message!("price", usd = Number(price.usd), date = &price.date),
+                None => message!("price-unknown"),
             };
-            let rate = (answer.decision.expected.as_ref()).map_or_else(String::new, |expected| {
-                format!("{} tokens/s ({})", expected.words(), expected.label.name())
+            let rate = answer.decision.expected.as_ref().map(|expected| {
+                message!(
+                    "remedy-board-rate",
+                    rate = expected.words(),
+                    label = expected.label.message(),
+                )
             });
             Remedy {
-                what: format!(
-                    "take board {} ({})",
-                    answer.decision.target, answer.decision.processor
+                what: message!(
+                    "remedy-board",
+                    board = &answer.decision.target,
+                    processor = &answer.decision.processor,
                 ),
-                buys: format!("{rate}; {price}"),
+                buys: match rate {
+                    Some(rate) => message!("clauses", first = rate, rest = price),
+                    None => price,
+                },
                 label: Some(Label::Predicted),
                 speed_ratio: Some(ratio),
             }

@@ -92,9 +92,11 @@ fn ram_left_for_others_is_left() {
     for answer in &answers {
         assert!(answer.decision.need.total_bytes() + 3_000_000_000 <= 5_200_000_000);
     }
-    let free = remedies.iter().find(|it| it.what.starts_with("free "));
+    let free = remedies
+        .iter()
+        .find(|it| it.what.to_string().starts_with("free "));
     assert!(
-        free.is_some_and(|it| it.buys.contains("would fit")),
+        free.is_some_and(|it| it.buys.to_string().contains("would fit")),
         "{remedies:?}"
     );
 }
@@ -103,25 +105,29 @@ fn ram_left_for_others_is_left() {
 fn remedies_are_labelled_and_other_boards_are_faster() {
     let (answers, remedies) = answers("raspberry-pi-4", WISH);
     let best = &answers[0].decision;
-    assert!(remedies.iter().any(|it| it.what.starts_with("quantise to")));
     assert!(
         remedies
             .iter()
-            .any(|it| it.what.contains("keys and values as q8_0"))
+            .any(|it| it.what.to_string().starts_with("quantise to"))
+    );
+    assert!(
+        remedies
+            .iter()
+            .any(|it| it.what.to_string().contains("keys and values as q8_0"))
     );
     let boards: Vec<&Remedy> = (remedies.iter())
-        .filter(|it| it.what.starts_with("take board"))
+        .filter(|it| it.what.to_string().starts_with("take board"))
         .collect();
     assert!(!boards.is_empty());
     for board in boards {
         assert_eq!(board.label, Some(Label::Predicted));
         assert!(board.speed_ratio.unwrap() > 1.1, "{board:?} for {best:?}");
-        assert!(!board.what.contains("raspberry-pi-4"));
+        assert!(!board.what.to_string().contains("raspberry-pi-4"));
     }
     let unknown = remedies
         .iter()
-        .find(|it| it.what.starts_with("stop services"));
-    assert!(unknown.unwrap().buys.contains("not known"));
+        .find(|it| it.what.to_string().starts_with("stop services"));
+    assert!(unknown.unwrap().buys.to_string().contains("cannot tell"));
 }
 
 #[test]

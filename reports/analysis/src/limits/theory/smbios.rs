@@ -8,6 +8,7 @@ use bench_inventory::mt_per_s_to_gb_per_s;
 use bench_protocol::{Facts, SmbiosMemoryDevice};
 
 use super::{Theory, formula};
+use bench_locales::{Message, message};
 use bench_run_dir::format;
 
 /// Sum over the populated channels of data width x configured speed (SMBIOS type 17, fields 0x0A and 0x20).
@@ -43,35 +44,23 @@ pub(super) fn theory(facts: &Facts) -> Option<Theory> {
         gb_per_s,
         kind: kind.clone(),
         formula: formula(&kind, f64::from(slowest), bus_bits),
-        source: format!(
-            "SMBIOS, {} on {}",
-            format::count(n_devices, "device", "devices"),
-            format::count(channels.len(), "channel", "channels")
+        source: message!(
+            "theory-smbios",
+            devices = message!("devices", n = n_devices),
+            channels = message!("channels", n = channels.len()),
         ),
         note: note(facts, n_unnamed),
     })
 }
 
 /// What the figure takes for granted.
-fn note(facts: &Facts, n_unnamed: usize) -> Option<String> {
-    let by_hypervisor = facts.hypervisor.as_ref().map(|hypervisor| {
-        format!(
-            "a virtual machine ({}): the firmware's table is the hypervisor's word",
-            format::foreign(hypervisor)
-        )
-    });
+fn note(facts: &Facts, n_unnamed: usize) -> Option<Message> {
+    let by_hypervisor = (facts.hypervisor.as_ref())
+        .map(|name| message!("theory-hypervisor", name = format::foreign(name)));
     // A single module is a channel, whatever its slot is called.
-    let by_slots = (n_unnamed > 0 && facts.smbios_memory.len() > 1).then(|| {
-        let modules = match n_unnamed {
-            1 => "a module whose slot names no channel".into(),
-            n => format!("each of the {n} modules whose slots name no channel"),
-        };
-        format!(
-            "counts {modules} as a channel of its own; with two modules per channel the figure is twice too high; state `memory:` in the fleet file to be exact"
-        )
-    });
-    let notes: Vec<String> = by_hypervisor.into_iter().chain(by_slots).collect();
-    (!notes.is_empty()).then(|| notes.join("; "))
+    let by_slots = (n_unnamed > 0 && facts.smbios_memory.len() > 1)
+        .then(|| message!("theory-unnamed-slots", n = n_unnamed));
+    Message::clauses(by_hypervisor.into_iter().chain(by_slots).collect())
 }
 
 /// The part of a locator that names the channel, when the text shows one: `P0 CHANNEL A`, `DIMM_A` of `DIMM_A1`.
@@ -166,7 +155,11 @@ pub(super) mod tests {
         let note = theory(&facts).unwrap().note;
         match expect {
             None => assert_eq!(note, None),
-            Some(part) => assert!(note.as_deref().unwrap_or("").contains(part), "{note:?}"),
+            Some(part) => assert!(
+                note.as_ref()
+                    .is_some_and(|it| it.to_string().contains(part)),
+                "{note:?}"
+            ),
         }
     }
 
@@ -190,7 +183,7 @@ pub(super) mod tests {
             hypervisor: Some("KVM".into()),
             ..Facts::default()
         };
-        let note = theory(&facts).unwrap().note.unwrap();
+        let note = theory(&facts).unwrap().note.unwrap().to_string();
         assert!(
             note.contains("KVM") && note.contains("each of the 2"),
             "{note}"
