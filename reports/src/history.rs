@@ -4,7 +4,6 @@
 //! of the run that is rendered: it ends with that run, and no clock is asked. Emulated hosts are in no line.
 
 pub mod change;
-pub mod date;
 mod line;
 mod read;
 pub mod store;
@@ -12,6 +11,7 @@ pub mod store;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::date;
 use bench_analysis::measured::Analysis;
 use bench_locales::{Message, message};
 use bench_run_dir::format;

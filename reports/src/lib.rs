@@ -1,15 +1,14 @@
-//! How it is shown: frames, charts, pages, the history.
+//! How it is shown: tables for programs, pages and charts for people, the history.
 //!
-//! Owns tables, pictures and words. Refuses to connect to anything, to derive figures and to change what was measured.
+//! Owns rows, pictures and layout. Refuses to connect to anything, to derive figures and to change what was measured.
 
 #![forbid(unsafe_code)]
 
-pub mod compare_page;
-pub mod export;
 pub mod findings;
-pub mod frames;
 pub mod history;
+pub mod pages;
 pub mod report;
+pub mod tables;
 
-mod sections;
-mod svg;
+mod charts;
+pub mod date;

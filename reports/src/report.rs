@@ -3,8 +3,8 @@
 //! Pages ask for nothing outside their folder, and their one script adds comfort only: without it everything is there.
 
 mod document;
-mod pages;
 mod script;
+mod site;
 mod summary;
 
 use std::fs;
@@ -19,12 +19,11 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
 use crate::history::{self, History, StoredRun};
-use crate::sections::{self, Page, Scope, Section};
-use crate::{frames, svg};
+use crate::pages::{self, Page, Scope, Section};
+use crate::{charts, tables::frames};
 use bench_analysis::choice::decisions::Decisions;
 use bench_analysis::guard::guarded;
 use bench_analysis::measured::{self, Analysis, HostAnalysis};
-use bench_analysis::stats;
 use bench_run_dir::format;
 
 /// Renders `html/index.html`, its sub-pages and data files, and `summary.md`; returns the path of the index.
@@ -189,7 +188,7 @@ fn render_analysis(
     });
     let decisions = decisions.unwrap_or_default();
     replace_folder(dir, "html", |html| {
-        pages::write_all(analysis, &decisions, history, (html, &texts), failures)?;
+        site::write_all(analysis, &decisions, history, (html, &texts), failures)?;
         write_data_files(analysis, &decisions, html, failures)
     })?;
     for text in &texts {
@@ -251,30 +250,6 @@ fn write_data_files(
 fn write_file(html: &Folder, place: &str, bytes: &[u8]) -> anyhow::Result<()> {
     html.replace(place, bytes)
         .with_context(|| format!("cannot write `html/{place}`"))
-}
-
-/// File name of a page about something with a foreign name: safe on every file system and in every URL.
-pub(crate) fn page_name(name: &str) -> String {
-    let safe: String = name
-        .chars()
-        .take(60)
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
-                c
-            } else {
-                '-'
-            }
-        })
-        .collect();
-    match safe == name && !name.starts_with('.') && !name.is_empty() {
-        true => format!("{name}.html"),
-        // Two names may become the same safe one: the hash keeps them apart.
-        false => format!(
-            "{}-{:016x}.html",
-            safe.trim_start_matches('.'),
-            stats::seed_of(&[name])
-        ),
-    }
 }
 
 /// What the page around the sections needs.
@@ -344,7 +319,7 @@ fn render_page(
             html,
         });
     }
-    let (title, subtitle) = pages::titles(page);
+    let (title, subtitle) = site::titles(page);
     let frame = Frame {
         footer: say!(page.text, "footer-marks"),
         style: include_str!("report/style.css"),
@@ -389,7 +364,7 @@ fn failed_section(text: &Text, failure: &str) -> String {
     format!(
         r#"<p>{}</p><pre tabindex="0">{}</pre>"#,
         say!(text, "page-failed-section"),
-        svg::escape(failure)
+        charts::escape(failure)
     )
 }
 
@@ -481,15 +456,15 @@ fn environment(text: &Arc<Text>) -> anyhow::Result<Environment<'static>> {
         minijinja::Value::from_safe_string(prose(text))
     });
     environment.add_template("page.html.j2", include_str!("report/page.html.j2"))?;
-    let (name, source) = sections::PUBLISHED;
+    let (name, source) = pages::PUBLISHED;
     environment.add_template(name, source)?;
     for section in [
-        sections::RUN,
-        sections::HOST,
-        sections::BOARD,
-        sections::MODEL,
-        sections::HISTORY,
-        sections::HOST_HISTORY,
+        pages::RUN,
+        pages::HOST,
+        pages::BOARD,
+        pages::MODEL,
+        pages::HISTORY,
+        pages::HOST_HISTORY,
     ]
     .into_iter()
     .flatten()
@@ -510,7 +485,7 @@ fn said(text: &Text, id: &str, args: &Kwargs) -> Result<Value, minijinja::Error>
         let arg = match u64::try_from(value.clone()) {
             Ok(n) if value.is_number() => Arg::from(n),
             _ if value.is_safe() => Arg::from(value.to_string()),
-            _ => Arg::from(svg::escape(&value.to_string())),
+            _ => Arg::from(charts::escape(&value.to_string())),
         };
         message.args.push((name.to_owned().into(), arg));
     }
@@ -521,11 +496,11 @@ fn said(text: &Text, id: &str, args: &Kwargs) -> Result<Value, minijinja::Error>
 fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {
-        return svg::escape(text);
+        return charts::escape(text);
     }
     let mark = |(i, part): (usize, &&str)| match i % 2 {
-        0 => svg::escape(part),
-        _ => format!("<code>{}</code>", svg::escape(part)),
+        0 => charts::escape(part),
+        _ => format!("<code>{}</code>", charts::escape(part)),
     };
     parts.iter().enumerate().map(mark).collect()
 }
@@ -588,7 +563,7 @@ mod tests {
             files_root: "",
             text: Text::english(),
         };
-        let mut sections = sections::RUN.to_vec();
+        let mut sections = pages::RUN.to_vec();
         let n_sections = sections.len();
         sections[0].view = fails;
         let mut failures = Failures::default();
@@ -608,27 +583,5 @@ mod tests {
             panic!("{failures:?}");
         };
         assert!(failure.starts_with("section `") && failure.contains("of page `index.html`"));
-    }
-
-    #[test]
-    fn page_names_cannot_leave_their_folder() {
-        assert_eq!(page_name("rock-5b"), "rock-5b.html");
-        for name in [
-            "../../etc/passwd",
-            "..",
-            "",
-            "<script>",
-            "a/b",
-            "a\\b",
-            &"x".repeat(300),
-        ] {
-            let page = page_name(name);
-            assert!(
-                !page.contains('/') && !page.contains('\\') && !page.starts_with('.'),
-                "{page}"
-            );
-            assert!(page.len() < 100, "{page}");
-        }
-        assert_ne!(page_name("a/b"), page_name("a\\b"));
     }
 }

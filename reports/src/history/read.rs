@@ -8,7 +8,8 @@ use polars::prelude::*;
 
 use super::line::{About, Line, Point, Setup, Work, keep_best_threads};
 use super::store::{self, Entry, RunCard, StoredRun};
-use super::{BOARD_PROGRAM, Cause, Change, History, HostHistory, Run, Visit, change, date};
+use super::{BOARD_PROGRAM, Cause, Change, History, HostHistory, Run, Visit, change};
+use crate::date;
 use bench_analysis::stats::Quartiles;
 use bench_analysis::validity::verdict::Verdict;
 use bench_locales::Message;

@@ -21,7 +21,7 @@ use polars::prelude::*;
 use polars_io::prelude::{ParallelStrategy, ParquetReader, ParquetWriter};
 use serde::{Deserialize, Serialize};
 
-use crate::frames::{self, column, frame};
+use crate::tables::frames::{self, column, frame};
 use bench_analysis::guard::guarded;
 use bench_analysis::limits::theory;
 use bench_analysis::measured::{Analysis, HostAnalysis, UnitKind, UnitRow};

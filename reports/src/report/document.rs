@@ -299,7 +299,7 @@ fn host<'a>(host: &'a HostAnalysis, analysis: &'a Analysis) -> Host<'a> {
     Host {
         host: &record.host,
         board: theory::board_id(record, &analysis.run.inventory),
-        processor: crate::frames::PROCESSOR,
+        processor: crate::tables::frames::PROCESSOR,
         transport: &record.transport,
         emulated: record.emulated,
         status: record.status.name(),

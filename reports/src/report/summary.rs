@@ -1,7 +1,7 @@
 //! The run in short as Markdown, for terminals, issues and pull requests.
 
 use crate::findings::findings;
-use crate::sections::sentences;
+use crate::pages::sentences;
 use bench_analysis::choice::decisions::Decisions;
 use bench_analysis::measured::Analysis;
 use bench_analysis::validity::status;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use bench_reports::history::{HISTORY_VERSION, RunCard, StoredRun, date};
+use bench_reports::date;
+use bench_reports::history::{HISTORY_VERSION, RunCard, StoredRun};
 use polars::prelude::*;
 
 /// What is made up.

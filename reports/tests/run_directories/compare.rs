@@ -13,8 +13,8 @@ use bench_analysis::compare::{
 use bench_analysis::measured::analyse;
 use bench_locales::{Language, Message, Text};
 use bench_protocol::{Facts, Residency, UnitStatus};
-use bench_reports::compare_page;
 use bench_reports::history::StoredRun;
+use bench_reports::pages::compare as compare_page;
 use bench_run_dir::{self, RunData};
 
 use crate::fixture::{self, Host, Unit};

@@ -157,7 +157,7 @@ fn rows_say_which_shape_ran_and_what_the_others_reached() {
 fn writing_leaves_no_half_files() {
     let temp = tempfile::tempdir().unwrap();
     let dir = fixture::full_run(temp.path(), "run");
-    bench_reports::frames::write(&dir).unwrap();
+    bench_reports::tables::frames::write(&dir).unwrap();
     let mut names: Vec<String> = (fs::read_dir(dir.join("frames")).unwrap())
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .collect();
@@ -176,7 +176,7 @@ fn writing_leaves_no_half_files() {
 }
 
 fn read(dir: &Path, name: &str) -> DataFrame {
-    bench_reports::frames::write(dir).expect("the report can be read back");
+    bench_reports::tables::frames::write(dir).expect("the report can be read back");
     let file = File::open(dir.join("frames").join(format!("{name}.parquet")))
         .expect("the report can be read back");
     ParquetReader::new(file)

@@ -13,7 +13,8 @@ use std::fs;
 use std::path::Path;
 
 use bench_protocol::PROTOCOL_VERSION;
-use bench_reports::{frames, report};
+use bench_reports::report;
+use bench_reports::tables::frames;
 
 use crate::fixture::{self, write_run};
 use crate::hostile::keep_one_board;

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use bench_analysis::measured;
-use bench_reports::export::{LlamaBenchFormat, llama_bench};
+use bench_reports::tables::export::{LlamaBenchFormat, llama_bench};
 use bench_run_dir::files::sha256;
 use bench_run_dir::imports::{self, Addition, ImportRecord};
 use bench_run_dir::readers::{self, Tool, Value};
@@ -56,7 +56,7 @@ pub(crate) fn add(dir: &Path, files: Vec<(ImportRecord, Vec<u8>)>) -> usize {
 }
 
 fn rendered(dir: &Path) -> String {
-    bench_reports::frames::write(dir).unwrap();
+    bench_reports::tables::frames::write(dir).unwrap();
     bench_reports::report::render(dir).unwrap();
     fs::read_to_string(dir.join("html/index.html")).unwrap()
 }

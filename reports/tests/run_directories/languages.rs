@@ -12,7 +12,8 @@ use std::path::Path;
 use bench_analysis::compare::before_after;
 use bench_analysis::measured::analyse;
 use bench_protocol::{Residency, UnitStatus};
-use bench_reports::{compare_page, report};
+use bench_reports::pages::compare as compare_page;
+use bench_reports::report;
 use bench_run_dir::readers::Tool;
 
 use crate::compare::{compared, host, read_run, units};

@@ -272,7 +272,7 @@ fn tree(dir: &Path, below: &Path, files: &mut RunFiles) {
 fn rendered(parts: &[Part]) -> RunFiles {
     let dir = tempfile::tempdir().unwrap();
     write(&merge(parts).unwrap(), dir.path());
-    bench_reports::frames::write(dir.path()).unwrap();
+    bench_reports::tables::frames::write(dir.path()).unwrap();
     bench_reports::report::render(dir.path()).unwrap();
     let mut files = RunFiles::new();
     for folder in ["frames", "html"] {

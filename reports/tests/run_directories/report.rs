@@ -141,7 +141,7 @@ fn links_lead_to_files_that_exist() {
     let temp = tempfile::tempdir().unwrap();
     let dir = fixture::full_run(temp.path(), "run");
     check_links(&dir);
-    bench_reports::frames::write(&dir).unwrap();
+    bench_reports::tables::frames::write(&dir).unwrap();
     check_links(&dir);
 }
 
@@ -169,10 +169,10 @@ fn check_links(dir: &Path) {
 fn rendering_twice_gives_the_same_bytes() {
     let temp = tempfile::tempdir().unwrap();
     let dir = fixture::full_run(temp.path(), "run");
-    bench_reports::frames::write(&dir).unwrap();
+    bench_reports::tables::frames::write(&dir).unwrap();
     let first = rendered(&dir);
     let summary = fs::read(dir.join("summary.md")).unwrap();
-    bench_reports::frames::write(&dir).unwrap();
+    bench_reports::tables::frames::write(&dir).unwrap();
     assert_eq!(first, rendered(&dir));
     assert_eq!(summary, fs::read(dir.join("summary.md")).unwrap());
 }

@@ -10,7 +10,7 @@ use bench_analysis::compare::{
 use bench_analysis::measured::{Analysis, analyse};
 use bench_locales::Figure::Percent;
 use bench_locales::Text;
-use bench_reports::compare_page;
+use bench_reports::pages::compare as compare_page;
 use bench_run_dir::format;
 use bench_run_dir::{self, RunData};
 use clap::Args;

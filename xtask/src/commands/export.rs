@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use bench_analysis::measured;
-use bench_reports::export::{self, LlamaBenchFormat};
+use bench_reports::tables::export::{self, LlamaBenchFormat};
 use clap::{Args, ValueEnum};
 
 use crate::Global;

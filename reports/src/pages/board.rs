@@ -1,0 +1,4 @@
+//! The page of a board.
+
+pub(super) mod memory;
+pub(super) mod models;

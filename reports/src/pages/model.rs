@@ -1,0 +1,4 @@
+//! The page of a model.
+
+pub(super) mod facts;
+pub(super) mod places;
