@@ -5,25 +5,39 @@ pub mod bounds;
 pub mod build;
 pub mod check;
 pub mod choose;
+#[cfg(feature = "report")]
 pub mod compare;
 pub mod doctor;
 mod evidence;
+#[cfg(feature = "report")]
 pub mod export;
+#[cfg(feature = "report")]
 pub mod history;
+#[cfg(feature = "report")]
 pub mod import;
 pub mod lab;
 pub mod list;
+#[cfg(feature = "report")]
 pub mod merge;
 pub mod model;
 pub mod own_files;
 pub mod plan;
 pub mod recommend;
+#[cfg(feature = "report")]
 pub mod report;
 pub mod restore;
+#[cfg(feature = "report")]
 pub mod run;
 pub mod runner;
 pub mod test;
 pub mod trust;
+
+/// Commands that need the report library: the program is started again with it.
+#[cfg(not(feature = "report"))]
+mod with_reports;
+
+#[cfg(not(feature = "report"))]
+pub use with_reports::{compare, export, history, import, merge, report, run};
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;

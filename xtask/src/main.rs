@@ -1,6 +1,14 @@
 //! memwall's command line: plan, build, deploy, measure, collect, and one call into the report library.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "report"),
+    expect(
+        dead_code,
+        unused_macros,
+        reason = "what only commands that render something use"
+    )
+)]
 
 // First: its macros hold for every module below it.
 #[macro_use]
@@ -22,6 +30,7 @@ mod progress;
 mod recorder;
 mod resume;
 mod retry;
+mod runs;
 mod select;
 mod shard;
 mod transport;

@@ -78,7 +78,7 @@ pub fn open(dir: PathBuf) -> anyhow::Result<Resumed> {
         .get(&manifest.suite)
         .cloned()
         .ok_or_else(|| ExitError::usage(format!("the run's suite `{}` is lost", manifest.suite)))?;
-    super::commands::run::keep_kernels(&mut suite, &manifest.kernels);
+    super::commands::choose::keep_kernels(&mut suite, &manifest.kernels);
     super::commands::own_files::use_models(&manifest.file_models, &mut suite)?;
     let rounds = manifest.rounds.and_then(std::num::NonZeroU32::new);
     suite.rounds = rounds.unwrap_or(suite.rounds);

@@ -16,9 +16,9 @@ use bench_run_dir::{self, RunData};
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::report::find_run;
 use crate::exit::{self, ExitError};
 use crate::out::text;
+use crate::runs::find_run;
 use crate::{Format, Global};
 
 /// Options of `compare`.

@@ -15,9 +15,9 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::report::{find_run, runs_newest_first};
 use crate::Global;
 use crate::exit::ExitError;
+use crate::runs::{find_run, runs_newest_first};
 
 /// The word that asks for no run at all.
 const NO_RUN: &str = "none";

@@ -43,7 +43,7 @@ enum ExportFormat {
 /// # Errors
 /// With exit code 2 when there is no such run, it has nothing to export, or the output exists already.
 pub fn export(global: &Global, args: &ExportArgs) -> anyhow::Result<u8> {
-    let dir = super::report::find_run(&global.runs_dir(), Some(&args.run))?;
+    let dir = crate::runs::find_run(&global.runs_dir(), Some(&args.run))?;
     let run = bench_run_dir::read(&dir)?;
     let analysis = measured::analyse(&run);
     let format = match args.schema {

@@ -10,9 +10,9 @@ use clap::Args;
 use comfy_table::Table;
 use serde_json::json;
 
-use super::report::find_run;
 use crate::exit::{self, ExitError};
 use crate::out::{self, text};
+use crate::runs::find_run;
 use crate::{Format, Global};
 
 /// Options of `history`.

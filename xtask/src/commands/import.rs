@@ -67,7 +67,7 @@ struct Checked {
 /// run is damaged or still being measured.
 pub fn import(global: &Global, args: &ImportArgs) -> anyhow::Result<u8> {
     let existing = match &args.run {
-        Some(run) => Some(super::report::find_run(&global.runs_dir(), Some(run))?),
+        Some(run) => Some(crate::runs::find_run(&global.runs_dir(), Some(run))?),
         None => None,
     };
     check_board(args, existing.as_deref())?;

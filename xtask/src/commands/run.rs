@@ -31,7 +31,6 @@ use crate::resume::{self, Prior};
 use crate::shard::ShardArg;
 
 pub use self::results::exit_code;
-pub use super::choose::keep_kernels;
 
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
@@ -134,7 +133,7 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<u8> {
 
 /// Goes on with a run.
 fn resume(global: &Global, args: &RunArgs, run: &str, events: Arc<Events>) -> anyhow::Result<u8> {
-    let dir = super::report::find_run(&global.runs_dir(), Some(run))?;
+    let dir = crate::runs::find_run(&global.runs_dir(), Some(run))?;
     let mut resumed = resume::open(dir)?;
     let mut manifest = resumed.manifest.clone();
     if !manifest.parts.is_empty() {

@@ -77,6 +77,11 @@ pub fn test(args: &TestArgs) -> anyhow::Result<u8> {
         run(cmd!(
             sh,
             "cargo clippy --workspace --all-targets --locked -- -D warnings"
+        ))?;
+        // As `cargo xtask` builds it.
+        run(cmd!(
+            sh,
+            "cargo clippy --package xtask --no-default-features --locked -- -D warnings"
         ))
     })?;
     let artifacts = steps.run("board programs: build and ELF checks", || {

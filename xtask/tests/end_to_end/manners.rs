@@ -132,3 +132,22 @@ fn a_copied_checkout_works_on_itself() {
     let stderr = String::from_utf8_lossy(&listed.stderr);
     assert_eq!(listed.status.code(), Some(0), "{stderr}");
 }
+
+/// A first build for commands that render nothing takes a fraction of the time.
+#[test]
+fn cargo_xtask_itself_compiles_no_polars() {
+    let tree = |features: &[&str]| {
+        let output = Command::new(env!("CARGO"))
+            .args(["tree", "--offline", "--locked", "--package", "xtask"])
+            .args(["--edges", "normal,build", "--prefix", "none"])
+            .args(features)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let alias = tree(&["--no-default-features"]);
+    assert!(alias.contains("bench-analysis") && !alias.contains("polars"));
+    assert!(tree(&[]).contains("polars"));
+}

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bench_reports::{frames, report};
+use bench_reports::report;
+use bench_reports::tables::frames;
 
 use crate::browser::Browser;
 use crate::{fixture, hostile};
