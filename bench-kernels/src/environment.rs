@@ -5,17 +5,20 @@ mod setting;
 
 use std::path::{Path, PathBuf};
 
-use bench_protocol::{EnvironmentAction, EnvironmentStep, Prepare};
+use bench_protocol::{EnvironmentAction, EnvironmentStep, Prepare, Setting};
 
 use self::journal::{Entry, Journal, Line};
-pub use self::setting::Setting;
 use crate::store::Store;
 
 /// Name of the power mode of a Jetson; `None` on other boards.
 pub fn power_mode() -> Option<String> {
     let has_modes = Path::new("/etc/nvpmodel.conf").exists();
     has_modes
-        .then(|| Setting::PowerMode.read(Path::new("/")).ok().flatten())
+        .then(|| {
+            setting::read(&Setting::PowerMode, Path::new("/"))
+                .ok()
+                .flatten()
+        })
         .flatten()
 }
 
@@ -49,6 +52,7 @@ impl Board {
                 Err((setting, problem)) => say(EnvironmentStep {
                     action: EnvironmentAction::Prepare,
                     setting,
+                    id: None,
                     before: None,
                     wanted,
                     after: None,
@@ -62,12 +66,13 @@ impl Board {
         let mut step = EnvironmentStep {
             action: EnvironmentAction::Prepare,
             setting: setting.describe(),
+            id: Some(setting.clone()),
             before: None,
             wanted: wanted.to_string(),
             after: None,
             problem: None,
         };
-        let before = match setting.read(&self.root) {
+        let before = match setting::read(setting, &self.root) {
             Ok(before) => before,
             Err(error) => {
                 step.problem = Some(format!("cannot be read: {error}"));
@@ -93,8 +98,8 @@ impl Board {
                 return step;
             }
         }
-        let written = setting.write(wanted, &self.root);
-        step.after = setting.read(&self.root).ok().flatten();
+        let written = setting::write(setting, wanted, &self.root);
+        step.after = setting::read(setting, &self.root).ok().flatten();
         step.problem = problem_of(written, step.after.as_deref(), wanted, before.is_some());
         step
     }
@@ -129,15 +134,16 @@ impl Board {
             before: original,
             ..
         } = entry;
-        let before = setting.read(&self.root).ok().flatten();
+        let before = setting::read(setting, &self.root).ok().flatten();
         let written = match before.as_ref() == Some(original) {
             true => Ok(()),
-            false => setting.write(original, &self.root),
+            false => setting::write(setting, original, &self.root),
         };
-        let after = setting.read(&self.root).ok().flatten();
+        let after = setting::read(setting, &self.root).ok().flatten();
         EnvironmentStep {
             action: EnvironmentAction::Restore,
             setting: setting.describe(),
+            id: Some(setting.clone()),
             before,
             wanted: original.clone(),
             problem: problem_of(written, after.as_deref(), original, true),
@@ -163,6 +169,7 @@ impl Board {
         EnvironmentStep {
             action: EnvironmentAction::Restore,
             setting: format!("journal `{}`", self.journal.place()),
+            id: None,
             before,
             wanted: "nothing left to put back".to_string(),
             after: None,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use bench_inventory::{Host, Inventory, Suite};
-use bench_protocol::{Job, UnitSpec};
+use bench_protocol::{Job, PrepareStep, UnitSpec};
 use bench_run_dir::files::sha256;
 use bench_run_dir::plan::{EnvironmentWrite, PLAN_VERSION, PlanRecord, PlannedHost, PlannedUnit};
 use bench_run_dir::{ArtifactRecord, MAX_RECORD_BYTES};
@@ -186,39 +186,22 @@ pub fn short(hash: &str) -> String {
 
 /// What of a host's settings is changed while it is measured.
 pub fn environment_writes(host: &Host) -> Vec<EnvironmentWrite> {
-    let prepare = &host.prepare;
-    let optional = [
-        (POWER_MODE, &prepare.power_mode),
-        (CPU_GOVERNOR, &prepare.governor),
-        (DRAM_GOVERNOR, &prepare.dram_governor),
-    ];
-    let optional = optional
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
-    let settings = prepare
-        .settings
-        .iter()
-        .map(|(path, value)| (path.clone(), value.clone()));
-    let services = prepare
-        .stop_services
-        .iter()
-        .map(|name| (format!("{SERVICE}{name}"), "stopped".to_owned()));
-    let cpus: Vec<String> = prepare
-        .confine_others_to
-        .iter()
-        .map(u32::to_string)
-        .collect();
-    let confined = (!cpus.is_empty()).then(|| (OTHER_PROCESSES.to_owned(), cpus.join(",")));
-    let dropped = prepare
-        .drop_caches
-        .then(|| (PAGE_CACHE.to_owned(), "given back".to_owned()));
-    optional
-        .chain(settings)
-        .chain(services)
-        .chain(confined)
-        .chain(dropped)
-        .map(|(path, value)| EnvironmentWrite { path, value })
-        .collect()
+    let write = |step: PrepareStep| {
+        let (path, value) = match step {
+            PrepareStep::PowerMode(mode) => (POWER_MODE.to_owned(), mode.to_owned()),
+            PrepareStep::CpuGovernor(name) => (CPU_GOVERNOR.to_owned(), name.to_owned()),
+            PrepareStep::DramGovernor(name) => (DRAM_GOVERNOR.to_owned(), name.to_owned()),
+            PrepareStep::File { path, value } => (path.to_owned(), value.to_owned()),
+            PrepareStep::StopService(name) => (format!("{SERVICE}{name}"), "stopped".to_owned()),
+            PrepareStep::ConfineOthers(cpus) => {
+                let cpus: Vec<String> = cpus.iter().map(u32::to_string).collect();
+                (OTHER_PROCESSES.to_owned(), cpus.join(","))
+            }
+            PrepareStep::DropCaches => (PAGE_CACHE.to_owned(), "given back".to_owned()),
+        };
+        EnvironmentWrite { path, value }
+    };
+    host.prepare.steps().into_iter().map(write).collect()
 }
 
 fn planned(from: &Ingredients, host: &Host) -> PlannedHost {

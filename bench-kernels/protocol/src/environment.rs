@@ -1,6 +1,7 @@
 //! The state of a board: what is asked of it before measuring, what was changed and put back, and what sensors said.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,10 +34,91 @@ pub struct Prepare {
     pub drop_caches: bool,
 }
 
+/// One thing that [`Prepare`] asks for, before it is known which settings of the board it touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrepareStep<'a> {
+    /// The power mode of a Jetson, by name.
+    PowerMode(&'a str),
+    /// cpufreq governor of all CPUs.
+    CpuGovernor(&'a str),
+    /// devfreq governor of the memory controller.
+    DramGovernor(&'a str),
+    /// A file of `/sys` or `/proc` gets a value.
+    File {
+        /// Its path.
+        path: &'a str,
+        /// What is written.
+        value: &'a str,
+    },
+    /// A systemd unit is stopped.
+    StopService(&'a str),
+    /// All other processes are confined to these CPUs.
+    ConfineOthers(&'a [u32]),
+    /// Clean page cache is given back.
+    DropCaches,
+}
+
 impl Prepare {
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         *self == Prepare::default()
+    }
+
+    /// What it asks for, in the order in which it is done. A power mode comes first: it brings its own clocks.
+    pub fn steps(&self) -> Vec<PrepareStep<'_>> {
+        let mut steps = Vec::new();
+        steps.extend(self.power_mode.as_deref().map(PrepareStep::PowerMode));
+        steps.extend(self.governor.as_deref().map(PrepareStep::CpuGovernor));
+        steps.extend(self.dram_governor.as_deref().map(PrepareStep::DramGovernor));
+        let files = self.settings.iter();
+        steps.extend(files.map(|(path, value)| PrepareStep::File { path, value }));
+        let services = self.stop_services.iter();
+        steps.extend(services.map(|name| PrepareStep::StopService(name)));
+        if !self.confine_others_to.is_empty() {
+            steps.push(PrepareStep::ConfineOthers(&self.confine_others_to));
+        }
+        if self.drop_caches {
+            steps.push(PrepareStep::DropCaches);
+        }
+        steps
+    }
+}
+
+/// Something about a board that can be read, changed and put back.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setting {
+    /// A file of `/sys` or `/proc`; in a choice like `a [b] c` the bracketed word is its value.
+    File {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// A systemd unit: `active` or `inactive`.
+    Service {
+        /// Its name.
+        name: String,
+    },
+    /// The power mode of a Jetson, by name.
+    PowerMode,
+    /// CPUs that all other processes may use, as a list like `0,1`.
+    OtherProcesses,
+    /// Clean page cache: can be given back, not taken again.
+    PageCache {
+        /// The kernel's file for it.
+        path: PathBuf,
+    },
+}
+
+impl Setting {
+    /// For people.
+    pub fn describe(&self) -> String {
+        match self {
+            Setting::File { path } => path.display().to_string(),
+            Setting::Service { name } => format!("service {name}"),
+            Setting::PowerMode => "power mode".to_string(),
+            Setting::OtherProcesses => "CPUs of other processes".to_string(),
+            Setting::PageCache { .. } => "page cache".to_string(),
+        }
     }
 }
 
@@ -68,8 +150,11 @@ impl Environment {
 pub struct EnvironmentStep {
     /// Which way.
     pub action: EnvironmentAction,
-    /// What it is, for instance `governor of cpu0` or the path of a file.
+    /// What it is, for people: the path of a file for instance.
     pub setting: String,
+    /// Which setting it is; `None` where the step is about none, and from programs that did not tell yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Setting>,
     /// Value before this step.
     pub before: Option<String>,
     /// Value that was asked for.
@@ -155,4 +240,34 @@ pub struct UnitState {
     /// Energy by sensor, microjoules.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub energy_microjoules: BTreeMap<String, u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_come_in_the_order_in_which_they_are_done() {
+        let prepare: Prepare = serde_json::from_str(
+            r#"{"drop_caches": true, "confine_others_to": [0, 1], "stop_services": ["cron"], "settings": {"/proc/sys/a": "1"},
+                "dram_governor": "performance", "governor": "performance", "power_mode": "MAXN"}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            prepare.steps(),
+            [
+                PrepareStep::PowerMode("MAXN"),
+                PrepareStep::CpuGovernor("performance"),
+                PrepareStep::DramGovernor("performance"),
+                PrepareStep::File {
+                    path: "/proc/sys/a",
+                    value: "1"
+                },
+                PrepareStep::StopService("cron"),
+                PrepareStep::ConfineOthers(&[0, 1]),
+                PrepareStep::DropCaches,
+            ]
+        );
+        assert!(Prepare::default().steps().is_empty());
+    }
 }

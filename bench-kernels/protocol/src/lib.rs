@@ -14,7 +14,8 @@ mod request;
 mod text;
 
 pub use environment::{
-    Environment, EnvironmentAction, EnvironmentStep, Note, Prepare, Reading, UnitState,
+    Environment, EnvironmentAction, EnvironmentStep, Note, Prepare, PrepareStep, Reading, Setting,
+    UnitState,
 };
 pub use external::{External, MAX_OUTPUT_BYTES, MAX_PART_BYTES, Output, OutputPart, STDERR_LINES};
 pub use facts::{

@@ -10,10 +10,10 @@
 
 use std::io::Result;
 
+use bench_protocol::Setting;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Setting;
 use crate::store::Store;
 
 /// Format of a line. 1 had neither version, place nor checksum.

@@ -5,8 +5,7 @@ use std::io::{Error, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use bench_protocol::Prepare;
-use serde::{Deserialize, Serialize};
+use bench_protocol::{Prepare, PrepareStep, Setting};
 
 use crate::affinity;
 use crate::run::state::directories;
@@ -16,82 +15,56 @@ use crate::supervise::process;
 /// Where systemd's program and Jetson's lie when the search path of a remote command is short.
 const PROGRAM_FOLDERS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Something about the board that can be read, changed and put back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Setting {
-    /// A file of `/sys` or `/proc`; in a choice like `a [b] c` the bracketed word is its value.
-    File {
-        /// Its path.
-        path: PathBuf,
-    },
-    /// A systemd unit: `active` or `inactive`.
-    Service {
-        /// Its name.
-        name: String,
-    },
-    /// The power mode of a Jetson, by name.
-    PowerMode,
-    /// CPUs that all other processes may use, as a list like `0,1`.
-    OtherProcesses,
-    /// Clean page cache: can be given back, not taken again.
-    PageCache {
-        /// The kernel's file for it.
-        path: PathBuf,
-    },
-}
-
 /// A setting with its wanted value; `Err` names a setting that this board does not have, and why.
 type Wanted = (std::result::Result<Setting, (String, String)>, String);
 
 /// The settings that `prepare` changes, in the order they are changed.
 pub fn of(prepare: &Prepare, root: &Path) -> Vec<Wanted> {
     let mut all: Vec<Wanted> = Vec::new();
-    // First: a power mode brings its own clocks.
-    if let Some(mode) = &prepare.power_mode {
-        all.push((Ok(Setting::PowerMode), mode.clone()));
-    }
-    let mut group = |paths: Vec<PathBuf>, wanted: &Option<String>, name: &str, hint: &str| {
-        let Some(wanted) = wanted else { return };
-        if paths.is_empty() {
-            all.push((Err((name.to_string(), hint.to_string())), wanted.clone()));
+    for step in prepare.steps() {
+        match step {
+            PrepareStep::PowerMode(mode) => all.push((Ok(Setting::PowerMode), mode.to_owned())),
+            PrepareStep::CpuGovernor(wanted) => all.extend(files(
+                cpu_governors(root),
+                wanted,
+                "CPU governor",
+                "the board shows no cpufreq governor; remove `governor`",
+            )),
+            PrepareStep::DramGovernor(wanted) => all.extend(files(
+                dram_governors(root),
+                wanted,
+                "DRAM governor",
+                "the board shows no devfreq governor of its memory controller; remove `dram-governor`",
+            )),
+            PrepareStep::File { path, value } => {
+                let path = root.join(path.trim_start_matches('/'));
+                all.push((Ok(Setting::File { path }), value.to_owned()));
+            }
+            PrepareStep::StopService(name) => {
+                let name = name.to_owned();
+                all.push((Ok(Setting::Service { name }), "inactive".to_owned()));
+            }
+            PrepareStep::ConfineOthers(cpus) => {
+                all.push((Ok(Setting::OtherProcesses), cpu_list(cpus)));
+            }
+            PrepareStep::DropCaches => {
+                let path = root.join("proc/sys/vm/drop_caches");
+                all.push((Ok(Setting::PageCache { path }), "3".to_owned()));
+            }
         }
-        let settings = paths.into_iter().map(|path| Ok(Setting::File { path }));
-        all.extend(settings.map(|setting| (setting, wanted.clone())));
-    };
-    group(
-        cpu_governors(root),
-        &prepare.governor,
-        "CPU governor",
-        "the board shows no cpufreq governor; remove `governor`",
-    );
-    group(
-        dram_governors(root),
-        &prepare.dram_governor,
-        "DRAM governor",
-        "the board shows no devfreq governor of its memory controller; remove `dram-governor`",
-    );
-    for (path, value) in &prepare.settings {
-        let path = root.join(path.trim_start_matches('/'));
-        all.push((Ok(Setting::File { path }), value.clone()));
-    }
-    for name in &prepare.stop_services {
-        all.push((
-            Ok(Setting::Service { name: name.clone() }),
-            "inactive".to_string(),
-        ));
-    }
-    if !prepare.confine_others_to.is_empty() {
-        all.push((
-            Ok(Setting::OtherProcesses),
-            cpu_list(&prepare.confine_others_to),
-        ));
-    }
-    if prepare.drop_caches {
-        let path = root.join("proc/sys/vm/drop_caches");
-        all.push((Ok(Setting::PageCache { path }), "3".to_string()));
     }
     all
+}
+
+/// Files that all get the same value; where the board has none, what is missing and what to do.
+fn files(paths: Vec<PathBuf>, wanted: &str, name: &str, hint: &str) -> Vec<Wanted> {
+    if paths.is_empty() {
+        return vec![(Err((name.to_owned(), hint.to_owned())), wanted.to_owned())];
+    }
+    let settings = paths.into_iter().map(|path| Ok(Setting::File { path }));
+    settings
+        .map(|setting| (setting, wanted.to_owned()))
+        .collect()
 }
 
 fn cpu_governors(root: &Path) -> Vec<PathBuf> {
@@ -127,57 +100,44 @@ fn dram_governors(root: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-impl Setting {
-    /// For people.
-    pub fn describe(&self) -> String {
-        match self {
-            Setting::File { path } => path.display().to_string(),
-            Setting::Service { name } => format!("service {name}"),
-            Setting::PowerMode => "power mode".to_string(),
-            Setting::OtherProcesses => "CPUs of other processes".to_string(),
-            Setting::PageCache { .. } => "page cache".to_string(),
+/// The value of a setting; `None` where it has none to put back.
+///
+/// # Errors
+/// When the board does not have it, or memwall changes nothing of its kind.
+pub fn read(setting: &Setting, root: &Path) -> Result<Option<String>> {
+    match setting {
+        Setting::File { path } => {
+            let text = fs::read_to_string(kernel_file(path, root)?)?;
+            Ok(Some(chosen(text.trim()).to_string()))
         }
+        Setting::Service { name } => service_state(unit_name(name)?).map(Some),
+        Setting::PowerMode => power_mode().map(Some),
+        Setting::OtherProcesses => Ok(Some(cpu_list(&init_cpus()?))),
+        Setting::PageCache { path } => kernel_file(path, root).map(|_| None),
     }
+}
 
-    /// Its value; `None` where it has none to put back.
-    ///
-    /// # Errors
-    /// When the board does not have it, or memwall changes nothing of its kind.
-    pub fn read(&self, root: &Path) -> Result<Option<String>> {
-        match self {
-            Setting::File { path } => {
-                let text = fs::read_to_string(kernel_file(path, root)?)?;
-                Ok(Some(chosen(text.trim()).to_string()))
-            }
-            Setting::Service { name } => service_state(unit_name(name)?).map(Some),
-            Setting::PowerMode => power_mode().map(Some),
-            Setting::OtherProcesses => Ok(Some(cpu_list(&init_cpus()?))),
-            Setting::PageCache { path } => kernel_file(path, root).map(|_| None),
+/// Gives a setting a value.
+///
+/// # Errors
+/// When this user may not, the board does not take the value, or memwall changes nothing of its kind.
+pub fn write(setting: &Setting, value: &str, root: &Path) -> Result<()> {
+    match setting {
+        Setting::File { path } => write_file(&kernel_file(path, root)?, value),
+        Setting::Service { name } => {
+            let verb = match value {
+                "active" => "start",
+                "inactive" => "stop",
+                other => return Err(Error::other(format!("a service cannot be `{other}`"))),
+            };
+            command("systemctl", &[verb, "--", unit_name(name)?]).map(drop)
         }
-    }
-
-    /// Gives it a value.
-    ///
-    /// # Errors
-    /// When this user may not, the board does not take the value, or memwall changes nothing of its kind.
-    pub fn write(&self, value: &str, root: &Path) -> Result<()> {
-        match self {
-            Setting::File { path } => write_file(&kernel_file(path, root)?, value),
-            Setting::Service { name } => {
-                let verb = match value {
-                    "active" => "start",
-                    "inactive" => "stop",
-                    other => return Err(Error::other(format!("a service cannot be `{other}`"))),
-                };
-                command("systemctl", &[verb, "--", unit_name(name)?]).map(drop)
-            }
-            Setting::PowerMode => set_power_mode(value),
-            Setting::OtherProcesses => move_others(&parse_cpu_list(value)?),
-            Setting::PageCache { path } => {
-                let path = kernel_file(path, root)?;
-                rustix::fs::sync();
-                write_file(&path, value)
-            }
+        Setting::PowerMode => set_power_mode(value),
+        Setting::OtherProcesses => move_others(&parse_cpu_list(value)?),
+        Setting::PageCache { path } => {
+            let path = kernel_file(path, root)?;
+            rustix::fs::sync();
+            write_file(&path, value)
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What a host's stream said so far.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bench_protocol::{
-    EnvironmentAction, EnvironmentStep, Message, UnitEnd, UnitSpec, UnitStatus, foreign_short,
+    EnvironmentAction, EnvironmentStep, Message, Setting, UnitEnd, UnitSpec, UnitStatus,
+    foreign_short,
 };
 use bench_run_dir::status_of_rounds;
 
@@ -44,8 +45,8 @@ pub struct StreamState {
     pub complete: bool,
     /// Why the supervisor left before, in its words.
     pub left: Option<String>,
-    /// Settings that were changed and not yet put back, or could not be.
-    pub changed: BTreeSet<String>,
+    /// Settings that were changed and not yet put back, or could not be: for people, by what tells them apart.
+    pub changed: BTreeMap<SettingKey, String>,
     /// Settings that could not be changed for measuring, and why.
     pub unprepared: Vec<String>,
 }
@@ -170,12 +171,17 @@ impl StreamState {
 
     fn take_step(&mut self, step: &EnvironmentStep) {
         let setting = foreign_short(&step.setting, MAX_SHOWN_CHARS);
+        // Programs of before tell settings apart by their words alone.
+        let key = match &step.id {
+            Some(id) => SettingKey::Id(id.clone()),
+            None => SettingKey::Words(setting.clone()),
+        };
         match (step.action, &step.problem) {
             (EnvironmentAction::Restore, None) => {
-                self.changed.remove(&setting);
+                self.changed.remove(&key);
             }
             (EnvironmentAction::Restore, Some(_)) => {
-                self.changed.insert(setting);
+                self.changed.insert(key, setting);
             }
             (EnvironmentAction::Prepare, problem) => {
                 if let Some(problem) = problem {
@@ -184,11 +190,20 @@ impl StreamState {
                 }
                 // What has no value before cannot be put back: the page cache.
                 if step.before.is_some() && step.after != step.before {
-                    self.changed.insert(setting);
+                    self.changed.insert(key, setting);
                 }
             }
         }
     }
+}
+
+/// What tells settings apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SettingKey {
+    /// Which setting it is.
+    Id(Setting),
+    /// What it is called, where the board does not tell more.
+    Words(String),
 }
 
 fn key(unit: &UnitSpec) -> (String, u32) {
@@ -252,6 +267,9 @@ mod tests {
         Message::Environment(EnvironmentStep {
             action,
             setting: "governor".into(),
+            id: Some(Setting::File {
+                path: "/sys/governor".into(),
+            }),
             before: Some(before.into()),
             wanted: after.into(),
             after: Some(after.into()),
@@ -284,5 +302,30 @@ mod tests {
         assert_eq!(state.changed.len(), 1);
         state.take(&step(EnvironmentAction::Restore, None));
         assert!(state.changed.is_empty() && state.unprepared.is_empty());
+    }
+
+    /// What people read of a setting is cut; two that begin alike are still two.
+    #[test]
+    fn settings_that_look_alike_are_told_apart() {
+        let long = |end: &str| Setting::File {
+            path: format!("/sys/{}/{end}", "x".repeat(2 * MAX_SHOWN_CHARS)).into(),
+        };
+        let changed = |setting: Setting, action| {
+            Message::Environment(EnvironmentStep {
+                action,
+                setting: setting.describe(),
+                id: Some(setting),
+                before: Some("1".into()),
+                wanted: "2".into(),
+                after: Some("2".into()),
+                problem: None,
+            })
+        };
+        let mut state = StreamState::default();
+        for end in ["a", "b"] {
+            state.take(&changed(long(end), EnvironmentAction::Prepare));
+        }
+        state.take(&changed(long("a"), EnvironmentAction::Restore));
+        assert_eq!(state.changed.len(), 1);
     }
 }

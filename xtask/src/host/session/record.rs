@@ -30,7 +30,7 @@ impl HostSession<'_> {
                 self.state.unprepared.join("; ")
             ));
         }
-        let unrestored: Vec<String> = self.state.changed.iter().cloned().collect();
+        let unrestored: Vec<String> = self.state.changed.values().cloned().collect();
         if !unrestored.is_empty() {
             reasons.push(format!(
                 "not known to be put back: {}; run `cargo xtask restore {}`",
