@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::transport::HostError;
+use tokio::time::Instant;
+
+use crate::transport::{Cause, HostError};
 
 /// Pauses before connecting again.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
@@ -17,28 +19,50 @@ const CROWDED_PAUSES: [Duration; 6] = [
     Duration::from_secs(8),
 ];
 
+/// Pause before opening a lost connection again.
+const LOST_PAUSE: Duration = Duration::from_secs(1);
+
 /// The tries of one thing.
-#[derive(Default)]
 pub struct Tries {
     n_failed: usize,
+    /// Where set, the pauses do not run out before it.
+    until: Option<Instant>,
 }
 
 impl Tries {
-    /// The pause before the next try; `None` when the cause cannot pass or the pauses are used up.
+    /// Of reaching a host: a few.
+    pub fn of_reaching() -> Tries {
+        Tries {
+            n_failed: 0,
+            until: None,
+        }
+    }
+
+    /// Of opening a lost connection again: as many as fit into `patience`.
+    pub fn of_reopening(patience: Duration) -> Tries {
+        Tries {
+            n_failed: 0,
+            until: Some(Instant::now() + patience),
+        }
+    }
+
+    /// The pause before the next try; `None` when the cause cannot pass or there are no more tries.
     pub fn pause(&mut self, error: &HostError) -> Option<Duration> {
-        let pauses: &[Duration] = match (error.may_pass, error.is_crowded) {
-            (false, _) => &[],
-            (true, true) => &CROWDED_PAUSES,
-            (true, false) => &PAUSES,
+        if !error.is_transient() {
+            return None;
+        }
+        let pause = match self.until {
+            Some(end) => (Instant::now() < end).then_some(&LOST_PAUSE),
+            None if error.cause == Cause::Crowded => CROWDED_PAUSES.get(self.n_failed),
+            None => PAUSES.get(self.n_failed),
         };
-        let pause = pauses.get(self.n_failed)?;
         self.n_failed += 1;
-        Some(jitter(*pause))
+        pause.copied().map(jitter)
     }
 }
 
 /// Between half and one and a half of a pause, by chance: many do not come back together.
-pub fn jitter(pause: Duration) -> Duration {
+fn jitter(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + fastrand::f64())
 }
 
@@ -49,20 +73,21 @@ mod tests {
     #[test]
     fn tries_as_often_as_the_cause_deserves() {
         let check = |error: HostError, expect: usize| {
-            let mut tries = Tries::default();
+            let mut tries = Tries::of_reaching();
             let n_pauses = std::iter::from_fn(|| tries.pause(&error)).count();
             assert_eq!(n_pauses, expect, "{error}");
         };
-        let passing = HostError {
-            may_pass: true,
-            ..HostError::unreachable("no route")
+        let of = |cause| HostError {
+            cause,
+            ..HostError::unreachable("said")
         };
-        let crowded = HostError {
-            is_crowded: true,
-            ..passing.clone()
-        };
-        check(HostError::unreachable("refused"), 0);
-        check(passing, 2);
-        check(crowded, 6);
+        check(of(Cause::KeyRefused), 0);
+        check(of(Cause::NoRoute), 2);
+        check(of(Cause::Crowded), 6);
+        let mut patient = Tries::of_reopening(Duration::from_secs(3600));
+        assert!((0..100).all(|_| patient.pause(&of(Cause::NoRoute)).is_some()));
+        assert_eq!(patient.pause(&of(Cause::KeyRefused)), None);
+        let mut ended = Tries::of_reopening(Duration::ZERO);
+        assert_eq!(ended.pause(&of(Cause::NoRoute)), None);
     }
 }

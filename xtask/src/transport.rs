@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 pub mod acted;
+mod error;
 mod replay;
 mod script;
 mod shell;
@@ -19,6 +20,7 @@ use bench_run_dir::{HostStatus, Stage};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::artifact::Artifact;
+pub use error::{Cause, HostError};
 use replay::Replay;
 pub use shell::talk;
 use ssh::SshConnection;
@@ -28,50 +30,6 @@ pub use store::LocalFile;
 
 /// Deadline of every step that is not measuring.
 pub const STEP_DEADLINE: Duration = Duration::from_secs(60);
-
-/// Why a host could not be measured, and at which step.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{reason}")]
-pub struct HostError {
-    /// Step that failed.
-    pub stage: Stage,
-    /// What it means for the host.
-    pub status: HostStatus,
-    /// Cause and remedy.
-    pub reason: String,
-    /// Whether the cause may pass by itself: trying again makes sense.
-    pub may_pass: bool,
-    /// Whether it passes once fewer connect at the same time.
-    pub is_crowded: bool,
-    /// Last lines of the standard error of what failed.
-    pub stderr_tail: Vec<String>,
-}
-
-impl HostError {
-    /// A failure after the host was reached.
-    pub fn failed(stage: Stage, reason: impl Into<String>) -> HostError {
-        HostError {
-            stage,
-            status: HostStatus::Failed,
-            reason: reason.into(),
-            may_pass: false,
-            is_crowded: false,
-            stderr_tail: Vec::new(),
-        }
-    }
-
-    /// A host that was never reached.
-    pub fn unreachable(reason: impl Into<String>) -> HostError {
-        HostError {
-            stage: Stage::Connect,
-            status: HostStatus::Unreachable,
-            reason: reason.into(),
-            may_pass: false,
-            is_crowded: false,
-            stderr_tail: Vec::new(),
-        }
-    }
-}
 
 /// An open way to a host.
 pub enum Connection {
@@ -129,15 +87,15 @@ pub enum End {
 }
 
 impl End {
-    /// For people.
-    pub fn describe(&self) -> String {
+    /// What happened to `what`, for people.
+    pub fn describe(&self, what: &str) -> String {
         match self {
             // A shell in between turns a death by signal into this range.
             End::Status(status @ 129..=192) => {
-                format!("the board program was killed by signal {}", status - 128)
+                format!("{what} was killed by signal {}", status - 128)
             }
-            End::Status(status) => format!("the board program returned status {status}"),
-            End::Signal(signal) => format!("the board program was killed by {signal}"),
+            End::Status(status) => format!("{what} returned status {status}"),
+            End::Signal(signal) => format!("{what} was killed by {signal}"),
             End::ConnectionLost => "the connection was lost".to_string(),
         }
     }

@@ -339,7 +339,7 @@ async fn call(
         End::Status(status) => Ok(u8::try_from(status).unwrap_or(exit::INTERNAL)),
         lost => Err(HostError::failed(
             bench_run_dir::Stage::Measure,
-            lost.describe().replace("the board program", "the program"),
+            lost.describe("the program"),
         )),
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::{MAX_LINE_BYTES, check_protocol};
 use crate::artifact::{self, Artifact};
 use crate::retry::Tries;
-use crate::transport::{self, Connection, End, HostError, Running};
+use crate::transport::{self, Cause, Connection, End, HostError, Running};
 
 /// Board programs by architecture.
 pub type Artifacts = BTreeMap<&'static str, Artifact>;
@@ -116,7 +116,7 @@ pub async fn restore(
 }
 
 async fn connect(host: &Host) -> Result<Connection, HostError> {
-    let mut tries = Tries::default();
+    let mut tries = Tries::of_reaching();
     loop {
         let error = match transport::connect(host).await {
             Ok(connection) => return Ok(connection),
@@ -154,10 +154,13 @@ pub(super) async fn facts(connection: &Connection, program: &str) -> Result<Fact
     });
     facts.ok_or_else(|| HostError {
         stderr_tail,
-        may_pass: end == End::ConnectionLost,
+        cause: Cause::of_end(&end),
         ..HostError::failed(
             Stage::Facts,
-            format!("the board tells no facts; {}", end.describe()),
+            format!(
+                "the board tells no facts; {}",
+                end.describe("the board program")
+            ),
         )
     })
 }

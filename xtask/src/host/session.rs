@@ -23,7 +23,7 @@ use super::{RunContext, interrupted, is_slow};
 use crate::progress::HostProgress;
 use crate::recorder::HostFiles;
 use crate::resume::Prior;
-use crate::retry::{Tries, jitter};
+use crate::retry::Tries;
 use crate::transport::{self, Connection, End, HostError, Mask, Running, STEP_DEADLINE};
 use crate::{environment, owner, plan};
 
@@ -38,9 +38,6 @@ pub const STOP_GRACE: Duration = Duration::from_secs(15);
 
 /// How long another run may keep the board before this one gives up.
 const BUSY_WAIT: Duration = Duration::from_secs(600);
-
-/// Pause before a lost connection is opened again.
-const LOST_PAUSE: Duration = Duration::from_secs(1);
 
 /// One host while it is measured.
 pub struct HostSession<'a> {
@@ -137,7 +134,7 @@ impl<'a> HostSession<'a> {
 
     /// Reaches the host, and tries again where the cause may pass: a refused key stays refused.
     async fn reach(&mut self) -> Result<(Reached, String), HostError> {
-        let mut tries = Tries::default();
+        let mut tries = Tries::of_reaching();
         loop {
             let error = match self.reach_once().await {
                 Ok(reached) => return Ok(reached),
@@ -183,13 +180,13 @@ impl<'a> HostSession<'a> {
         if let Some(lost) = lost {
             lost.connection.close().await;
         }
-        let started = Instant::now();
+        let mut tries = Tries::of_reopening(self.context.patience);
         loop {
             let error = match self.reach_once().await {
                 Ok((reached, _)) => return Ok(reached),
                 Err(error) => error,
             };
-            if !error.may_pass || started.elapsed() >= self.context.patience {
+            let Some(pause) = tries.pause(&error) else {
                 let n_missing = self.state.remaining().len();
                 return Err(HostError {
                     reason: format!(
@@ -200,8 +197,8 @@ impl<'a> HostSession<'a> {
                     stage: Stage::Measure,
                     ..error
                 });
-            }
-            tokio::time::sleep(jitter(LOST_PAUSE)).await;
+            };
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -222,7 +219,7 @@ impl<'a> HostSession<'a> {
         let started = Instant::now();
         self.line.say(&said!("progress-facts"));
         let facts = match facts(&first.connection, &first.program).await {
-            Err(error) if error.may_pass => {
+            Err(error) if error.is_transient() => {
                 self.overcome.push(error.reason);
                 let again = self.reach_again(reached.take()).await?;
                 let again = reached.insert(again);
@@ -336,7 +333,7 @@ impl<'a> HostSession<'a> {
                 .await;
             // Lost again: the next request finds that out.
             if let Err(error) = collected
-                && !error.may_pass
+                && !error.is_transient()
             {
                 return Err(error);
             }
@@ -480,7 +477,7 @@ impl<'a> HostSession<'a> {
             (false, Some(reason)) => {
                 Answer::CutShort(format!("the board stopped measuring: {reason}"))
             }
-            (false, None) => Answer::CutShort(end.describe()),
+            (false, None) => Answer::CutShort(end.describe("the board program")),
         })
     }
 }
@@ -509,7 +506,7 @@ fn disk_error(error: std::io::Error) -> HostError {
 
 /// A connection that opens no channel any more is lost like one that ends in the middle.
 fn lost(error: HostError) -> Result<Answer, HostError> {
-    match error.may_pass {
+    match error.is_transient() {
         true => Ok(Answer::CutShort(error.reason)),
         false => Err(error),
     }

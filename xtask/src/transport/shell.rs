@@ -13,7 +13,7 @@ use bench_protocol::foreign_short;
 use bench_run_dir::Stage;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 
-use super::{End, HostError, Running, STEP_DEADLINE, tail};
+use super::{Cause, End, HostError, Running, STEP_DEADLINE, tail};
 
 /// Without a backslash, an exclamation mark, a line end, or a quote within the quotes: nothing that any shell treats in a
 /// way of its own. `sh` reads one line byte by byte, so that the rest of standard input is the script's.
@@ -139,8 +139,6 @@ fn not_started(
     const MAX_QUOTED_CHARS: usize = 200;
     let mut said = tail(&String::from_utf8_lossy(noise));
     said.extend(tail(&String::from_utf8_lossy(&errors)));
-    let all = said.join("\n").to_lowercase();
-    let has = |part: &str| all.contains(part);
     let last = said
         .last()
         .map(|line| foreign_short(line, MAX_QUOTED_CHARS));
@@ -148,32 +146,30 @@ fn not_started(
         || "it said nothing".to_owned(),
         |line| format!("it said: {line}"),
     );
-    let cause = if end == End::ConnectionLost {
-        "the connection was lost before the shell started".to_owned()
-    } else if has("password") && (has("change") || has("expired")) {
-        format!(
+    let cause = Cause::of_login(&said, &end);
+    let reason = match cause {
+        Cause::ConnectionLost => "the connection was lost before the shell started".to_owned(),
+        Cause::PasswordExpired => format!(
             "the password of `{login}` expired, so its login runs nothing; log in once with ssh and set a new one, or let root run `chage -d -1 USER` there ({quote})"
-        )
-    } else if has("account") && has("expired") {
-        format!("the account of `{login}` expired; let root run `chage -E -1 USER` there ({quote})")
-    } else if has("not available") || has("nologin") {
-        format!(
+        ),
+        Cause::AccountExpired => format!(
+            "the account of `{login}` expired; let root run `chage -E -1 USER` there ({quote})"
+        ),
+        Cause::NoLogin => format!(
             "the account of `{login}` may not log in; let root run `chsh -s /bin/sh USER` there, or name another `user` ({quote})"
-        )
-    } else if has("sh: not found") || has("sh: command not found") || has("unknown command") {
-        format!(
+        ),
+        Cause::NoShell => format!(
             "`{login}` has no `sh`; install a POSIX shell, or name a user whose login finds one ({quote})"
-        )
-    } else {
-        format!(
+        ),
+        _ => format!(
             "the login of `{login}` does not run what it is asked to: its profile ends the shell, or sshd runs another command (`ForceCommand`, or `command=` in authorized_keys); {quote}, and {}",
-            end.describe().replace("the board program", "it")
-        )
+            end.describe("it")
+        ),
     };
     HostError {
-        may_pass: end == End::ConnectionLost,
+        cause,
         stderr_tail: said,
-        ..HostError::failed(stage, cause)
+        ..HostError::failed(stage, reason)
     }
 }
 
@@ -234,13 +230,13 @@ pub async fn answer(
         return Ok(lines.join("\n"));
     }
     let stderr_tail = tail(&String::from_utf8_lossy(&errors));
-    let what = end.describe().replace("the board program", "the shell");
+    let what = end.describe("the shell");
     let reason = match stderr_tail.last() {
         Some(line) => format!("{what}; it said: {line}"),
         None => what,
     };
     Err(HostError {
-        may_pass: end == End::ConnectionLost,
+        cause: Cause::of_end(&end),
         stderr_tail,
         ..HostError::failed(stage, reason)
     })

@@ -15,7 +15,7 @@ use bench_run_dir::Stage;
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
 
 use super::ssh_config::{self, Mask, Resolved};
-use super::{End, HostError, Probe, Running, STEP_DEADLINE, script, shell};
+use super::{Cause, End, HostError, Probe, Running, STEP_DEADLINE, script, shell};
 use crate::artifact::Artifact;
 
 /// Time for the TCP connection; authentication is bounded by the keep-alive.
@@ -63,12 +63,14 @@ impl SshConnection {
             Ok(Ok(session)) => session,
             Ok(Err(error)) => {
                 let text = chain(&error);
-                return Err(masked(explain(&target.destination, &text, &resolved)));
+                let way = resolved.way();
+                let error = HostError::of_ssh(&target.destination, &text, way.as_deref());
+                return Err(masked(error));
             }
             Err(_) => {
                 let message = format!("no connection within {} s", STEP_DEADLINE.as_secs());
                 return Err(HostError {
-                    may_pass: true,
+                    cause: Cause::Silent,
                     ..HostError::unreachable(message)
                 });
             }
@@ -169,7 +171,7 @@ impl SshConnection {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let cannot = |reason: String| HostError {
-            may_pass: true,
+            cause: Cause::ConnectionLost,
             ..HostError::failed(stage, reason)
         };
         let spawning = tokio::time::timeout(STEP_DEADLINE, command.spawn());
@@ -421,116 +423,9 @@ fn chain(error: &dyn std::error::Error) -> String {
     text.replace('\r', "")
 }
 
-/// What ssh's words mean, and what to do. The library maps most causes to one error kind: only the text tells.
-fn explain(destination: &str, text: &str, resolved: &Resolved) -> HostError {
-    let has = |part: &str| text.contains(part);
-    // Where something else makes the connection, ssh only sees that it ends.
-    let through = (resolved.way()).filter(|_| has("UNKNOWN port") || has("banner exchange"));
-    let is_crowded = has("kex_exchange_identification") || has("Not allowed at this time");
-    let reason = if has("REMOTE HOST IDENTIFICATION HAS CHANGED")
-        || has("key for") && has("has changed")
-    {
-        format!(
-            "the host key of `{destination}` changed; if the board was flashed anew, `cargo xtask trust HOST` takes the new key; for a key that memwall did not pin, remove the old one with `ssh-keygen -R` and connect once with ssh"
-        )
-    } else if has("Host key verification failed") {
-        format!(
-            "the host key of `{destination}` is unknown or does not match; connect once with ssh and compare the fingerprint, or check the known-hosts file"
-        )
-    } else if has("Permission denied") {
-        format!(
-            "`{destination}` refuses the key; add your public key to its authorized_keys, or name the right `user` and `identity-file`; an account that is locked there (`passwd -S`) refuses every key"
-        )
-    } else if has("Could not resolve hostname") {
-        format!(
-            "`{destination}` has no address; check the name or the alias in the SSH configuration"
-        )
-    } else if let Some(through) = through {
-        format!(
-            "the {through} of `{destination}` fails, or it does not reach the board; try it with `ssh -v {destination}`"
-        )
-    } else if has("Connection refused") {
-        format!("`{destination}` is up but nothing listens on its SSH port")
-    } else if has("No route to host") || has("Network is unreachable") {
-        format!("there is no route to `{destination}`; check cable and power")
-    } else if has("timed out") || has("Timeout") {
-        format!("`{destination}` does not answer")
-    } else if is_crowded {
-        format!(
-            "`{destination}` closes the connection before its greeting: its sshd starts or ends, or too many connect at once (`MaxStartups` of sshd, `--max-deploys` of this run)"
-        )
-    } else if has("account") && has("expired") {
-        format!("the account at `{destination}` expired; let root run `chage -E -1 USER` there")
-    } else {
-        let last = super::tail(text).pop().unwrap_or_default();
-        match last.trim_end().trim_end_matches(':').is_empty() || last.ends_with(':') {
-            true => format!("ssh cannot connect to `{destination}` and does not say why"),
-            false => format!("ssh cannot connect to `{destination}`: {last}"),
-        }
-    };
-    let mut host_error = HostError::unreachable(reason);
-    // A host that boots, a cable that is plugged in again: not a refused key or a wrong name.
-    host_error.may_pass = [
-        "Connection refused",
-        "No route to host",
-        "Network is unreachable",
-        "timed out",
-        "Timeout",
-        "Connection reset",
-        "closed by remote host",
-        "UNKNOWN port",
-        "Not allowed at this time",
-    ]
-    .iter()
-    .any(|part| has(part))
-        && !has("Permission denied")
-        && !has("Host key verification failed");
-    host_error.is_crowded = host_error.may_pass && is_crowded;
-    host_error.stderr_tail = super::tail(text);
-    host_error
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn explains_what_ssh_says() {
-        let check = |text: &str, expect: &str| {
-            let reason = explain("board", text, &Resolved::default()).reason;
-            assert!(reason.contains(expect), "{reason}");
-        };
-        check(
-            "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
-            "changed",
-        );
-        check(
-            "No ED25519 host key is known for [127.0.0.1]:22\nHost key verification failed.",
-            "unknown",
-        );
-        check(
-            "bench@board: Permission denied (publickey).",
-            "authorized_keys",
-        );
-        check(
-            "ssh: connect to host board port 22: Connection refused",
-            "nothing listens",
-        );
-        check(
-            "ssh: Could not resolve hostname board: Name or service not known",
-            "no address",
-        );
-        check(
-            "Connection timed out during banner exchange",
-            "does not answer",
-        );
-        check(
-            "kex_exchange_identification: Connection closed by remote host",
-            "MaxStartups",
-        );
-        check("garbage", "cannot connect to `board`: garbage");
-        check("failed to connect to the remote host:", "does not say why");
-    }
 
     #[test]
     fn quotes_paths_for_options() {
