@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::exit::ExitError;
-use crate::host::UnitCounts;
+use bench_run_dir::UnitCounts;
 
 /// What happened.
 #[derive(Debug, Serialize)]

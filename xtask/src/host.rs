@@ -4,7 +4,6 @@
 mod ask;
 mod limits;
 mod session;
-mod stream;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -18,7 +17,7 @@ use std::time::Duration;
 use bench_analysis::validity::status;
 use bench_inventory::{Host, Inventory, Suite, Transport};
 use bench_protocol::{Message, PROTOCOL_VERSION};
-use bench_run_dir::{HostRecord, HostStatus, Stage};
+use bench_run_dir::{HostRecord, HostStatus, Stage, UnitCounts};
 use tokio_util::sync::CancellationToken;
 
 use self::session::{HostSession, STOP_GRACE};
@@ -30,10 +29,9 @@ use crate::resume::Prior;
 use crate::transport::HostError;
 
 pub use ask::{ask, each, restore};
-pub use stream::StreamState;
 
 /// A line longer than this is no message; it is kept in pieces of this size.
-const MAX_LINE_BYTES: u64 = 1 << 20;
+pub const MAX_LINE_BYTES: u64 = 1 << 20;
 
 /// What all hosts of a run share.
 pub struct RunContext {
@@ -72,17 +70,6 @@ impl Machines {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(locks.entry(machine.to_string()).or_default())
     }
-}
-
-/// Counts of a host's units by how they ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct UnitCounts {
-    /// All samples taken.
-    pub n_ok: u32,
-    /// Something went wrong, or the stream ended before.
-    pub n_failed: u32,
-    /// Not possible on this board.
-    pub n_skipped: u32,
 }
 
 /// Measures one host and writes its record.

@@ -2,7 +2,7 @@
 //! nothing that the board does not have any more.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -120,7 +120,7 @@ impl Recorder {
         if !dir.join("stream.jsonl").exists() {
             self.copy_previous(host, &dir)?;
         }
-        drop_half_line(&dir.join("stream.jsonl"))?;
+        end_last_line(&dir.join("stream.jsonl"))?;
         Ok(HostFiles {
             stream: Disk::new(open("stream.jsonl")?),
             stderr: StderrLog::new(open("stderr.txt")?),
@@ -304,14 +304,15 @@ impl StderrLog {
     }
 }
 
-/// Removes the beginning of a line that the controller's own end cut off: the board has the line whole, and what counts
-/// the lines that arrived must not count it.
-fn drop_half_line(stream: &Path) -> anyhow::Result<()> {
+/// Ends the last line of a stream, which the controller's own end cut off: a message that lacks nothing but its end is kept,
+/// the beginning of one is removed, as the board has it whole and what counts the lines that arrived must not count it.
+fn end_last_line(stream: &Path) -> anyhow::Result<()> {
     let Ok(mut file) = OpenOptions::new().read(true).write(true).open(stream) else {
         return Ok(());
     };
     let cannot = || format!("cannot mend `{}`", stream.display());
-    let mut end = file.metadata().with_context(cannot)?.len();
+    let size = file.metadata().with_context(cannot)?.len();
+    let mut end = size;
     let mut chunk = vec![0; 1 << 16];
     while end > 0 {
         let begin = end.saturating_sub(chunk.len() as u64);
@@ -324,7 +325,18 @@ fn drop_half_line(stream: &Path) -> anyhow::Result<()> {
         }
         end = begin;
     }
-    file.set_len(end).with_context(cannot)
+    let mut last = Vec::new();
+    file.seek(SeekFrom::Start(end)).with_context(cannot)?;
+    let mut limited = (&mut file).take(crate::host::MAX_LINE_BYTES);
+    limited.read_to_end(&mut last).with_context(cannot)?;
+    let text = std::str::from_utf8(&last).ok();
+    match text.and_then(|text| bench_protocol::parse_line(text).ok()) {
+        Some(_) => file
+            .seek(SeekFrom::Start(size))
+            .and_then(|_| file.write_all(b"\n"))
+            .with_context(cannot),
+        None => file.set_len(end).with_context(cannot),
+    }
 }
 
 /// Writes a file as [`disk::replace`] does.
@@ -335,4 +347,29 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     disk::replace(path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_goes_on_with_a_line_of_its_own() {
+        let note = r#"{"type":"note","text":"t"}"#;
+        let long = "x".repeat(1 << 17);
+        let check = |before: &str, expect: &str| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::write(file.path(), before).unwrap();
+            end_last_line(file.path()).unwrap();
+            assert_eq!(fs::read_to_string(file.path()).unwrap(), expect);
+        };
+        let whole = format!("{note}\n");
+        check("", "");
+        check(&whole, &whole);
+        check(note, &whole);
+        check(&note[..9], "");
+        check(&format!("{whole}{}", &note[..9]), &whole);
+        check(&format!("{whole}{note}"), &format!("{whole}{whole}"));
+        check(&format!("{long}\n{long}"), &format!("{long}\n"));
+    }
 }

@@ -6,18 +6,16 @@
 pub mod trust;
 
 use std::fs::File;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use bench_inventory::foreign::Folder;
 use bench_inventory::{Host, Inventory, Suite};
-use bench_protocol::{RunRequest, UnitStatus, parse_line};
-use bench_run_dir::{self, HostData, HostRecord, HostStatus, MAX_STREAM_BYTES, RunManifest};
+use bench_protocol::RunRequest;
+use bench_run_dir::{self, HostRecord, HostStatus, RunManifest, StreamState, UnitCounts};
 
 use crate::artifact::{self, Artifact, TARGETS};
 use crate::exit::ExitError;
-use crate::host::{StreamState, UnitCounts};
 
 /// What a host left behind before the run ended.
 #[derive(Debug, Default)]
@@ -85,8 +83,7 @@ pub fn open(dir: PathBuf) -> anyhow::Result<Resumed> {
     let (mut finished, mut open) = (Vec::new(), Vec::new());
     for data in run.hosts {
         if data.record.status == HostStatus::Ok && data.done.is_some() {
-            let counts = counts(&data);
-            finished.push((data.record, counts));
+            finished.push((data.record, data.stream.counts()));
             continue;
         }
         let host = inventory
@@ -100,7 +97,21 @@ pub fn open(dir: PathBuf) -> anyhow::Result<Resumed> {
                 data.record.host
             )
         })?;
-        open.push((host, prior(&dir, data)?));
+        // What is in it would be measured again.
+        if !data.has_whole_stream {
+            let host = &data.record.host;
+            let problems = data.problems.join("; ");
+            bail!("cannot read `hosts/{host}/stream.jsonl` whole: {problems}");
+        }
+        let state = match &data.request {
+            Some(_) => data.stream,
+            None => data.stream.without_units(),
+        };
+        let prior = Prior {
+            request: data.request,
+            state,
+        };
+        open.push((host, prior));
     }
     Ok(Resumed {
         dir,
@@ -154,49 +165,4 @@ pub fn artifacts(
         }
     }
     Ok(artifacts)
-}
-
-/// What the stream in `dir` says, by the same rules that took it when it arrived.
-///
-/// # Errors
-/// When it cannot be read whole: what is in it would be measured again.
-fn prior(dir: &Path, data: HostData) -> anyhow::Result<Prior> {
-    let requested = data
-        .request
-        .iter()
-        .flat_map(|request| request.units.clone());
-    let mut state = StreamState::of(requested.collect());
-    let place = format!("hosts/{}/stream.jsonl", data.record.host);
-    let bytes = match Folder::open(dir).and_then(|run| run.read(&place, MAX_STREAM_BYTES)) {
-        // The host was not begun.
-        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        read => read.with_context(|| format!("cannot read `{}`", dir.join(place).display()))?,
-    };
-    // A line without its end was cut off by the controller's own: the board has it whole.
-    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
-    for line in lines.filter(|line| line.ends_with(b"\n")) {
-        let text = std::str::from_utf8(line).ok();
-        match text.and_then(|text| parse_line(text).ok()) {
-            Some(message) => {
-                state.take(&message);
-            }
-            None => state.take_garbage(),
-        }
-    }
-    Ok(Prior {
-        request: data.request,
-        state,
-    })
-}
-
-fn counts(data: &HostData) -> UnitCounts {
-    let count = |status| {
-        let ends = data.units.iter().filter_map(|unit| unit.ended());
-        ends.filter(|ended| *ended == status).count() as u32
-    };
-    UnitCounts {
-        n_ok: count(UnitStatus::Ok),
-        n_failed: count(UnitStatus::Failed),
-        n_skipped: count(UnitStatus::Skipped),
-    }
 }

@@ -202,6 +202,8 @@ fn not_analysed(data: &HostData, failure: String) -> HostAnalysis<'_> {
             n_garbage_lines: 0,
             steps: Vec::new(),
             notes: Vec::new(),
+            stream: data.stream.clone(),
+            has_whole_stream: data.has_whole_stream,
             problems: data.problems.clone(),
         }),
         failure: Some(failure),

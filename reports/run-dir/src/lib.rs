@@ -33,16 +33,18 @@ pub mod plan;
 pub mod readers;
 
 mod read;
+mod stream;
 
 use std::collections::BTreeMap;
 
-use bench_protocol::{Facts, UnitStatus};
+use bench_protocol::Facts;
 use serde::{Deserialize, Serialize};
 
 pub use read::{
     ExternalOutput, HostData, HostFiles, RoundData, RunData, UnitData, last_facts, read,
     read_host_files,
 };
+pub use stream::{SettingKey, StreamState, Taken, UnitCounts};
 
 /// Version of the layout above and of the types in this module.
 ///
@@ -196,19 +198,6 @@ impl LeftOutUnit {
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
-}
-
-/// How a unit ended, from the ends of its rounds: well where at least half of those that its board could begin did.
-/// `None` of no round.
-pub fn status_of_rounds(ends: &[UnitStatus]) -> Option<UnitStatus> {
-    let count = |status: UnitStatus| ends.iter().filter(|end| **end == status).count();
-    let (n_ok, n_failed) = (count(UnitStatus::Ok), count(UnitStatus::Failed));
-    match (ends.len(), n_ok, n_failed) {
-        (0, ..) => None,
-        (_, 0, 0) => Some(UnitStatus::Skipped),
-        _ if n_ok >= n_failed => Some(UnitStatus::Ok),
-        _ => Some(UnitStatus::Failed),
-    }
 }
 
 /// A board program.

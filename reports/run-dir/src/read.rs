@@ -24,6 +24,7 @@ use super::{
     Stage,
 };
 use crate::format;
+use crate::stream::{StreamState, Taken};
 
 /// Garbage lines of which the start is kept for the report; all of them are counted.
 const N_GARBAGE_KEPT: usize = 5;
@@ -77,6 +78,10 @@ pub struct HostData {
     pub steps: Vec<EnvironmentStep>,
     /// What the board's supervisor told people.
     pub notes: Vec<String>,
+    /// What the lines of its stream come to.
+    pub stream: StreamState,
+    /// Whether all that is there of its stream could be read.
+    pub has_whole_stream: bool,
     /// Contradictions between this host's files, in plain words.
     pub problems: Vec<String>,
 }
@@ -212,6 +217,7 @@ fn read_host(folder: &Folder, host: &str, manifest: &RunManifest) -> HostData {
             None
         }
     };
+    let has_folder_or_none = problems.is_empty();
     let mut record = |name: &str| {
         let read = folder.as_ref()?.read(name, MAX_RECORD_BYTES);
         there_or_told(name, read, &mut problems)
@@ -223,9 +229,12 @@ fn read_host(folder: &Folder, host: &str, manifest: &RunManifest) -> HostData {
         previous: record("previous.json"),
         stream: None,
     };
+    let mut unread = Vec::new();
     if let Some(folder) = &folder {
-        files.stream = read_stream_file(folder, &mut problems);
+        files.stream = read_stream_file(folder, &mut unread);
     }
+    let has_whole_stream = has_folder_or_none && unread.is_empty();
+    problems.append(&mut unread);
     let attempts = (folder.as_ref()).and_then(|folder| folder.folder("attempts").ok());
     let attempts = attempts.and_then(|attempts| attempts.entries().ok());
     let n_attempts = attempts.map_or(0, |attempts| attempts.len());
@@ -245,6 +254,7 @@ fn read_host(folder: &Folder, host: &str, manifest: &RunManifest) -> HostData {
     }
     problems.append(&mut data.problems);
     data.problems = problems;
+    data.has_whole_stream = has_whole_stream;
     data
 }
 
@@ -275,8 +285,11 @@ pub fn read_host_files(host: &str, files: &HostFiles, manifest: &RunManifest) ->
         n_garbage_lines: 0,
         steps: Vec::new(),
         notes: Vec::new(),
+        stream: StreamState::default(),
+        has_whole_stream: true,
         problems,
     };
+    data.stream = StreamState::of(data.request.as_ref());
     if let Some(bytes) = &files.stream {
         read_stream(bytes, &mut data);
     }
@@ -360,23 +373,28 @@ fn read_stream(bytes: &[u8], data: &mut HostData) {
     let mut index: BTreeMap<String, usize> = (data.units.iter().enumerate())
         .map(|(i, unit)| (unit.unit.clone(), i))
         .collect();
-    for (i, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        let line = String::from_utf8_lossy(line);
-        if line.trim().is_empty() {
+    for (i, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let problem = match (parse_bytes(line), line.ends_with(b"\n")) {
+            (Ok(message), _) => match data.stream.take(&message) {
+                Taken::Counts => {
+                    take(message, data, &mut index);
+                    continue;
+                }
+                Taken::NotAsked => format!(
+                    "the line is about the unit `{}`, which was not asked for",
+                    message.unit().unwrap_or_default()
+                ),
+            },
+            (Err(problem), true) => {
+                data.stream.take_garbage();
+                problem
+            }
+            // Cut off by the controller's own end: the board has it whole.
+            (Err(problem), false) => problem,
+        };
+        if line.trim_ascii().is_empty() {
             continue;
         }
-        let problem = match bench_protocol::parse_line(&line) {
-            // Where the request is known, a board tells of the units in it and of no others.
-            Ok(message) if data.request.is_none() || is_asked(&message, data, &index) => {
-                take(message, data, &mut index);
-                continue;
-            }
-            Ok(message) => format!(
-                "the line is about the unit `{}`, which was not asked for",
-                message.unit().unwrap_or_default()
-            ),
-            Err(error) => error.to_string(),
-        };
         data.n_garbage_lines += 1;
         if data.garbage.len() < N_GARBAGE_KEPT {
             data.garbage.push((i + 1, problem));
@@ -384,11 +402,10 @@ fn read_stream(bytes: &[u8], data: &mut HostData) {
     }
 }
 
-fn is_asked(message: &Message, data: &HostData, index: &BTreeMap<String, usize>) -> bool {
-    let has_round = |at: &usize| data.units[*at].rounds.contains_key(&message.round());
-    message
-        .unit()
-        .is_none_or(|unit| index.get(unit).is_some_and(has_round))
+/// The message of a line as it arrived; what is wrong with it where it has none.
+fn parse_bytes(line: &[u8]) -> Result<Message, String> {
+    let text = std::str::from_utf8(line).map_err(|error| format!("it is not UTF-8: {error}"))?;
+    bench_protocol::parse_line(text).map_err(|error| error.to_string())
 }
 
 fn take(message: Message, data: &mut HostData, index: &mut BTreeMap<String, usize>) {

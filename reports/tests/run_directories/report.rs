@@ -517,7 +517,8 @@ fn a_unit_without_a_sample_did_not_end_well() {
     let run = bench_run_dir::read(&dir).unwrap();
     let unit = &run.hosts[0].units[0];
     assert_eq!(unit.rounds[&0].end.as_ref().unwrap().status, UnitStatus::Ok);
-    assert_eq!(unit.ended(), Some(UnitStatus::Failed));
+    let ended = run.hosts[0].stream.ended(&unit.unit);
+    assert_eq!(ended, Some(UnitStatus::Failed));
 }
 
 #[test]

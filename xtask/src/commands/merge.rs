@@ -13,14 +13,13 @@ use bench_run_dir::files::{self, RunFiles};
 use bench_run_dir::format::foreign;
 use bench_run_dir::merge::{self, Part};
 use bench_run_dir::plan::PlanRecord;
-use bench_run_dir::{self, HostData, HostStatus, RunData, Shard};
+use bench_run_dir::{self, HostData, HostStatus, RunData, Shard, UnitCounts};
 use clap::Args;
 use comfy_table::Table;
 use serde_json::json;
 
 use super::run;
 use crate::exit::ExitError;
-use crate::host::UnitCounts;
 use crate::shard::shard_of;
 use crate::{Format, Global, out};
 
@@ -162,9 +161,9 @@ struct Row {
 const MISSING: &str = "missing";
 
 fn row(host: &HostData, plan: Option<&PlanRecord>) -> Row {
-    let ended = |unit: &bench_run_dir::UnitData| unit.ended().map_or(MISSING, UnitStatus::name);
+    let ended = |unit: &str| host.stream.ended(unit).map_or(MISSING, UnitStatus::name);
     let mut units: BTreeMap<String, &'static str> = (host.units.iter())
-        .map(|unit| (unit.unit.clone(), ended(unit)))
+        .map(|unit| (unit.unit.clone(), ended(&unit.unit)))
         .collect();
     let planned = plan.and_then(|plan| {
         let mut hosts = plan.hosts.iter();

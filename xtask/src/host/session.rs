@@ -10,14 +10,13 @@ use std::time::Duration;
 
 use bench_inventory::Host;
 use bench_protocol::{CONTROL_STOP, EXIT_BUSY, Facts, RunRequest};
-use bench_run_dir::{HostStatus, Stage};
+use bench_run_dir::{HostStatus, Stage, StreamState};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::reading::Limits;
 use super::ask::{artifact_for, facts};
 use super::limits::{Allowance, Pace};
-use super::stream::StreamState;
 use super::talk::{feed, keep_stderr};
 use super::{RunContext, interrupted, is_slow};
 use crate::progress::HostProgress;
@@ -187,7 +186,7 @@ impl<'a> HostSession<'a> {
                 Err(error) => error,
             };
             let Some(pause) = tries.pause(&error) else {
-                let n_missing = self.state.remaining().len();
+                let n_missing = self.state.n_open();
                 return Err(HostError {
                     reason: format!(
                         "the connection was lost and the host could not be reached again ({error}); {n_missing} units are missing; what the board finished meanwhile stays there, `cargo xtask run --resume {}` collects it and goes on",
@@ -275,7 +274,7 @@ impl<'a> HostSession<'a> {
             error => error,
         };
         kept.map_err(|error| HostError::failed(Stage::Collect, format!("{error:#}")))?;
-        self.state.requested.clone_from(&request.units);
+        self.state.ask(&request.units);
         Ok(request)
     }
 
@@ -295,7 +294,7 @@ impl<'a> HostSession<'a> {
         let mut n_lost = 0;
         loop {
             request.attempt = self.state.attempt + 1;
-            request.units = self.state.remaining();
+            request.units.retain(|unit| self.state.is_open(unit));
             // Not kept with the request: it names this machine and its user.
             request.owner = owner();
             let at = reached
@@ -316,7 +315,7 @@ impl<'a> HostSession<'a> {
             // The board said nothing, or the controller lost it: the next request has a number of its own.
             self.state.attempt = request.attempt;
             if n_lost == MAX_ATTEMPTS_LOST {
-                let n_missing = self.state.remaining().len();
+                let n_missing = self.state.n_open();
                 return Err(HostError::failed(
                     Stage::Measure,
                     format!("{cause}; it was the {n_lost}th time, {n_missing} units are missing"),
@@ -327,7 +326,7 @@ impl<'a> HostSession<'a> {
             let again = self.reach_again(reached.take()).await?;
             let again = reached.insert(again);
             let n_received = self.state.n_lines;
-            request.units = self.state.remaining();
+            request.units.retain(|unit| self.state.is_open(unit));
             let collected = self
                 .collect(again, request, request.attempt, n_received)
                 .await;
@@ -425,8 +424,6 @@ impl<'a> HostSession<'a> {
             allowance: Allowance::of(request),
             pace: None,
         };
-        // They name every tensor of every model, and the session has them, too: with 200 hosts that is much memory.
-        request.units = Vec::new();
         let (log, mask) = (self.files.stderr(), self.mask.clone());
         let cancelled = self.context.cancelled.clone();
         let (control, lines) = mpsc::channel(4);
@@ -467,7 +464,7 @@ impl<'a> HostSession<'a> {
         let end = tokio::time::timeout(STEP_DEADLINE, end)
             .await
             .unwrap_or(End::ConnectionLost);
-        let n_missing = self.state.remaining().len();
+        let n_missing = self.state.n_open();
         Ok(match (self.state.complete, self.state.left.take()) {
             (true, _) if n_missing == 0 => Answer::Complete,
             (true, _) => Answer::CutShort(format!(

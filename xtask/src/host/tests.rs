@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use bench_inventory::{Host, Inventory, Transport, load_catalogue};
 use bench_protocol::RunRequest;
-use bench_run_dir::{HostRecord, HostStatus};
+use bench_run_dir::{HostRecord, HostStatus, UnitCounts};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Machines, RunContext, UnitCounts, measure};
+use super::{Machines, RunContext, measure};
 use crate::artifact::{Artifact, target_of};
 use crate::events::Events;
 use crate::plan;
@@ -35,7 +35,7 @@ struct Outcome {
     counts: UnitCounts,
     /// Everything that a person or a program saw.
     said: String,
-    stream_bytes: usize,
+    stream: Vec<u8>,
     elapsed: Duration,
     request: Option<RunRequest>,
 }
@@ -99,7 +99,7 @@ async fn session() -> Outcome {
         record,
         counts,
         said,
-        stream_bytes: read("stream.jsonl").len(),
+        stream: read("stream.jsonl"),
         elapsed,
         request: serde_json::from_slice(&read("request.json")).ok(),
     }
@@ -224,6 +224,43 @@ async fn a_unit_without_a_sample_is_not_measured() {
     assert!(outcome.counts.n_failed > 0 && outcome.said.contains("without one sample"));
 }
 
+/// A connection may end anywhere in a line: before, within and right before the end of it.
+#[tokio::test(start_paused = true)]
+async fn a_line_that_is_cut_off_runs_into_no_other() {
+    for (n_kept, what) in [
+        (0, "before"),
+        (9, "within"),
+        (usize::MAX, "before the end of"),
+    ] {
+        board(move |mode, request, mut streams| async move {
+            if mode != "supervise" {
+                return End::Status(0);
+            }
+            say(&mut streams, &hello(request.attempt)).await;
+            for (i, unit) in request.units.iter().enumerate() {
+                let line = sample(&unit.unit).to_string();
+                if request.attempt == 1 && i == 1 {
+                    let part = &line.as_bytes()[..n_kept.min(line.len())];
+                    streams.output.write_all(part).await.unwrap();
+                    return End::ConnectionLost;
+                }
+                say(&mut streams, &sample(&unit.unit)).await;
+                say(&mut streams, &end(&unit.unit, "ok", None)).await;
+            }
+            say(&mut streams, &done(request.units.len())).await;
+            End::Status(0)
+        });
+        let outcome = session().await;
+        assert_eq!(outcome.record.status, HostStatus::Ok, "{}", outcome.said);
+        assert_eq!(outcome.counts.n_failed, 0, "cut off {what} a line");
+        let stream = String::from_utf8(outcome.stream).unwrap();
+        for line in stream.lines() {
+            let is_message = bench_protocol::parse_line(line).is_ok();
+            assert!(is_message, "cut off {what} a line: {line}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_board_that_only_says_that_it_is_done_is_not_believed() {
     board(async |_, request, mut streams| {
@@ -290,7 +327,7 @@ async fn a_flood_ends_once_with_its_reason() {
     let outcome = session().await;
     outcome.expect_failed("the board floods the controller");
     assert_eq!(n_requests.load(Ordering::Relaxed), 1);
-    assert!(outcome.stream_bytes < 64 << 20, "{}", outcome.stream_bytes);
+    assert!(outcome.stream.len() < 64 << 20);
     assert!(
         outcome.said.lines().count() < 300,
         "notes are shown up to a number"
@@ -399,7 +436,7 @@ async fn every_board_comes_to_an_end() {
             "seed {seed}: {:?}",
             outcome.elapsed
         );
-        assert!(outcome.stream_bytes < 256 << 20, "seed {seed}");
+        assert!(outcome.stream.len() < 256 << 20, "seed {seed}");
         outcome.expect_clean();
     }
 }

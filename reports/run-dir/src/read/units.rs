@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bench_protocol::{
-    Output, Reading, Sample, UnitEnd, UnitReady, UnitSpec, UnitState, UnitStatus,
-};
-
-use crate::status_of_rounds;
+use bench_protocol::{Output, Reading, Sample, UnitEnd, UnitReady, UnitSpec, UnitState};
 
 /// Everything known about one unit.
 #[derive(Debug, Clone, Default)]
@@ -59,21 +55,6 @@ impl UnitData {
     /// Samples of all rounds.
     pub fn n_samples(&self) -> usize {
         self.rounds.values().map(|round| round.samples.len()).sum()
-    }
-
-    /// How it ended, by its stream; `None` while a round has no end. A board that says `ok` and sent nothing measured
-    /// nothing: that is a failure, whatever it calls it.
-    pub fn ended(&self) -> Option<UnitStatus> {
-        let ended = |round: &RoundData| {
-            let end = round.end.as_ref()?;
-            let has_result = !round.samples.is_empty() || self.output.is_some();
-            match end.status {
-                UnitStatus::Ok if !has_result => Some(UnitStatus::Failed),
-                status => Some(status),
-            }
-        };
-        let ends: Option<Vec<UnitStatus>> = self.rounds.values().map(ended).collect();
-        status_of_rounds(&ends?)
     }
 }
 

@@ -2,12 +2,11 @@
 
 use bench_locales::Figure::{DurationNs, Number, Percent};
 use bench_protocol::{CONTROL_ACK, Message, Unrest, UnrestKind, parse_line};
-use bench_run_dir::Stage;
+use bench_run_dir::{Stage, Taken};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::sync::mpsc;
 
 use super::super::limits::{Allowance, MAX_NOTES, Pace};
-use super::super::stream::Taken;
 use super::super::{MAX_LINE_BYTES, check_protocol};
 use super::{HostSession, disk_error};
 use crate::transport::HostError;
@@ -36,11 +35,16 @@ impl HostSession<'_> {
             }
             limits.take(&line)?;
             let (text, message) = self.border(&line);
-            if message.is_none() && !line.ends_with(b"\n") && line.len() < MAX_LINE_BYTES as usize {
+            let is_cut_off = !line.ends_with(b"\n") && line.len() < MAX_LINE_BYTES as usize;
+            if is_cut_off && message.is_none() {
                 // Cut off with the connection: the board has the whole line.
                 return Ok(());
             }
-            let kept = text.map_or_else(|| line.clone(), String::into_bytes);
+            let mut kept = text.map_or_else(|| line.clone(), String::into_bytes);
+            if is_cut_off {
+                // It lacks nothing but its end, without which the next line would run into it.
+                kept.push(b'\n');
+            }
             self.files.append_stream(kept).await.map_err(disk_error)?;
             match &message {
                 Some(message) => self.note(message)?,
@@ -87,8 +91,8 @@ impl HostSession<'_> {
             return Ok(());
         }
         self.line.message(message);
-        let n_units = self.state.requested.len();
-        let at = self.state.ended.len() + 1;
+        let n_units = self.state.n_rounds();
+        let at = n_units - self.state.n_open() + 1;
         match message {
             Message::UnitReady(ready) => {
                 let (unit, variant) = (&ready.unit, &ready.variant);

@@ -1,14 +1,12 @@
-//! What a host's stream said so far.
+//! What a host's stream said so far: the one place that decides which of its lines count, how units ended and what is left
+//! to measure. The controller asks it while lines arrive, and whoever reads the file later gets the same answers.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use bench_protocol::{
-    EnvironmentAction, EnvironmentStep, Message, Setting, UnitEnd, UnitSpec, UnitStatus,
-    foreign_short,
+    EnvironmentAction, EnvironmentStep, Message, RunRequest, Setting, UnitEnd, UnitSpec,
+    UnitStatus, foreign_short,
 };
-use bench_run_dir::status_of_rounds;
-
-use super::UnitCounts;
 
 /// Characters of a setting or a problem in a reason.
 const MAX_SHOWN_CHARS: usize = 400;
@@ -22,15 +20,24 @@ pub enum Taken {
     NotAsked,
 }
 
+/// Counts of a host's units by how they ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UnitCounts {
+    /// All samples taken.
+    pub n_ok: u32,
+    /// Something went wrong, or the stream ended before.
+    pub n_failed: u32,
+    /// Not possible on this board.
+    pub n_skipped: u32,
+}
+
 /// Everything that decides how a host is gone on with.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct StreamState {
-    /// Units that were asked for, one entry for each round.
-    pub requested: Vec<UnitSpec>,
-    /// Units and rounds that ended, and how.
-    pub ended: HashMap<(String, u32), UnitStatus>,
-    /// Those that gave at least one sample or output since they were last begun.
-    measured: HashSet<(String, u32)>,
+    /// Units that were asked for, by name, and what is known of each of their rounds.
+    units: HashMap<String, BTreeMap<u32, RoundState>>,
+    /// Whether what was asked for is lost, so that every unit counts.
+    takes_all: bool,
     /// The one that the samples of now belong to: nearly all messages need no look-up.
     current: Option<(String, u32)>,
     /// Units that failed in some round, and why.
@@ -51,28 +58,76 @@ pub struct StreamState {
     pub unprepared: Vec<String>,
 }
 
+/// What a stream said of one round of a unit.
+#[derive(Debug, Clone, Copy, Default)]
+struct RoundState {
+    /// Whether it gave at least one sample or output since it was last begun.
+    is_measured: bool,
+    /// How it ended.
+    end: Option<UnitStatus>,
+}
+
 impl StreamState {
-    /// Before the first line of an answer about these units.
-    pub fn of(requested: Vec<UnitSpec>) -> StreamState {
-        StreamState {
-            requested,
+    /// Before the first line of an answer to a request.
+    pub fn of(request: Option<&RunRequest>) -> StreamState {
+        let mut state = StreamState {
+            takes_all: request.is_none(),
             ..StreamState::default()
+        };
+        state.ask(request.map_or(&[][..], |request| &request.units));
+        state
+    }
+
+    /// Takes units as asked for.
+    pub fn ask(&mut self, units: &[UnitSpec]) {
+        for unit in units {
+            let rounds = self.units.entry(unit.unit.clone()).or_default();
+            rounds.entry(unit.round).or_default();
         }
+    }
+
+    /// What is known but for the units: of a host whose request is lost nothing counts as measured.
+    pub fn without_units(self) -> StreamState {
+        StreamState {
+            units: HashMap::new(),
+            takes_all: false,
+            current: None,
+            failures: Vec::new(),
+            ..self
+        }
+    }
+
+    fn rounds(&self) -> impl Iterator<Item = &RoundState> {
+        self.units.values().flat_map(BTreeMap::values)
+    }
+
+    /// All rounds that were asked for.
+    pub fn n_rounds(&self) -> usize {
+        self.units.values().map(BTreeMap::len).sum()
+    }
+
+    /// Those of them without an end.
+    pub fn n_open(&self) -> usize {
+        self.rounds().filter(|round| round.end.is_none()).count()
+    }
+
+    /// Whether a round was asked for and has no end.
+    pub fn is_open(&self, unit: &UnitSpec) -> bool {
+        let rounds = self.units.get(&unit.unit);
+        let round = rounds.and_then(|rounds| rounds.get(&unit.round));
+        round.is_some_and(|round| round.end.is_none())
+    }
+
+    /// How a unit ended; `None` while a round has no end.
+    pub fn ended(&self, unit: &str) -> Option<UnitStatus> {
+        status_of_rounds(self.units.get(unit)?)
     }
 
     /// Units by how they ended; one with a round without an end failed.
     pub fn counts(&self) -> UnitCounts {
-        let mut rounds: BTreeMap<&str, Option<Vec<UnitStatus>>> = BTreeMap::new();
-        for unit in &self.requested {
-            let ends = rounds.entry(&unit.unit).or_insert_with(|| Some(Vec::new()));
-            match self.ended.get(&key(unit)) {
-                Some(end) => ends.iter_mut().for_each(|ends| ends.push(*end)),
-                None => *ends = None,
-            }
-        }
         let mut counts = UnitCounts::default();
-        for ends in rounds.into_values() {
-            match ends.and_then(|ends| status_of_rounds(&ends)) {
+        for rounds in self.units.values() {
+            match status_of_rounds(rounds) {
                 Some(UnitStatus::Ok) => counts.n_ok += 1,
                 Some(UnitStatus::Skipped) => counts.n_skipped += 1,
                 Some(UnitStatus::Failed) | None => counts.n_failed += 1,
@@ -83,13 +138,18 @@ impl StreamState {
 
     /// Whether the answer is whole: a board that says that it is done ended every unit.
     pub fn is_complete(&self) -> bool {
-        self.complete && self.remaining().is_empty()
+        self.complete && self.n_open() == 0
     }
 
-    /// Units without an end, one entry for each such round.
-    pub fn remaining(&self) -> Vec<UnitSpec> {
-        let open = |unit: &&UnitSpec| !self.ended.contains_key(&key(unit));
-        self.requested.iter().filter(open).cloned().collect()
+    /// What is known of the round that a message is about.
+    fn round_mut(&mut self, unit: &str, round: u32) -> &mut RoundState {
+        let rounds = self.units.entry(unit.to_owned()).or_default();
+        rounds.entry(round).or_default()
+    }
+
+    fn is_asked(&self, unit: &str, round: u32) -> bool {
+        let rounds = self.units.get(unit);
+        self.takes_all || rounds.is_some_and(|rounds| rounds.contains_key(&round))
     }
 
     /// Takes one message of the board. A message about a unit that is not in the request changes nothing.
@@ -102,8 +162,7 @@ impl StreamState {
         if let Some(unit) = message.unit()
             && !self.current.as_ref().is_some_and(is_current)
         {
-            let mut requested = self.requested.iter();
-            if !requested.any(|asked| asked.unit == unit && asked.round == round) {
+            if !self.is_asked(unit, round) {
                 self.n_garbage_lines = self.n_garbage_lines.saturating_add(1);
                 return Taken::NotAsked;
             }
@@ -117,17 +176,16 @@ impl StreamState {
                 self.left = None;
             }
             Message::UnitReady(ready) => {
-                self.measured.remove(&(ready.unit.clone(), round));
+                self.round_mut(&ready.unit, round).is_measured = false;
                 self.current = None;
             }
             Message::Sample(_) if self.current.is_some() => {}
             Message::Sample(sample) => {
-                let key = (sample.unit.clone(), round);
-                self.measured.insert(key.clone());
-                self.current = Some(key);
+                self.round_mut(&sample.unit, round).is_measured = true;
+                self.current = Some((sample.unit.clone(), round));
             }
             Message::Output(output) => {
-                self.measured.insert((output.unit.clone(), round));
+                self.round_mut(&output.unit, round).is_measured = true;
             }
             Message::UnitEnd(end) => self.take_end(end),
             Message::Done(_) => self.complete = true,
@@ -144,8 +202,8 @@ impl StreamState {
 
     /// A unit is measured when its samples are here, whatever it says of itself.
     fn take_end(&mut self, end: &UnitEnd) {
-        let key = (end.unit.clone(), end.round);
-        let is_empty = end.status == UnitStatus::Ok && !self.measured.contains(&key);
+        let round = self.round_mut(&end.unit, end.round);
+        let is_empty = end.status == UnitStatus::Ok && !round.is_measured;
         let (status, reason) = match is_empty {
             true => (
                 UnitStatus::Failed,
@@ -153,7 +211,7 @@ impl StreamState {
             ),
             false => (end.status, end.reason.as_deref().unwrap_or_default()),
         };
-        self.ended.insert(key, status);
+        round.end = Some(status);
         if status == UnitStatus::Failed {
             self.failures.retain(|(unit, _)| *unit != end.unit);
             self.failures.push((end.unit.clone(), reason.to_owned()));
@@ -206,8 +264,19 @@ pub enum SettingKey {
     Words(String),
 }
 
-fn key(unit: &UnitSpec) -> (String, u32) {
-    (unit.unit.clone(), unit.round)
+/// How a unit ended, from the ends of its rounds: well where at least half of those that its board could begin did.
+/// `None` of no round, and while one has no end.
+fn status_of_rounds(rounds: &BTreeMap<u32, RoundState>) -> Option<UnitStatus> {
+    let ends: Option<Vec<UnitStatus>> = rounds.values().map(|round| round.end).collect();
+    let ends = ends?;
+    let count = |status: UnitStatus| ends.iter().filter(|end| **end == status).count();
+    let (n_ok, n_failed) = (count(UnitStatus::Ok), count(UnitStatus::Failed));
+    match (ends.len(), n_ok, n_failed) {
+        (0, ..) => None,
+        (_, 0, 0) => Some(UnitStatus::Skipped),
+        _ if n_ok >= n_failed => Some(UnitStatus::Ok),
+        _ => Some(UnitStatus::Failed),
+    }
 }
 
 #[cfg(test)]
@@ -223,7 +292,8 @@ mod tests {
             );
             serde_json::from_str(&text).unwrap()
         };
-        let mut state = StreamState::of(vec![unit(0), unit(1)]);
+        let mut state = StreamState::default();
+        state.ask(&[unit(0), unit(1)]);
         for line in lines {
             state.take(&bench_protocol::parse_line(line).unwrap());
         }
@@ -238,8 +308,9 @@ mod tests {
     #[test]
     fn a_round_that_is_missing_is_measured_and_no_other() {
         let state = of_two_rounds(&FIRST);
-        let rounds: Vec<u32> = state.remaining().iter().map(|unit| unit.round).collect();
-        assert_eq!((rounds, state.counts().n_failed), (vec![1], 1));
+        let open = state.units["u"].iter().filter(|(_, it)| it.end.is_none());
+        let open: Vec<u32> = open.map(|(round, _)| *round).collect();
+        assert_eq!((open, state.counts().n_failed), (vec![1], 1));
         let third = FIRST[0].replace(r#""u","#, r#""u","round":2,"#);
         let state = of_two_rounds(&[FIRST[0], &third]);
         assert_eq!(state.n_garbage_lines, 1);
@@ -253,9 +324,9 @@ mod tests {
             (state.counts().n_ok, state.counts().n_failed),
             (1, 0),
             "{:?}",
-            state.ended
+            state.units
         );
-        assert!(state.remaining().is_empty());
+        assert_eq!(state.n_open(), 0);
         assert_eq!(state.failures, [("u".to_owned(), "r".to_owned())]);
     }
 
