@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bench_locales::Figure::{GbPerS, Number, Percent, TokensPerS};
 use bench_locales::{Arg, Message, message};
 
-use bench_analysis::choice::decide::{Decision, Load};
+use bench_analysis::choice::decide::{Decision, Scenario};
 use bench_analysis::choice::decisions::{
     Decisions, Place, REFERENCE_QUANT, quant_name, reference_model,
 };
@@ -165,7 +165,7 @@ fn subject(host: &HostAnalysis) -> String {
 
 fn model(analysis: &Analysis, decisions: &Decisions) -> Option<Message> {
     let model = reference_model(&analysis.run.inventory)?;
-    let load_idx = (decisions.loads.iter()).position(|load: &Load| {
+    let load_idx = (decisions.loads.iter()).position(|load: &Scenario| {
         load.model.id == model.id && load.quant.is_none_or(|quant| quant == REFERENCE_QUANT)
     })?;
     let on_hosts: Vec<(&Place, &Decision, f64)> =

@@ -17,7 +17,7 @@ use bench_locales::{Message, message};
 use bench_run_dir::format;
 
 pub use change::{Found, Standing};
-pub use line::{Chart, Figure, Line, Point, Setup, What};
+pub use line::{Chart, Figure, Point, Series, Setup, What};
 pub use read::read;
 pub use store::{HISTORY_VERSION, RunCard, StoredRun};
 
@@ -76,7 +76,7 @@ pub struct HostHistory {
     /// States it was measured in, in the order they appeared.
     pub setups: Vec<Setup>,
     /// A line for each kernel at its best thread count, by chart and name.
-    pub lines: Vec<Line>,
+    pub lines: Vec<Series>,
     /// What changed on all its lines, the newest first.
     pub changes: Vec<Change>,
     /// Facts of its states by name, as far as states follow each other in its visits.

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::history::{History, HostHistory};
 use bench_analysis::choice::decisions::Decisions;
-use bench_analysis::measured::{Analysis, HostAnalysis, UnitRow};
+use bench_analysis::measured::{Analysis, HostAnalysis, Judged};
 use bench_analysis::stats;
 use bench_analysis::validity::verdict::Verdict;
 use bench_run_dir::format;
@@ -240,7 +240,7 @@ fn model_label(model: &ModelRef) -> String {
 }
 
 /// Anchor of a unit's row in the table of all units; two states of the environment have a row each.
-fn unit_anchor(unit: &UnitRow) -> String {
+fn unit_anchor(unit: &Judged) -> String {
     let key = [unit.unit.as_str(), unit.environment.name()];
     format!("unit-{:08x}", stats::seed_of(&key) as u32)
 }

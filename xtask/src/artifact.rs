@@ -20,7 +20,7 @@ const PACKAGE: &str = "bench-kernels";
 
 /// A target the board program is built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Target {
+pub struct BuildTarget {
     /// Architecture as `uname -m` prints it.
     pub arch: &'static str,
     /// Rust target triple.
@@ -29,13 +29,13 @@ pub struct Target {
 }
 
 /// Every target; one static program each.
-pub const TARGETS: [Target; 2] = [
-    Target {
+pub const TARGETS: [BuildTarget; 2] = [
+    BuildTarget {
         arch: "aarch64",
         triple: "aarch64-unknown-linux-musl",
         machine: elf::EM_AARCH64,
     },
-    Target {
+    BuildTarget {
         arch: "x86_64",
         triple: "x86_64-unknown-linux-musl",
         machine: elf::EM_X86_64,
@@ -46,7 +46,7 @@ pub const TARGETS: [Target; 2] = [
 #[derive(Debug, Clone)]
 pub struct Artifact {
     /// What it runs on.
-    pub target: Target,
+    pub target: BuildTarget,
     /// Where it is.
     pub path: PathBuf,
     /// SHA-256, hexadecimal.
@@ -56,7 +56,7 @@ pub struct Artifact {
 }
 
 /// The target of an architecture.
-pub fn target_of(arch: &str) -> Option<Target> {
+pub fn target_of(arch: &str) -> Option<BuildTarget> {
     // Some systems name 64-bit Arm otherwise.
     let arch = if arch == "arm64" { "aarch64" } else { arch };
     TARGETS.into_iter().find(|target| target.arch == arch)
@@ -67,7 +67,7 @@ pub fn target_of(arch: &str) -> Option<Target> {
 /// # Errors
 /// With exit code 3 when a target is missing and cannot be added, the compiler fails, or the result is no static
 /// executable for its machine.
-pub fn build(targets: &[Target]) -> anyhow::Result<BTreeMap<&'static str, Artifact>> {
+pub fn build(targets: &[BuildTarget]) -> anyhow::Result<BTreeMap<&'static str, Artifact>> {
     let sh = workspace::shell()?;
     for target in targets {
         ensure_target(&sh, *target)?;
@@ -145,7 +145,7 @@ fn of_this_project(command: Cmd<'_>) -> Cmd<'_> {
 }
 
 /// Adds a target to the toolchain if it is not there.
-fn ensure_target(sh: &xshell::Shell, target: Target) -> anyhow::Result<()> {
+fn ensure_target(sh: &xshell::Shell, target: BuildTarget) -> anyhow::Result<()> {
     let triple = target.triple;
     let sysroot = cmd!(sh, "rustc --print sysroot")
         .quiet()
@@ -209,7 +209,7 @@ fn executables(messages: &str) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn checked(target: Target, path: &Path) -> anyhow::Result<Artifact> {
+fn checked(target: BuildTarget, path: &Path) -> anyhow::Result<Artifact> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     check_elf(&bytes, target).map_err(|problem| {
         ExitError::build(format!(
@@ -226,7 +226,7 @@ fn checked(target: Target, path: &Path) -> anyhow::Result<Artifact> {
 }
 
 /// A board has whatever it has: the program must be for its machine and need no loader and no library.
-fn check_elf(bytes: &[u8], target: Target) -> Result<(), String> {
+fn check_elf(bytes: &[u8], target: BuildTarget) -> Result<(), String> {
     let unreadable = |error: object::read::Error| format!("it is no 64-bit ELF file: {error}");
     let header = elf::FileHeader64::<Endianness>::parse(bytes).map_err(unreadable)?;
     let endian = header.endian().map_err(unreadable)?;

@@ -148,18 +148,18 @@ impl Batch {
 }
 
 /// What one thread works on: an unpacked slice, and the outputs of up to two items.
-pub struct Desk {
+pub struct GemmScratch {
     panel: Panel,
     outs: [Vec<f32>; 2],
 }
 
-impl Desk {
+impl GemmScratch {
     /// Room for items of `n_padded` tokens.
     ///
     /// # Errors
     /// When there is no memory.
-    pub fn new(n_padded: usize) -> std::io::Result<Desk> {
-        Ok(Desk {
+    pub fn new(n_padded: usize) -> std::io::Result<GemmScratch> {
+        Ok(GemmScratch {
             panel: Panel::new()?,
             outs: [(); 2].map(|()| vec![0.0; n_padded * MOST_ITEM_ROWS]),
         })
@@ -184,7 +184,7 @@ impl Desk {
         isa.multiply_rows(format, groups, x, &mut self.panel, out, stride);
     }
 
-    /// The `n_rows` outputs of one token that [`Desk::multiply`] left.
+    /// The `n_rows` outputs of one token that [`GemmScratch::multiply`] left.
     pub fn out(&self, out_idx: usize, n_rows: usize, token: usize) -> &[f32] {
         let stride = n_rows.next_multiple_of(PANEL_ROWS);
         &self.outs[out_idx][token * stride..][..n_rows]

@@ -16,7 +16,7 @@ const MAX_CHUNKS: usize = 32;
 ///
 /// A phase lies between two barriers. While it runs, every thread sets its own counter of the other set to zero: no
 /// thread takes from the phase before any more, none from the next one yet. So no barrier is needed for that.
-pub struct Tickets {
+pub struct WorkQueue {
     sets: [Vec<Ticket>; 2],
 }
 
@@ -25,11 +25,11 @@ pub struct Tickets {
 #[repr(align(128))]
 struct Ticket(AtomicUsize);
 
-impl Tickets {
+impl WorkQueue {
     /// Counters for that many threads.
-    pub fn new(n_threads: usize) -> Tickets {
+    pub fn new(n_threads: usize) -> WorkQueue {
         let set = || (0..n_threads).map(|_| Ticket::default()).collect();
-        Tickets {
+        WorkQueue {
             sets: [set(), set()],
         }
     }
@@ -150,7 +150,7 @@ mod tests {
     fn every_chunk_is_done_once_in_every_phase() {
         let cpus = affinity::allowed_cpus();
         let pool = Pool::new(&[cpus[0], cpus[cpus.len() - 1], cpus[0]]).unwrap();
-        let tickets = Tickets::new(3);
+        let tickets = WorkQueue::new(3);
         let n_chunks = |owner_idx: usize| [5, 0, 17][owner_idx];
         let done = Mutex::new(Vec::new());
         pool.run(&|thread_idx| {
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_has_finished_takes_the_chunks_of_others() {
-        let tickets = Tickets::new(2);
+        let tickets = WorkQueue::new(2);
         let mut done = Vec::new();
         // Thread 1 never comes: all of its chunks are left to thread 0.
         tickets.share(

@@ -23,11 +23,11 @@ use bench_protocol::{
 };
 
 use self::attention::{Buffers, N_EXTRA};
-use self::cache::{Share, Store};
+use self::cache::{Store, ThreadCache};
 use self::held::{Limits, TIMES_THE_CACHES};
 use self::plan::{Matrix, Plan};
-use self::step::Turn;
-use super::chunks::{ProductShapes, Tickets};
+use self::step::TokenStep;
+use super::chunks::{ProductShapes, WorkQueue};
 use super::weights::{Format, GROUP_ROWS};
 use super::{Choice, Kernel, NotReady, Prepared, Shape, compare, out_of_memory, wrong_job};
 use crate::memory::{PhaseBuffer, Region, split_evenly};
@@ -52,7 +52,7 @@ struct Decode {
     /// Weights of one thread each, matrix after matrix.
     weights: Vec<Region>,
     scratch: Vec<Mutex<Scratch>>,
-    tickets: Tickets,
+    tickets: WorkQueue,
     embedding: Vec<f32>,
     /// Cosine and sine of every pair of a head, position after position.
     rope: Vec<(f32, f32)>,
@@ -75,7 +75,7 @@ struct Scratch {
     head: Vec<f32>,
     attention: Buffers,
     store: Store,
-    share: Share,
+    share: ThreadCache,
     /// Products so far; the same for every thread.
     phase_idx: usize,
 }
@@ -151,7 +151,7 @@ fn build(
         kv_bytes_per_token,
         weights,
         scratch,
-        tickets: Tickets::new(n_threads),
+        tickets: WorkQueue::new(n_threads),
         embedding: (0..plan.hidden).map(|_| noise_f32(&mut state)).collect(),
         rope: positions
             .clone()
@@ -255,7 +255,7 @@ impl Scratch {
                 plan.head_dim,
             ),
             store: Store::new(task.kv_format, plan.head_dim),
-            share: Share::new(plan, task.kv_format, n_positions, n_threads, thread_idx)?,
+            share: ThreadCache::new(plan, task.kv_format, n_positions, n_threads, thread_idx)?,
             phase_idx: 0,
         })
     }
@@ -292,8 +292,8 @@ impl Decode {
         pool: &'a Pool,
         thread_idx: usize,
         position: usize,
-    ) -> Turn<'a> {
-        Turn {
+    ) -> TokenStep<'a> {
+        TokenStep {
             decode: self,
             isa,
             barrier: pool.barrier(),

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bench_protocol::{Check, Convention, Job, Residency, UnitSpec, Work};
 
-use super::batch::{Batch, Counter, Desk, n_items, rows_of_item};
+use super::batch::{Batch, Counter, GemmScratch, n_items, rows_of_item};
 use super::weights::{Format, GROUP_ROWS};
 use super::{Kernel, NotReady, Prepared, Shape, compare, out_of_memory, require_memory, wrong_job};
 use crate::memory::{PhaseBuffer, Region};
@@ -24,7 +24,7 @@ struct Gemm {
     weights: Region,
     tokens: Vec<Vec<f32>>,
     x: Batch,
-    desks: Vec<Mutex<Desk>>,
+    desks: Vec<Mutex<GemmScratch>>,
     counter: Counter,
     /// `[token][row]`.
     out: PhaseBuffer,
@@ -53,7 +53,7 @@ pub fn prepare(format: Format, unit: &UnitSpec, pool: &Pool, isa: &'static Isa) 
     require_memory((rows * row_bytes + n_tokens * (rows * 4 + cols * 8)) as u64)?;
     let x = Batch::new(cols, format.activation_block(), n_tokens, isa);
     let desks = (0..pool.n_threads())
-        .map(|_| Desk::new(x.n_padded()).map(Mutex::new))
+        .map(|_| GemmScratch::new(x.n_padded()).map(Mutex::new))
         .collect::<Result<Vec<_>, _>>()
         .map_err(out_of_memory)?;
     let mut weights = Region::new(rows * row_bytes).map_err(out_of_memory)?;
@@ -142,7 +142,7 @@ impl Kernel for Gemm {
             // SAFETY: no other thread knows the batch.
             unsafe { x.quantise(reference, token, values) };
         }
-        let mut desk = Desk::new(x.n_padded()).map_err(out_of_memory)?;
+        let mut desk = GemmScratch::new(x.n_padded()).map_err(out_of_memory)?;
         // SAFETY: the pool has returned: no thread works on the buffers.
         let (view, out) = unsafe { (x.view(), self.out.read()) };
         let n_rows = crate::simd::batch::PANEL_ROWS.min(self.rows);

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bench_protocol::{Check, Convention, Job, Residency, UnitSpec, Work};
 
-use super::chunks::{self, ProductShapes, Tickets};
+use super::chunks::{self, ProductShapes, WorkQueue};
 use super::weights::{Format, GROUP_ROWS};
 use super::{
     Choice, Kernel, NotReady, Prepared, Shape, compare, out_of_memory, require_memory, wrong_job,
@@ -34,7 +34,7 @@ struct Gemv {
     weights: Vec<Region>,
     /// Rows of one matrix that each thread filled.
     n_rows: Vec<usize>,
-    tickets: Tickets,
+    tickets: WorkQueue,
     scratch: Vec<Mutex<Scratch>>,
 }
 
@@ -137,7 +137,7 @@ fn build(
         x,
         weights,
         n_rows,
-        tickets: Tickets::new(n_threads),
+        tickets: WorkQueue::new(n_threads),
         scratch: (0..n_threads).map(|_| scratch()).collect(),
     })
 }

@@ -1,7 +1,7 @@
 //! Batched products of every format over odd numbers of rows, columns and tokens.
 
 use super::Cases;
-use crate::kernels::batch::{Batch, Desk};
+use crate::kernels::batch::{Batch, GemmScratch};
 use crate::kernels::weights::{Format, GROUP_ROWS};
 use crate::numeric::{Activations, noise_f32};
 use crate::simd::batch::PANEL_ROWS;
@@ -77,7 +77,7 @@ fn product(isa: &Isa, format: Format, weights: &[u8], tokens: &[Vec<f32>]) -> Ve
     }
     // SAFETY: nothing writes the batch any more.
     let view = unsafe { batch.view() };
-    let mut desk = Desk::new(batch.n_padded()).expect("a desk is small");
+    let mut desk = GemmScratch::new(batch.n_padded()).expect("a desk is small");
     desk.multiply(isa, format, weights, view, batch.n_padded(), 0);
     let n_rows = weights.len() / format.row_bytes(cols);
     (0..tokens.len())

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use bench_locales::{Message, message};
 
-use crate::measured::{HostAnalysis, UnitRow};
+use crate::measured::{HostAnalysis, Judged};
 use crate::stats::{self, Ratio};
 use bench_run_dir::RunManifest;
 
@@ -43,7 +43,7 @@ pub enum State {
 
 impl<'a> Subject<'a> {
     /// All units that are meant, measured or not.
-    fn units(&self) -> &'a [UnitRow] {
+    fn units(&self) -> &'a [Judged] {
         match self.state {
             State::Reported => &self.host.units,
             State::AsFound => &self.host.as_found,
@@ -137,7 +137,7 @@ impl Metric {
     }
 
     /// The metric of a unit and its figure.
-    fn of(unit: &UnitRow) -> Option<(Metric, f64)> {
+    fn of(unit: &Judged) -> Option<(Metric, f64)> {
         let all = [
             (Metric::TokensPerS, unit.tokens_per_s),
             (Metric::NsPerLoad, unit.ns_per_load),
@@ -419,7 +419,7 @@ fn too_few(basis: Basis, a: Figure, b: Figure) -> Message {
     }
 }
 
-fn figure(units: &[&UnitRow]) -> Result<(Metric, Figure), Message> {
+fn figure(units: &[&Judged]) -> Result<(Metric, Figure), Message> {
     let figures: Option<Vec<(Metric, f64)>> = units.iter().map(|unit| Metric::of(unit)).collect();
     let figures = figures.filter(|figures| !figures.is_empty());
     let figures = figures.ok_or_else(|| message!("pair-no-rate"))?;
@@ -461,7 +461,7 @@ fn of_rounds(group: &pairing::Group, speed_ratio: f64) -> Option<Ratio> {
 }
 
 fn of_runs(group: &pairing::Group, metric: Metric) -> Option<Ratio> {
-    let figures = |units: &[&UnitRow]| -> Vec<f64> {
+    let figures = |units: &[&Judged]| -> Vec<f64> {
         let figures = units.iter().filter_map(|unit| Metric::of(unit));
         figures.map(|(_, value)| value).collect()
     };

@@ -7,32 +7,32 @@ mod chain;
 mod disturbed;
 mod experiments;
 pub mod imported;
+mod judged;
 mod peak;
 mod power;
 mod rounds;
 mod unit;
 
-use crate::limits::BoundKind;
 use std::borrow::Cow;
 
 use bench_inventory::Board;
-use bench_protocol::{Check, Environment, Residency};
+use bench_protocol::{Environment, Residency};
 use rayon::prelude::*;
 
 pub use asked::UnitKind;
 pub use chain::{Chain, Limit, kernel_rates, mixed_rate};
 pub use disturbed::Disturbed;
 pub use experiments::{Interference, KvCache, Ladder, LadderStep, NextToken, SizeCurve, Timeline};
+pub use judged::{ComputeBound, Judged, Limits, UnitBound};
 pub use power::{Power, PowerSource};
 pub use rounds::RoundRow;
-pub use unit::{BackgroundRow, ComputeBound, SampleRow, UnitBound, UnitRow};
+pub use unit::{BackgroundRow, Measured, SampleRow};
 
 use crate::guard::guarded;
 use crate::limits::theory::{self, Theory};
-use crate::stats;
-use crate::validity::verdict::{self, Evidence, Verdict};
+use crate::validity::verdict::Verdict;
 use bench_locales::{Message, message};
-use bench_run_dir::{ExternalOutput, HostData, HostRecord, HostStatus, RunData};
+use bench_run_dir::{HostData, HostRecord, HostStatus, RunData};
 
 /// A run with everything that follows from it.
 #[derive(Debug)]
@@ -57,10 +57,10 @@ pub struct HostAnalysis<'a> {
     /// Best measured read bandwidth; `None` when nothing usable was measured.
     pub best_read: Option<BestRead>,
     /// Units in the order of the request.
-    pub units: Vec<UnitRow>,
+    pub units: Vec<Judged>,
     /// Units that were measured before the board was prepared, where the same were measured after it, too: they are
     /// there to be compared with, and enter no other figure.
-    pub as_found: Vec<UnitRow>,
+    pub as_found: Vec<Judged>,
     /// Bound chains, one per measured decode unit.
     pub chains: Vec<Chain>,
 }
@@ -140,7 +140,7 @@ impl HostAnalysis<'_> {
     }
 
     /// Every unit, those measured before the board was prepared first.
-    pub fn all_units(&self) -> impl Iterator<Item = &UnitRow> {
+    pub fn all_units(&self) -> impl Iterator<Item = &Judged> {
         self.as_found.iter().chain(&self.units)
     }
 
@@ -219,27 +219,23 @@ fn not_analysed(data: &HostData, failure: String) -> HostAnalysis<'_> {
 fn analyse_host<'a>(data: &'a HostData, run: &'a RunData) -> HostAnalysis<'a> {
     let inventory = &run.inventory;
     let theory = theory::of_host(&data.record, data.facts.as_ref(), inventory);
-    let units = data.units.iter().map(|unit| unit::row(unit, data));
-    let is_prepared = |unit: &UnitRow| unit.environment == Environment::Prepared;
-    let (mut units, mut as_found): (Vec<UnitRow>, Vec<UnitRow>) = units.partition(is_prepared);
+    // Theory first, for every unit: it decides which reads may bound the rest, and nothing may beat it, even where no
+    // read is left to be held against.
+    let units = (data.units.iter())
+        .map(|unit| Judged::by_theory(unit::row(unit, data), theory.as_ref().ok(), data));
+    let is_prepared = |unit: &Judged| unit.environment == Environment::Prepared;
+    let (mut units, mut as_found): (Vec<Judged>, Vec<Judged>) = units.partition(is_prepared);
     if units.is_empty() {
         std::mem::swap(&mut units, &mut as_found);
     }
-
-    // Theory first, for every unit: it decides which reads may bound the rest, and nothing may beat it, even where no
-    // read is left to be held against.
-    for unit in units.iter_mut().chain(&mut as_found) {
-        judge_against_theory(unit, theory.as_ref().ok(), data);
-    }
     let best_read = best_read(&chain::memory_reads(&units, data.facts.as_ref()));
-    chain::set_kernel_limits(&mut units);
-    for unit in units
-        .iter_mut()
-        .filter(|unit| matches!(unit.kind, UnitKind::Gemv | UnitKind::Decode))
-    {
-        judge_against_read(unit, best_read.as_ref(), data);
-    }
-    peak::judge(&mut units, data);
+    let kernels = chain::KernelRates::of(&units);
+    let peaks = peak::Peaks::of(&units);
+    let units = units.into_iter().map(|unit| {
+        let (peak, kernel) = (peaks.of_unit(&unit), kernels.of_unit(&unit));
+        unit.by_host(best_read.as_ref(), peak, kernel, data)
+    });
+    let units: Vec<Judged> = units.collect();
     let reads = chain::memory_reads(&units, data.facts.as_ref());
     let chains = chain::chains(&units, theory.as_ref().ok(), best_read.as_ref(), &reads);
     HostAnalysis {
@@ -254,76 +250,10 @@ fn analyse_host<'a>(data: &'a HostData, run: &'a RunData) -> HostAnalysis<'a> {
     }
 }
 
-fn judge_against_theory(unit: &mut UnitRow, theory: Option<&Theory>, data: &HostData) {
-    let moves_bytes = unit.kind != UnitKind::Latency && !unit.kind.is_batched();
-    let from_memory = unit.residency == Some(Residency::Dram) && moves_bytes && !unit.emulated;
-    unit.bound = theory.filter(|_| from_memory).map(|theory| UnitBound {
-        kind: BoundKind::Theory,
-        gb_per_s: theory.gb_per_s,
-        name: message!("bound-theory"),
-    });
-    judge(unit, data);
-}
-
-/// Inference is held against what the memory really gave. What already contradicts theory stays invalid for that, and
-/// without a usable read theory stays the bound.
-fn judge_against_read(unit: &mut UnitRow, best_read: Option<&BestRead>, data: &HostData) {
-    let beyond_theory = unit.verdict == Verdict::Invalid
-        && unit
-            .efficiency
-            .is_some_and(|ratio| ratio > verdict::MAX_EFFICIENCY);
-    let from_memory = unit.residency != Some(Residency::Cache) && !unit.emulated;
-    if let Some(read) = best_read.filter(|_| from_memory && !beyond_theory) {
-        unit.bound = Some(UnitBound {
-            kind: BoundKind::MeasuredRead,
-            gb_per_s: read.gb_per_s,
-            name: message!("bound-best-read", unit = &read.unit),
-        });
-        judge(unit, data);
-    }
-}
-
-/// The check of an external program is its exit status.
-const LEFT_TO_THE_PROGRAM: Check = Check {
-    passed: true,
-    max_error: 0.0,
-    tolerance: 0.0,
-};
-
-fn judge(unit: &mut UnitRow, data: &HostData) {
-    let by_memory = || Some(unit.gb_per_s? / unit.bound.as_ref()?.gb_per_s);
-    let by_arithmetic = || Some(unit.gop_per_s? / unit.compute_bound.as_ref()?.gop_per_s);
-    unit.efficiency = by_arithmetic().or_else(by_memory);
-    // Of a program of others nothing is known but how it ended, and what the board did meanwhile.
-    let is_done = (unit.output.as_ref()).is_some_and(ExternalOutput::is_complete);
-    let (verdict, reason) = verdict::judge(&Evidence {
-        status: unit.status,
-        end_reason: unit.end_reason.as_deref(),
-        n_samples: unit.used_samples().count().max(usize::from(is_done)),
-        impossible: unit.impossible.as_ref(),
-        check: unit.check.or(is_done.then_some(LEFT_TO_THE_PROGRAM)),
-        emulated: unit.emulated,
-        efficiency: unit.efficiency,
-        bound: match unit.compute_bound {
-            Some(_) => Some(BoundKind::MeasuredPeak),
-            None => unit.bound.as_ref().map(|bound| bound.kind),
-        },
-        spread: unit.summary.as_ref().map(stats::Summary::spread),
-        rounds_apart: unit.summary.as_ref().map(|summary| summary.rounds_apart),
-        n_threads: unit.cpus.len(),
-        working_set_bytes: unit.working_set_bytes,
-        residency: unit.residency,
-        facts: data.facts.as_ref(),
-        disturbances: &unit.disturbances,
-    });
-    unit.verdict = verdict;
-    unit.reason = reason;
-}
-
 /// The best read-only walk through memory, of any kernel: when a product or a token step beats the plain read, the memory
 /// has shown that it can do that much. `None` of token steps alone: nothing says how much more it could do.
-fn best_read(reads: &[(&UnitRow, f64)]) -> Option<BestRead> {
-    let is_walk = |(unit, _): &(&UnitRow, f64)| unit.kind != UnitKind::Decode;
+fn best_read(reads: &[(&Judged, f64)]) -> Option<BestRead> {
+    let is_walk = |(unit, _): &(&Judged, f64)| unit.kind != UnitKind::Decode;
     reads.iter().any(is_walk).then_some(())?;
     // The earlier unit wins a tie, so that the result does not depend on how `max_by` breaks it.
     let best = reads.iter().rev().max_by(|a, b| a.1.total_cmp(&b.1));

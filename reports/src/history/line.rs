@@ -9,7 +9,7 @@ use bench_run_dir::format;
 
 /// A unit of a suite on one host over the runs.
 #[derive(Debug, Clone)]
-pub struct Line {
+pub struct Series {
     /// The unit's identifier.
     pub unit: String,
     /// Its suite: units of two suites may have one name.
@@ -180,7 +180,7 @@ impl What {
     }
 }
 
-impl Line {
+impl Series {
     /// What it is without its threads, for people.
     pub fn name(&self) -> Message {
         let what = self.what.message();
@@ -298,16 +298,16 @@ impl About<'_> {
 
 /// Of lines that differ by their threads only, the best one: by the median of its usable figures, and of latencies the
 /// one of fewest threads. Lines with less than half the figures of another do not count.
-pub(super) fn keep_best_threads(lines: Vec<Line>) -> Vec<Line> {
-    let mut alike: BTreeMap<(Chart, String, What), Vec<Line>> = BTreeMap::new();
+pub(super) fn keep_best_threads(lines: Vec<Series>) -> Vec<Series> {
+    let mut alike: BTreeMap<(Chart, String, What), Vec<Series>> = BTreeMap::new();
     for line in lines {
         let key = (line.chart, line.suite.clone(), line.what.clone());
         alike.entry(key).or_default().push(line);
     }
-    let best = |lines: Vec<Line>| {
-        let n_usable = |line: &Line| line.usable().count();
+    let best = |lines: Vec<Series>| {
+        let n_usable = |line: &Series| line.usable().count();
         let most = lines.iter().map(n_usable).max().unwrap_or(0);
-        let mut lines: Vec<(f64, Line)> = (lines.into_iter())
+        let mut lines: Vec<(f64, Series)> = (lines.into_iter())
             .filter(|line| 2 * n_usable(line) >= most)
             .map(|line| (rank(&line), line))
             .collect();
@@ -318,7 +318,7 @@ pub(super) fn keep_best_threads(lines: Vec<Line>) -> Vec<Line> {
     alike.into_values().filter_map(best).collect()
 }
 
-fn rank(line: &Line) -> f64 {
+fn rank(line: &Series) -> f64 {
     if line.chart == Chart::Latency {
         return -f64::from(line.n_threads);
     }

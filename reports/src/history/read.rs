@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use polars::prelude::*;
 
-use super::line::{About, Line, Point, Setup, Work, keep_best_threads};
+use super::line::{About, Point, Series, Setup, Work, keep_best_threads};
 use super::store::{self, Entry, RunCard, StoredRun};
 use super::{BOARD_PROGRAM, Cause, Change, History, HostHistory, Run, Visit, change};
 use crate::date;
@@ -245,7 +245,7 @@ struct Builder {
 struct HostBuilder {
     history: HostHistory,
     /// By unit and suite.
-    lines: HashMap<(String, String), Line>,
+    lines: HashMap<(String, String), Series>,
 }
 
 impl Builder {
@@ -439,7 +439,7 @@ impl<'a> UnitColumns<'a> {
         let line = host
             .lines
             .entry(key)
-            .or_insert_with_key(|(unit, suite)| Line {
+            .or_insert_with_key(|(unit, suite)| Series {
                 unit: unit.clone(),
                 suite: suite.clone(),
                 what: about.what(),
@@ -498,7 +498,7 @@ impl HostBuilder {
 
 /// A line goes on from one usable figure to the next where the host was in no run of the suite in between, and both are
 /// of one setup.
-fn join(line: &mut Line, visits: &[Visit], runs: &[Run]) {
+fn join(line: &mut Series, visits: &[Visit], runs: &[Run]) {
     let of_suite: Vec<usize> = (visits.iter())
         .map(|visit| visit.run)
         .filter(|run| runs[*run].suite == line.suite)

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::tables::frames::{self, column, frame};
 use bench_analysis::guard::guarded;
 use bench_analysis::limits::theory;
-use bench_analysis::measured::{Analysis, HostAnalysis, UnitKind, UnitRow};
+use bench_analysis::measured::{Analysis, HostAnalysis, Judged, UnitKind};
 use bench_analysis::stats;
 use bench_analysis::validity::fingerprint;
 use bench_analysis::validity::verdict::Verdict;
@@ -358,7 +358,7 @@ fn hosts(analysis: &Analysis) -> anyhow::Result<DataFrame> {
 /// there to be compared with the same one on the prepared board. A forced shape is part of the variant: what was forced is
 /// not the board's best, and its line breaks there.
 fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
-    let rows: Vec<&UnitRow> = (analysis.hosts.iter())
+    let rows: Vec<&Judged> = (analysis.hosts.iter())
         .flat_map(HostAnalysis::all_units)
         .collect();
     let is_compared: Vec<bool> = (analysis.hosts.iter())
@@ -381,7 +381,7 @@ fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
         column("ops", work(|work| work.ops)),
         column("tokens", work(|work| work.tokens)),
     ];
-    let variant = |unit: &&UnitRow| match unit.is_shape_forced {
+    let variant = |unit: &&Judged| match unit.is_shape_forced {
         true => format!("{} {}", unit.variant, unit.shapes().join(" ")),
         false => unit.variant.clone(),
     };

@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::findings::findings;
-use bench_analysis::choice::decide::{Decision, Load};
+use bench_analysis::choice::decide::{Decision, Scenario};
 use bench_analysis::choice::decisions::{Decisions, Place, WISH};
 use bench_analysis::limits::theory;
-use bench_analysis::measured::{Analysis, HostAnalysis, UnitRow};
+use bench_analysis::measured::{Analysis, HostAnalysis, Judged};
 use bench_analysis::validity::verdict::Verdict;
 
 /// Version of [`Document`].
@@ -325,7 +325,7 @@ fn host<'a>(host: &'a HostAnalysis, analysis: &'a Analysis) -> Host<'a> {
     }
 }
 
-fn unit(unit: &UnitRow) -> Unit<'_> {
+fn unit(unit: &Judged) -> Unit<'_> {
     let model = unit.model.as_ref();
     let summary = unit.summary.as_ref();
     Unit {
@@ -362,7 +362,7 @@ fn unit(unit: &UnitRow) -> Unit<'_> {
             slow_ns: unrest.slow_ns,
             fast_share: f64::from(unrest.fast_permille) / 1000.0,
         }),
-        bound_gb_per_s: finite(unit.bound.as_ref().map(|bound| bound.gb_per_s)),
+        bound_gb_per_s: finite(unit.limits.bound.as_ref().map(|bound| bound.gb_per_s)),
         efficiency: finite(unit.efficiency),
         verdict: unit.verdict.name(),
         reason: unit.reason.as_ref().map(ToString::to_string),
@@ -402,7 +402,7 @@ fn answer(place: &Place, analysis: &Analysis) -> Answer {
     }
 }
 
-fn row<'a>(place: &'a Place, load: &'a Load, decision: &'a Decision) -> Row<'a> {
+fn row<'a>(place: &'a Place, load: &'a Scenario, decision: &'a Decision) -> Row<'a> {
     Row {
         place: kind(place),
         target: &decision.target,

@@ -7,7 +7,7 @@ mod row;
 
 use bench_inventory::{Model, Quant, TensorFormat, saturating_sum};
 
-use bench_analysis::measured::{Analysis, HostAnalysis, UnitKind, UnitRow};
+use bench_analysis::measured::{Analysis, HostAnalysis, Judged, UnitKind};
 use bench_analysis::validity::verdict::Verdict;
 use bench_run_dir::format;
 use bench_run_dir::readers::llama_bench::{mean_and_stddev, names};
@@ -72,7 +72,7 @@ pub fn llama_bench(analysis: &Analysis, format: LlamaBenchFormat) -> Export {
 }
 
 /// Why a unit cannot stand for what llama-bench measures.
-fn refusal(unit: &UnitRow) -> Option<&'static str> {
+fn refusal(unit: &Judged) -> Option<&'static str> {
     match unit.verdict {
         Verdict::Invalid => return Some("invalid"),
         Verdict::Emulated => return Some("emulated"),
@@ -88,7 +88,7 @@ fn refusal(unit: &UnitRow) -> Option<&'static str> {
     }
 }
 
-fn row(analysis: &Analysis, host: &HostAnalysis, unit: &UnitRow) -> Result<Row, String> {
+fn row(analysis: &Analysis, host: &HostAnalysis, unit: &Judged) -> Result<Row, String> {
     if let Some(reason) = refusal(unit) {
         return Err(reason.to_owned());
     }
@@ -186,7 +186,7 @@ struct Weights {
 
 /// The weights that a unit read: those of the model's real file where their bytes are as many, else computed ones. Both
 /// may have the same label.
-fn weights(model: &Model, unit: &UnitRow, quant: &str) -> Result<Weights, String> {
+fn weights(model: &Model, unit: &Judged, quant: &str) -> Result<Weights, String> {
     let row_bytes = |format: &str, cols: u64| {
         let known = TensorFormat::ALL.into_iter().find(|it| it.id() == format);
         known.map_or(0, |format| format.row_bytes(cols))
@@ -216,7 +216,7 @@ fn weights(model: &Model, unit: &UnitRow, quant: &str) -> Result<Weights, String
     })
 }
 
-fn of_model(model: &Model, weights: &Weights, unit: &UnitRow, n_batch: u64) -> Fields {
+fn of_model(model: &Model, weights: &Weights, unit: &Judged, n_batch: u64) -> Fields {
     let mask = unit
         .cpus
         .iter()
@@ -238,7 +238,7 @@ fn of_model(model: &Model, weights: &Weights, unit: &UnitRow, n_batch: u64) -> F
 }
 
 /// Every thread is bound to one CPU and waits actively; nothing is left to a graphics processor or read from a file.
-fn settings(unit: &UnitRow, kv: &str) -> Fields {
+fn settings(unit: &Judged, kv: &str) -> Fields {
     vec![
         ("cpu_strict", Field::Bool(!unit.cpus.is_empty())),
         ("poll", Field::Int(100)),

@@ -19,7 +19,7 @@ use bench_analysis::label::Label;
 use bench_analysis::limits::bounds;
 use bench_analysis::limits::fit;
 use bench_analysis::limits::theory;
-use bench_analysis::measured::{self, Analysis, HostAnalysis, SampleRow, UnitRow};
+use bench_analysis::measured::{self, Analysis, HostAnalysis, Judged, SampleRow};
 use bench_analysis::validity::fingerprint;
 use bench_run_dir::format;
 
@@ -186,7 +186,7 @@ pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
             .map(|row| row.unit.summary.as_ref().map(pick))
             .collect::<Vec<Option<f64>>>()
     };
-    let of_unit = |pick: fn(&UnitRow) -> Option<f64>| {
+    let of_unit = |pick: fn(&Judged) -> Option<f64>| {
         rows.iter()
             .map(|row| pick(row.unit))
             .collect::<Vec<Option<f64>>>()
@@ -250,7 +250,7 @@ pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
             "power_sensor",
             text(&rows, |row| Some(row.unit.power.first()?.sensor.clone())),
         ),
-        column("tokens_per_joule", of_unit(UnitRow::tokens_per_joule)),
+        column("tokens_per_joule", of_unit(|unit| unit.tokens_per_joule())),
         column(
             "label",
             text(&rows, |row| {
@@ -271,17 +271,24 @@ pub fn units(analysis: &Analysis) -> anyhow::Result<DataFrame> {
         ),
         column(
             "bound",
-            of_unit(|unit| unit.bound.as_ref().map(|bound| bound.gb_per_s)),
+            of_unit(|unit| unit.limits.bound.as_ref().map(|bound| bound.gb_per_s)),
         ),
-        column("bound_tokens_per_s", of_unit(UnitRow::bound_tokens_per_s)),
+        column("bound_tokens_per_s", of_unit(Judged::bound_tokens_per_s)),
         column(
             "bound_name",
             text(&rows, |row| {
-                row.unit.bound.as_ref().map(|bound| bound.name.to_string())
+                row.unit
+                    .limits
+                    .bound
+                    .as_ref()
+                    .map(|bound| bound.name.to_string())
             }),
         ),
         column("efficiency", of_unit(|unit| unit.efficiency)),
-        column("kernel_gb_per_s", of_unit(|unit| unit.kernel_gb_per_s)),
+        column(
+            "kernel_gb_per_s",
+            of_unit(|unit| unit.limits.kernel_gb_per_s),
+        ),
         column(
             "limit",
             text(&rows, |row| {
@@ -371,7 +378,7 @@ type Load<'a> = (&'a Board, &'a Memory, &'a Model, Quant);
 #[derive(Clone, Copy)]
 struct Row<'a> {
     host: &'a HostAnalysis<'a>,
-    unit: &'a UnitRow,
+    unit: &'a Judged,
 }
 
 fn rows<'a>(analysis: &'a Analysis) -> Vec<Row<'a>> {

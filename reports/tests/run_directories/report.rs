@@ -217,7 +217,7 @@ fn no_decode_is_above_the_best_read_unless_caches_hold_a_part_of_it() {
         assert_eq!(read.unit, "decode_qwen2.5-1.5b_q4_0_d0_t4");
         assert_eq!(host.units[2].efficiency, Some(1.0));
         for unit in &host.units[1..] {
-            let bound = &unit.bound.as_ref().unwrap().name;
+            let bound = &unit.limits.bound.as_ref().unwrap().name;
             assert_eq!(
                 bound.to_string(),
                 "best measured read (`decode_qwen2.5-1.5b_q4_0_d0_t4`)"
@@ -585,7 +585,7 @@ fn nothing_beats_theory_even_without_a_usable_read() {
             assert_eq!(unit.verdict, Verdict::Invalid, "{}", unit.unit);
             let reason = unit.reason.as_ref().unwrap().to_string();
             assert!(reason.contains("of its bound is impossible"), "{reason}");
-            assert_eq!(unit.bound.as_ref().unwrap().kind, BoundKind::Theory);
+            assert_eq!(unit.limits.bound.as_ref().unwrap().kind, BoundKind::Theory);
         }
     });
 }
@@ -604,7 +604,10 @@ fn theory_is_the_bound_where_no_read_is_usable() {
         assert!(host.best_read.is_none() && !host.is_all_invalid());
         let decode = &host.units[1];
         assert_eq!(decode.verdict, Verdict::Ok);
-        assert_eq!(decode.bound.as_ref().unwrap().kind, BoundKind::Theory);
+        assert_eq!(
+            decode.limits.bound.as_ref().unwrap().kind,
+            BoundKind::Theory
+        );
         assert!(decode.efficiency.unwrap() < 0.5);
     });
 }

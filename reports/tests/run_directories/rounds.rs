@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::Path;
 
-use bench_analysis::measured::{Analysis, UnitRow, analyse};
+use bench_analysis::measured::{Analysis, Judged, analyse};
 use bench_analysis::validity::verdict::Verdict;
 use bench_protocol::{Done, Message, UnitState, parse_line};
 use bench_reports::report;
@@ -92,7 +92,7 @@ fn read(gb_per_s: f64) -> Vec<Unit> {
 }
 
 /// The one unit of a run whose rounds read at these rates.
-fn check(rounds: &[(f64, Option<Happened>)], expect: impl Fn(&UnitRow)) {
+fn check(rounds: &[(f64, Option<Happened>)], expect: impl Fn(&Judged)) {
     let temp = tempfile::tempdir().unwrap();
     let rounds: Vec<_> = (rounds.iter())
         .map(|(gb_per_s, happened)| (read(*gb_per_s), *happened))

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use bench_analysis::choice::bounds::Bounds;
-use bench_analysis::choice::decide::{self, Decision, Load, Step, Target, decide};
+use bench_analysis::choice::decide::{self, Decision, Scenario, Step, Target, decide};
 use bench_analysis::choice::predict::LEVEL;
 use bench_analysis::limits::bounds::MIN_CONTEXT;
 use bench_analysis::limits::fit;
@@ -100,12 +100,13 @@ pub fn bounds(global: &Global, args: &BoundsArgs) -> anyhow::Result<u8> {
     let mut rows = Vec::new();
     for model in models.iter().map(|model| &inventory.models[*model]) {
         for depth in &args.depth {
-            let mut loads: Vec<Load> = match Load::of_file(model, *depth, MIN_CONTEXT, kv_format) {
-                Some(of_file) => vec![of_file],
-                None => (quants.iter())
-                    .map(|quant| Load::new(model, *quant, *depth, MIN_CONTEXT, kv_format))
-                    .collect(),
-            };
+            let mut loads: Vec<Scenario> =
+                match Scenario::of_file(model, *depth, MIN_CONTEXT, kv_format) {
+                    Some(of_file) => vec![of_file],
+                    None => (quants.iter())
+                        .map(|quant| Scenario::new(model, *quant, *depth, MIN_CONTEXT, kv_format))
+                        .collect(),
+                };
             if let Some(gb) = args.bytes_gb {
                 for load in &mut loads {
                     load.with_bytes((gb * 1e9).round() as u64);
@@ -128,7 +129,7 @@ pub fn bounds(global: &Global, args: &BoundsArgs) -> anyhow::Result<u8> {
     }
 }
 
-type Row<'a, 'b> = (&'b Target<'a>, Load<'b>, Decision);
+type Row<'a, 'b> = (&'b Target<'a>, Scenario<'b>, Decision);
 
 /// What replaces a figure stands for one board, or one model.
 fn given_once(args: &BoundsArgs, is_formula: bool) -> anyhow::Result<()> {
@@ -360,7 +361,7 @@ fn step_row(step: &Step) -> Vec<String> {
 }
 
 /// Whether it fits with its context, with what it needs and what there is, with flash attention and without.
-fn fit_words(load: &Load, decision: &Decision) -> Message {
+fn fit_words(load: &Scenario, decision: &Decision) -> Message {
     let need = message!(
         "bounds-needs",
         flash = DecimalBytes(decision.need.total_bytes()),
@@ -530,7 +531,7 @@ fn ratios(rows: &[Row]) -> Vec<Ratio> {
     ratios
 }
 
-fn row(target: &Target, load: &Load, decision: &Decision) -> Vec<String> {
+fn row(target: &Target, load: &Scenario, decision: &Decision) -> Vec<String> {
     let expected = decision.expected.as_ref();
     vec![
         target.name.clone(),

@@ -4,7 +4,7 @@ use bench_locales::Figure::Integer;
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use crate::artifact::{self, TARGETS, Target};
+use crate::artifact::{self, BuildTarget, TARGETS};
 use crate::out::text;
 use crate::{Format, Global, exit};
 
@@ -30,7 +30,7 @@ pub fn build(global: &Global, args: &BuildArgs) -> anyhow::Result<u8> {
                 super::unknown("target", triple, TARGETS.iter().map(|target| target.triple))
             })
         })
-        .collect::<anyhow::Result<Vec<Target>>>()?;
+        .collect::<anyhow::Result<Vec<BuildTarget>>>()?;
     let artifacts = artifact::build(if targets.is_empty() {
         &TARGETS
     } else {

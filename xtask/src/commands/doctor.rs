@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bench_analysis::validity::host_check::{self, Finding, Weight};
+use bench_analysis::validity::host_check::{self, HostProblem, Weight};
 use bench_analysis::validity::status;
 use bench_inventory::Host;
 use bench_protocol::Facts;
@@ -55,7 +55,7 @@ pub fn doctor(global: &Global, args: &DoctorArgs) -> anyhow::Result<u8> {
 type Answer<'a> = (&'a Host, Result<Facts, HostError>);
 
 /// Findings of a host; the emulator's own machine is examined as a host of its own.
-fn findings(host: &Host, facts: &Facts) -> Vec<Finding> {
+fn findings(host: &Host, facts: &Facts) -> Vec<HostProblem> {
     match host::is_emulated(host) {
         true => Vec::new(),
         false => host_check::examine(facts),

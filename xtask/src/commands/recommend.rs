@@ -2,7 +2,7 @@
 
 use bench_analysis::choice::decide::Target;
 use bench_analysis::choice::predict::{self, Calibration};
-use bench_analysis::choice::recommend::{self, Answer, Remedy, Wish, quality};
+use bench_analysis::choice::recommend::{self, Ranked, Remedy, Requirements, quality};
 use bench_analysis::label::Label;
 use bench_analysis::measured::{Analysis, analyse};
 use bench_inventory::KvFormat;
@@ -64,7 +64,7 @@ pub fn recommend(global: &Global, args: &RecommendArgs) -> anyhow::Result<u8> {
     let runs = chosen_runs(global, &args.evidence)?;
     let analyses: Vec<Analysis> = runs.iter().map(analyse).collect();
     let evidence = Evidence::new(&inventory, &analyses, &args.evidence);
-    let wish = Wish {
+    let wish = Requirements {
         min_tokens_per_s: args.min_tokens_per_s,
         context: args.context,
         ram_left_bytes: (args.ram_left * 1e9) as u64,
@@ -115,7 +115,7 @@ pub fn recommend(global: &Global, args: &RecommendArgs) -> anyhow::Result<u8> {
                 print_remedies(&processor.answers, &processor.remedies);
                 println!();
             }
-            let answers: Vec<&Answer> = processors.iter().flat_map(|it| &it.answers).collect();
+            let answers: Vec<&Ranked> = processors.iter().flat_map(|it| &it.answers).collect();
             print_notes(&inventory, &answers, calibration.as_ref());
             for (model, tokens) in recommend::too_short(&inventory, wish) {
                 let tokens = message!("tokens", n = tokens);
@@ -134,7 +134,7 @@ pub fn recommend(global: &Global, args: &RecommendArgs) -> anyhow::Result<u8> {
 struct Processor<'a> {
     target: Target<'a>,
     basis: Option<Basis>,
-    answers: Vec<Answer>,
+    answers: Vec<Ranked>,
     remedies: Vec<Remedy>,
 }
 
@@ -151,7 +151,7 @@ fn value(processor: &Processor) -> Value {
     })
 }
 
-fn print_answers(processor: &Processor, wish: Wish) {
+fn print_answers(processor: &Processor, wish: Requirements) {
     let (target, answers) = (&processor.target, &processor.answers);
     if let Some(basis) = &processor.basis {
         println!("{}", basis.words());
@@ -206,7 +206,7 @@ fn print_answers(processor: &Processor, wish: Wish) {
     println!("{table}");
 }
 
-fn row(answer: &Answer) -> Vec<String> {
+fn row(answer: &Ranked) -> Vec<String> {
     let decision = &answer.decision;
     let expected = decision.expected.as_ref();
     vec![
@@ -228,7 +228,7 @@ fn row(answer: &Answer) -> Vec<String> {
     ]
 }
 
-fn print_remedies(answers: &[Answer], remedies: &[Remedy]) {
+fn print_remedies(answers: &[Ranked], remedies: &[Remedy]) {
     let Some(best) = answers.first() else { return };
     println!(
         "\n{}",
@@ -250,7 +250,7 @@ fn print_remedies(answers: &[Answer], remedies: &[Remedy]) {
 
 fn print_notes(
     inventory: &bench_inventory::Inventory,
-    answers: &[&Answer],
+    answers: &[&Ranked],
     calibration: Option<&Calibration>,
 ) {
     println!("\n{}", said!("recommend-reading"));

@@ -75,7 +75,7 @@ impl Piece {
 }
 
 /// The pieces of one thread with their part of the KV cache.
-pub struct Share {
+pub struct ThreadCache {
     pub pieces: Vec<Piece>,
     format: KvFormat,
     head_dim: usize,
@@ -84,7 +84,7 @@ pub struct Share {
     halves_per_layer: usize,
 }
 
-impl Share {
+impl ThreadCache {
     /// Lays out the share of a thread for that many positions; no page of it is touched yet.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl Share {
         n_positions: usize,
         n_threads: usize,
         thread_idx: usize,
-    ) -> io::Result<Share> {
+    ) -> io::Result<ThreadCache> {
         let n_chunks = n_chunks(n_positions);
         let row_halves = row_halves(format, plan.head_dim);
         let mut halves_per_layer = 0;
@@ -118,7 +118,7 @@ impl Share {
             })
             .collect();
         let n_bytes = (plan.layers.len() * halves_per_layer * 2).max(1);
-        Ok(Share {
+        Ok(ThreadCache {
             pieces,
             format,
             head_dim: plan.head_dim,

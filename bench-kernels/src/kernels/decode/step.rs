@@ -25,7 +25,7 @@ use crate::simd::Isa;
 
 /// One thread's view of a token.
 #[derive(Clone, Copy)]
-pub(super) struct Turn<'a> {
+pub(super) struct TokenStep<'a> {
     pub decode: &'a Decode,
     pub isa: &'a Isa,
     pub barrier: &'a Barrier,
@@ -34,7 +34,7 @@ pub(super) struct Turn<'a> {
     pub position: usize,
 }
 
-impl Turn<'_> {
+impl TokenStep<'_> {
     /// One token, by all threads together.
     pub fn step(self, scratch: &mut Scratch) {
         let decode = self.decode;

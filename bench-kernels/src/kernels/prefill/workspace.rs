@@ -1,7 +1,7 @@
 //! Buffers between the phases of a prompt.
 
 use super::N_PHASES;
-use crate::kernels::batch::{Batch, Counter, Desk};
+use crate::kernels::batch::{Batch, Counter, GemmScratch};
 use crate::kernels::decode::plan::{Matrix, Plan};
 use crate::kernels::decode::rope_angles;
 use crate::memory::PhaseBuffer;
@@ -42,7 +42,7 @@ pub struct Workspace {
 
 /// Buffers of one thread.
 pub struct Scratch {
-    pub desk: Desk,
+    pub desk: GemmScratch,
     pub normed: Vec<f32>,
     /// `[query][padded keys]`.
     pub scores: Vec<f32>,
@@ -144,7 +144,7 @@ impl Scratch {
     pub fn new(plan: &Plan, workspace: &Workspace) -> std::io::Result<Scratch> {
         let panels = |n: usize| n.div_ceil(PANEL_ROWS) * PANEL_ROWS;
         Ok(Scratch {
-            desk: Desk::new(workspace.n_padded())?,
+            desk: GemmScratch::new(workspace.n_padded())?,
             normed: vec![0.0; plan.hidden],
             scores: vec![0.0; QUERY_BLOCK * panels(workspace.n_tokens)],
             head: vec![0.0; QUERY_BLOCK * panels(plan.head_dim)],

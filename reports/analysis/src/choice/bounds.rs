@@ -8,7 +8,7 @@ use bench_locales::Figure::{self, DecimalBytes, GbPerS, SignedPercent, TokensPer
 use bench_locales::{Message, Text, message, say};
 use serde::Serialize;
 
-use super::decide::{Load, Target};
+use super::decide::{Scenario, Target};
 use crate::label::Label;
 use crate::limits::bounds::{Fit, fits, tokens_per_s};
 use crate::limits::fit;
@@ -50,7 +50,7 @@ const ROUNDED: f64 = 0.005;
 
 impl Bounds {
     /// The bounds of a load on a target, with whatever is given in place of their own figures.
-    pub fn of(target: &Target, load: &Load) -> Bounds {
+    pub fn of(target: &Target, load: &Scenario) -> Bounds {
         let gb_per_s = target.theory.as_ref().map(|theory| theory.gb_per_s);
         let bound = |bytes: f64| gb_per_s.map(|gb_per_s| tokens_per_s(gb_per_s, bytes / 1e9));
         let needed_bytes = fit::need(load.model, load.file_bytes, load.context, load.kv_format);
@@ -72,7 +72,7 @@ impl Bounds {
     }
 }
 
-fn sources(target: &Target, load: &Load) -> BTreeMap<String, Message> {
+fn sources(target: &Target, load: &Scenario) -> BTreeMap<String, Message> {
     let mut sources = BTreeMap::new();
     let mut add = |input: &str, source: Message| sources.insert(input.to_owned(), source);
     let model = load.model;
@@ -121,7 +121,7 @@ fn sources(target: &Target, load: &Load) -> BTreeMap<String, Message> {
 }
 
 /// Why figures that people quote are not these.
-fn remarks(target: &Target, load: &Load) -> Vec<Message> {
+fn remarks(target: &Target, load: &Scenario) -> Vec<Message> {
     let mut remarks = Vec::new();
     if let Some(memory) = target.memory {
         let given = (target.theory.as_ref()).filter(|theory| theory.label == Label::Given);

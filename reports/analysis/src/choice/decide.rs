@@ -17,12 +17,12 @@ pub use target::{Rate, Target, of_bandwidth, of_board, of_host};
 use crate::label::Label;
 use crate::limits::bounds::{self, token_bytes};
 use crate::limits::fit::{self, Need, Room};
-use crate::measured::{Chain, UnitRow};
+use crate::measured::{Chain, Judged};
 use crate::validity::verdict::Verdict;
 
 /// What is asked about: a model, how it is stored and how much it remembers.
 #[derive(Debug, Clone)]
-pub struct Load<'a> {
+pub struct Scenario<'a> {
     /// The model.
     pub model: &'a Model,
     /// Its quantisation; `None` for the weights of a real file, each tensor as it is stored there.
@@ -45,7 +45,7 @@ pub struct Load<'a> {
     weight_bytes: BTreeMap<String, u64>,
 }
 
-impl<'a> Load<'a> {
+impl<'a> Scenario<'a> {
     /// A model with a KV cache of `depth` tokens, in which `context` must fit.
     pub fn new(
         model: &'a Model,
@@ -53,9 +53,9 @@ impl<'a> Load<'a> {
         depth: u64,
         context: u64,
         kv_format: KvFormat,
-    ) -> Load<'a> {
+    ) -> Scenario<'a> {
         let by_format = model.read_bytes_by_format(quant);
-        Load {
+        Scenario {
             model,
             quant: Some(quant),
             quant_id: quant.id().to_owned(),
@@ -77,7 +77,7 @@ impl<'a> Load<'a> {
         depth: u64,
         context: u64,
         kv_format: KvFormat,
-    ) -> Option<Load<'a>> {
+    ) -> Option<Scenario<'a>> {
         let file = model.file.as_ref()?;
         let mut weight_bytes = BTreeMap::new();
         for tensor in file.tensors.iter().filter(|tensor| tensor.read_per_token) {
@@ -85,7 +85,7 @@ impl<'a> Load<'a> {
             let of_format: &mut u64 = weight_bytes.entry(format).or_default();
             *of_format = of_format.saturating_add(tensor.bytes());
         }
-        Some(Load {
+        Some(Scenario {
             model,
             quant: None,
             quant_id: file.quant.clone(),
@@ -256,7 +256,7 @@ impl Serialize for StepKind {
 }
 
 /// Everything that is known of one load on one target.
-pub fn decide(target: &Target, load: &Load) -> Decision {
+pub fn decide(target: &Target, load: &Scenario) -> Decision {
     let bytes = load.token_bytes();
     let kernel = target.kernel_rate(&load.weight_bytes);
     let bound = bound(target, kernel);
@@ -286,7 +286,7 @@ pub fn decide(target: &Target, load: &Load) -> Decision {
     }
 }
 
-fn longest(target: &Target, load: &Load, total: fn(&Need) -> u64) -> Option<u64> {
+fn longest(target: &Target, load: &Scenario, total: fn(&Need) -> u64) -> Option<u64> {
     let room = target.room.as_ref()?;
     fit::max_context(
         load.model,
@@ -337,7 +337,7 @@ fn limit(target: &Target, kernel: Option<f64>) -> Message {
     }
 }
 
-fn expected(target: &Target, load: &Load, bound_gb_per_s: Option<f64>) -> Option<Expected> {
+fn expected(target: &Target, load: &Scenario, bound_gb_per_s: Option<f64>) -> Option<Expected> {
     if let Some(measured) = measured(target, load) {
         return Some(measured);
     }
@@ -357,7 +357,7 @@ fn expected(target: &Target, load: &Load, bound_gb_per_s: Option<f64>) -> Option
     })
 }
 
-fn energy(target: &Target, load: &Load) -> Option<Energy> {
+fn energy(target: &Target, load: &Scenario) -> Option<Energy> {
     let (_, unit) = measured_unit(target, load)?;
     let power = unit.power.first()?;
     Some(Energy {
@@ -368,7 +368,7 @@ fn energy(target: &Target, load: &Load) -> Option<Energy> {
 }
 
 /// The best measured unit of exactly this load, with its chain.
-fn measured_unit<'a>(target: &Target<'a>, load: &Load) -> Option<(&'a Chain, &'a UnitRow)> {
+fn measured_unit<'a>(target: &Target<'a>, load: &Scenario) -> Option<(&'a Chain, &'a Judged)> {
     let host = target.host.filter(|_| !load.is_given)?;
     let chains = host.best_chains();
     let chain = chains.into_iter().find(|chain| {
@@ -384,7 +384,7 @@ fn measured_unit<'a>(target: &Target<'a>, load: &Load) -> Option<(&'a Chain, &'a
 }
 
 /// The best measured rate of exactly this load.
-fn measured(target: &Target, load: &Load) -> Option<Expected> {
+fn measured(target: &Target, load: &Scenario) -> Option<Expected> {
     let (chain, unit) = measured_unit(target, load)?;
     // The summary is of times: the ends of its interval trade places.
     let summary = unit.summary.as_ref()?;

@@ -2,10 +2,10 @@
 
 use bench_inventory::{Board, Inventory, KvFormat, Memory, Model, Quant};
 
-use crate::choice::decide::{Decision, Load, Target, decide, of_board, of_host};
+use crate::choice::decide::{Decision, Scenario, Target, decide, of_board, of_host};
 use crate::choice::predict;
 use crate::choice::predict::Machine;
-use crate::choice::recommend::{self, Answer, Wish};
+use crate::choice::recommend::{self, Ranked, Requirements};
 use crate::limits::bounds;
 use crate::measured::Analysis;
 use bench_locales::{Message, message};
@@ -26,7 +26,7 @@ const REFERENCE_MODEL: &str = "qwen2.5-7b";
 pub const REFERENCE_QUANT: Quant = Quant::Q4KM;
 
 /// What the report asks for where nobody asked for anything else.
-pub const WISH: Wish = Wish {
+pub const WISH: Requirements = Requirements {
     min_tokens_per_s: READING_TOKENS_PER_S,
     context: bounds::MIN_CONTEXT,
     ram_left_bytes: 0,
@@ -40,7 +40,7 @@ pub struct Decisions<'a> {
     /// Hosts with a usable measurement by falling bandwidth, then the memories of the catalogue by falling theory.
     pub places: Vec<Place<'a>>,
     /// Models in a quantisation: those of real files first, then by rising size.
-    pub loads: Vec<Load<'a>>,
+    pub loads: Vec<Scenario<'a>>,
     /// Of each place, one for each load in the order of `loads`; the KV cache is empty, and room for
     /// [`bounds::MIN_CONTEXT`] tokens is asked for.
     pub decisions: Vec<Vec<Decision>>,
@@ -90,7 +90,7 @@ impl Place<'_> {
     }
 
     /// The best answer for every model, best first.
-    pub fn answers(&self, inventory: &Inventory) -> Vec<Answer> {
+    pub fn answers(&self, inventory: &Inventory) -> Vec<Ranked> {
         recommend::recommend(inventory, &self.target, WISH)
     }
 }
@@ -119,7 +119,7 @@ impl<'a> Decisions<'a> {
 
     /// Every place with its decisions, but not those of processors of which nothing is known: another row of the same
     /// memory has their bounds.
-    pub fn rows(&self) -> impl Iterator<Item = (&Place<'a>, &Load<'a>, &Decision)> {
+    pub fn rows(&self) -> impl Iterator<Item = (&Place<'a>, &Scenario<'a>, &Decision)> {
         (self.places.iter().zip(&self.decisions))
             .filter(|(place, _)| place.is_worth_its_rows())
             .flat_map(|(place, decisions)| {
@@ -180,12 +180,13 @@ pub fn memory_name(name: &str) -> Message {
 }
 
 /// Models of real files come first: somebody asked for them.
-fn loads(inventory: &Inventory) -> Vec<Load<'_>> {
+fn loads(inventory: &Inventory) -> Vec<Scenario<'_>> {
     let (context, kv) = (bounds::MIN_CONTEXT, KvFormat::F16);
-    let of_files = (inventory.models.values()).filter_map(|it| Load::of_file(it, 0, context, kv));
+    let of_files =
+        (inventory.models.values()).filter_map(|it| Scenario::of_file(it, 0, context, kv));
     let of_catalogue = (usual_loads(inventory).into_iter())
         .filter(|(model, _)| model.file.is_none())
-        .map(|(model, quant)| Load::new(model, quant, 0, context, kv));
+        .map(|(model, quant)| Scenario::new(model, quant, 0, context, kv));
     of_files.chain(of_catalogue).collect()
 }
 
@@ -213,6 +214,6 @@ pub fn quant_name(quant: Quant) -> String {
 }
 
 /// The quantisation of a load as people write it: its name, or what its file calls it.
-pub fn load_quant(load: &Load) -> String {
+pub fn load_quant(load: &Scenario) -> String {
     (load.quant).map_or_else(|| format::foreign_short(&load.quant_id, 20), quant_name)
 }

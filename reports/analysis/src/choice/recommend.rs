@@ -12,13 +12,13 @@ use serde::Serialize;
 
 pub use remedies::{Remedy, remedies};
 
-use crate::choice::decide::{Decision, Load, Target, decide};
+use crate::choice::decide::{Decision, Scenario, Target, decide};
 use crate::choice::predict;
 use crate::label::Label;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Wish {
+pub struct Requirements {
     /// Tokens per second that must be reached with a full context.
     pub min_tokens_per_s: f64,
     /// Tokens that must fit into the KV cache.
@@ -86,7 +86,7 @@ impl Certainty {
 
 /// One model in the quantisation that suits the wish best.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Answer {
+pub struct Ranked {
     /// Everything that is known of it.
     pub decision: Decision,
     /// How sure it is.
@@ -124,8 +124,8 @@ pub fn quality(inventory: &Inventory) -> Option<&Quality> {
 }
 
 /// The answers for a target, best first: of every model the quantisation that suits the wish best and fits.
-pub fn recommend(inventory: &Inventory, target: &Target, wish: Wish) -> Vec<Answer> {
-    let mut answers: Vec<Answer> = (inventory.models.values())
+pub fn recommend(inventory: &Inventory, target: &Target, wish: Requirements) -> Vec<Ranked> {
+    let mut answers: Vec<Ranked> = (inventory.models.values())
         .filter_map(|model| of_model(inventory, target, model, wish))
         .collect();
     answers.sort_by(|a, b| {
@@ -153,7 +153,12 @@ fn effective_params(n_params: u64, loss: Option<f64>, quality: Option<&Quality>)
 
 /// The surest quantisation of a model that fits; among equally sure ones that which loses least, or, where none is fast
 /// enough, the fastest.
-fn of_model(inventory: &Inventory, target: &Target, model: &Model, wish: Wish) -> Option<Answer> {
+fn of_model(
+    inventory: &Inventory,
+    target: &Target,
+    model: &Model,
+    wish: Requirements,
+) -> Option<Ranked> {
     let quality = quality(inventory);
     let loss = |quant| quality.and_then(|quality| quality.loss(quant));
     (Quant::ALL.into_iter())
@@ -161,7 +166,7 @@ fn of_model(inventory: &Inventory, target: &Target, model: &Model, wish: Wish) -
         .filter_map(|quant| answer(inventory, target, model, quant, wish))
         // Largest first in `ALL`, so that the first of equals loses least.
         .min_by(|a, b| {
-            let second = |answer: &Answer| match answer.certainty {
+            let second = |answer: &Ranked| match answer.certainty {
                 Certainty::No => -answer.margin,
                 _ => answer.loss.unwrap_or(0.0),
             };
@@ -170,7 +175,7 @@ fn of_model(inventory: &Inventory, target: &Target, model: &Model, wish: Wish) -
 }
 
 /// Why nothing can be said of some models with the context that is asked for.
-pub fn of_unknown_cache(inventory: &Inventory, wish: Wish) -> Vec<String> {
+pub fn of_unknown_cache(inventory: &Inventory, wish: Requirements) -> Vec<String> {
     let models = inventory.models.values();
     models
         .filter_map(|it| it.kv_unknown(wish.context))
@@ -178,7 +183,7 @@ pub fn of_unknown_cache(inventory: &Inventory, wish: Wish) -> Vec<String> {
 }
 
 /// Models that cannot hold the context that is asked for, with the tokens they were made for.
-pub fn too_short(inventory: &Inventory, wish: Wish) -> Vec<(&str, u64)> {
+pub fn too_short(inventory: &Inventory, wish: Requirements) -> Vec<(&str, u64)> {
     (inventory.models.values())
         .filter_map(|model| Some((model.id.as_str(), model.context_length?)))
         .filter(|(_, context_length)| *context_length < wish.context)
@@ -192,8 +197,8 @@ fn answer(
     target: &Target,
     model: &Model,
     quant: Quant,
-    wish: Wish,
-) -> Option<Answer> {
+    wish: Requirements,
+) -> Option<Ranked> {
     if model.kv_unknown(wish.context).is_some() {
         return None;
     }
@@ -222,7 +227,7 @@ fn answer(
             source: price.source.clone(),
             tokens_per_s_per_100_usd: expected.middle / price.usd * 100.0,
         });
-    Some(Answer {
+    Some(Ranked {
         certainty: certainty(&decision, wish.min_tokens_per_s),
         margin: expected.low / wish.min_tokens_per_s - 1.0,
         loss,
@@ -234,8 +239,8 @@ fn answer(
     })
 }
 
-fn load(model: &Model, quant: Quant, wish: Wish) -> Load<'_> {
-    Load::new(model, quant, wish.context, wish.context, wish.kv_format)
+fn load(model: &Model, quant: Quant, wish: Requirements) -> Scenario<'_> {
+    Scenario::new(model, quant, wish.context, wish.context, wish.kv_format)
 }
 
 fn certainty(decision: &Decision, min_tokens_per_s: f64) -> Certainty {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{State, Subject};
 use crate::limits::theory;
-use crate::measured::UnitRow;
+use crate::measured::Judged;
 use crate::validity::disturbances::Cause;
 use crate::validity::fingerprint;
 use crate::validity::host_check;
@@ -117,7 +117,7 @@ fn conditions(subject: &Subject) -> BTreeMap<&'static str, String> {
     let verdict = |verdict: Verdict| units.iter().filter(|unit| unit.verdict == verdict).count();
     // Of a round that is not used, too: it tells what happened to the board.
     let cause = |cause: Cause| {
-        let has = |unit: &&UnitRow| {
+        let has = |unit: &&Judged| {
             let unused = unit.rounds.iter().flat_map(|round| &round.causes);
             unused.copied().any(|found| found == cause)
         };

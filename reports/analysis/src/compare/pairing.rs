@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bench_protocol::{Job, KvFormat, Pages, Residency};
 
 use super::{Basis, LeftOut, State, Subject};
-use crate::measured::{UnitKind, UnitRow};
+use crate::measured::{Judged, UnitKind};
 use crate::stats;
 use crate::validity::disturbances::Cause;
 use crate::validity::verdict::Verdict;
@@ -21,8 +21,8 @@ const CLUSTER_PREFIX: &str = "cluster";
 /// The usable units of both sides that measure one thing, at most one of each subject; neither side is empty.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Group<'a> {
-    pub(super) a: Vec<&'a UnitRow>,
-    pub(super) b: Vec<&'a UnitRow>,
+    pub(super) a: Vec<&'a Judged>,
+    pub(super) b: Vec<&'a Judged>,
 }
 
 /// What was disturbed in a group.
@@ -36,7 +36,7 @@ pub(super) enum Disturbed {
 /// The group without the units that something disturbed, where enough are left, and what to tell about them. Slow clocks
 /// that both sides have belong to the board.
 pub(super) fn undisturbed<'a>(group: &Group<'a>, basis: Basis) -> (Group<'a>, Option<Disturbed>) {
-    let causes = |units: &[&UnitRow]| -> BTreeSet<Cause> {
+    let causes = |units: &[&Judged]| -> BTreeSet<Cause> {
         let all = units.iter().flat_map(|unit| &unit.disturbances);
         all.map(|found| found.cause).collect()
     };
@@ -47,17 +47,17 @@ pub(super) fn undisturbed<'a>(group: &Group<'a>, basis: Basis) -> (Group<'a>, Op
         Cause::Unprepared => false,
         cause => !(of_a.contains(cause) && of_b.contains(cause)),
     };
-    let disturbance = |unit: &UnitRow| {
+    let disturbance = |unit: &Judged| {
         let mut found = unit.disturbances.iter();
         found
             .find(|found| is_disturbing(&found.cause))
             .map(|found| found.what.clone())
     };
-    let calm = |units: &[&'a UnitRow]| -> Vec<&'a UnitRow> {
+    let calm = |units: &[&'a Judged]| -> Vec<&'a Judged> {
         let calm = units.iter().filter(|unit| disturbance(unit).is_none());
         calm.copied().collect()
     };
-    let reasons = |units: &[&UnitRow]| units.iter().find_map(|unit| disturbance(unit));
+    let reasons = |units: &[&Judged]| units.iter().find_map(|unit| disturbance(unit));
     let Some((side, reason)) = (reasons(&group.a).map(|reason| ("A", reason)))
         .or_else(|| reasons(&group.b).map(|reason| ("B", reason)))
     else {
@@ -80,7 +80,7 @@ pub(super) fn undisturbed<'a>(group: &Group<'a>, basis: Basis) -> (Group<'a>, Op
 impl Group<'_> {
     /// Rounds that make the figures, on the side that has fewer.
     pub(super) fn n_rounds(&self) -> usize {
-        let rounds = |units: &[&UnitRow]| {
+        let rounds = |units: &[&Judged]| {
             units
                 .first()
                 .map_or(0, |unit| unit.round_medians_ns().len())
@@ -128,7 +128,7 @@ enum Role {
 /// One unit of one subject.
 #[derive(Clone, Copy)]
 struct Item<'a> {
-    unit: &'a UnitRow,
+    unit: &'a Judged,
     subject: &'a Subject<'a>,
     /// Its side and its number there.
     at: (bool, usize),
@@ -192,7 +192,7 @@ fn group<'a>(
     let mut groups = Vec::new();
     for identity in order {
         let items = found.remove(&identity).unwrap_or_default();
-        let side = |is_b: bool| -> Vec<&UnitRow> {
+        let side = |is_b: bool| -> Vec<&Judged> {
             let of_side = items.iter().filter(|item| item.at.0 == is_b);
             of_side.map(|item| item.unit).collect()
         };
@@ -208,7 +208,7 @@ fn group<'a>(
     (groups, left)
 }
 
-fn without_suffix(unit: &UnitRow) -> &str {
+fn without_suffix(unit: &Judged) -> &str {
     let name = unit.unit.as_str();
     name.strip_suffix(AS_FOUND_SUFFIX).unwrap_or(name)
 }
@@ -305,7 +305,7 @@ fn role(item: &Item) -> Role {
 }
 
 /// Why a unit is not compared; `None` where it may be.
-fn unusable_reason(unit: &UnitRow) -> Option<Message> {
+fn unusable_reason(unit: &Judged) -> Option<Message> {
     if unit.kind == UnitKind::External {
         return Some(message!("pair-external"));
     }
@@ -362,8 +362,8 @@ fn left_out(rest: &[Item], unusable: &[Item], of_several_runs: bool) -> Vec<Left
 /// What a reader must know about a pair.
 pub(super) fn notes(group: &Group) -> Vec<Message> {
     let mut notes = Vec::new();
-    let mut differs = |what: Message, of: &dyn Fn(&UnitRow) -> Arg| {
-        let values = |units: &[&UnitRow]| {
+    let mut differs = |what: Message, of: &dyn Fn(&Judged) -> Arg| {
+        let values = |units: &[&Judged]| {
             let mut values: Vec<Arg> = Vec::new();
             for value in units.iter().map(|unit| of(unit)) {
                 if !values.contains(&value) {
@@ -377,7 +377,7 @@ pub(super) fn notes(group: &Group) -> Vec<Message> {
             notes.push(message!("pair-differs", what = what, a = a, b = b));
         }
     };
-    let n_threads = |units: &[&UnitRow]| units[0].cpus.len();
+    let n_threads = |units: &[&Judged]| units[0].cpus.len();
     match n_threads(&group.a) == n_threads(&group.b) {
         true => differs(message!("trait-cpus"), &|unit| {
             format::cpu_list(&unit.cpus).into()
@@ -385,7 +385,7 @@ pub(super) fn notes(group: &Group) -> Vec<Message> {
         false => differs(message!("trait-threads"), &|unit| unit.cpus.len().into()),
     }
     differs(message!("trait-variant"), &|unit| code(&unit.variant));
-    let has_shape = |units: &[&UnitRow]| units.iter().all(|unit| !unit.shapes().is_empty());
+    let has_shape = |units: &[&Judged]| units.iter().all(|unit| !unit.shapes().is_empty());
     // A program of one shape names none: that it is another program stands under what else differs.
     if has_shape(&group.a) && has_shape(&group.b) {
         differs(message!("trait-shape"), &|unit| {

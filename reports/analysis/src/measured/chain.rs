@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use bench_protocol::{Facts, ModelRef, Residency, Work};
 
 use super::asked::UnitKind;
-use super::unit::{UnitRow, tokens_of};
+use super::judged::Judged;
+use super::unit::{Measured, tokens_of};
 use super::{BestRead, Theory};
 use crate::limits::bounds;
 use crate::validity::verdict::{self, Verdict};
@@ -115,7 +116,7 @@ fn limit(read_gb_per_s: f64, kernel_gb_per_s: f64) -> Limit {
     }
 }
 
-impl UnitRow {
+impl Judged {
     /// Whether its rate is one at which memory is read: it walks through memory and only reads, but for a thousandth, the
     /// keys and values of the tokens that it generates.
     pub fn is_memory_read(&self) -> bool {
@@ -133,20 +134,21 @@ impl UnitRow {
     /// What binds this unit; `None` when one of the limits is unknown or the unit does not walk through memory.
     pub fn limit(&self) -> Option<Limit> {
         let read = self
+            .limits
             .bound
             .as_ref()
             .filter(|bound| bound.kind == BoundKind::MeasuredRead)?;
-        Some(limit(read.gb_per_s, self.kernel_gb_per_s?))
+        Some(limit(read.gb_per_s, self.limits.kernel_gb_per_s?))
     }
 
     /// The bound in tokens per second, for decode units.
     pub fn bound_tokens_per_s(&self) -> Option<f64> {
         let work = self.work.filter(|_| self.kind.is_of_a_model())?;
-        if let (Some(bound), true) = (&self.compute_bound, work.ops > 0) {
+        if let (Some(bound), true) = (&self.limits.compute_bound, work.ops > 0) {
             return Some(bound.gop_per_s * 1e9 * tokens_of(&work) / work.ops as f64);
         }
         let token_bytes = self.token_bytes()?;
-        let bound = self.bound.as_ref().filter(|_| token_bytes > 0.0)?;
+        let bound = self.limits.bound.as_ref().filter(|_| token_bytes > 0.0)?;
         Some(bounds::tokens_per_s(bound.gb_per_s, token_bytes / 1e9))
     }
 
@@ -167,31 +169,42 @@ impl UnitRow {
     }
 }
 
-/// Gives every matrix and decode unit the rate at which its cores eat the same weights from their caches: of its
-/// format, or of its mixture of formats. Where exactly these CPUs were not measured so, as many others stand for them:
-/// four small cores must not be held against four large ones that happened to be measured, too.
-pub(super) fn set_kernel_limits(units: &mut [UnitRow]) {
-    let cached = kernel_rates(units);
-    let same_cpus = rates_by_cpus(units);
-    for unit in units
-        .iter_mut()
-        .filter(|unit| unit.residency != Some(Residency::Cache))
-    {
+/// Rates at which the cores of a host eat weights from their caches.
+pub(super) struct KernelRates {
+    by_count: BTreeMap<(String, usize), f64>,
+    by_cpus: BTreeMap<(String, Vec<u32>), f64>,
+}
+
+impl KernelRates {
+    pub(super) fn of(units: &[Judged]) -> KernelRates {
+        KernelRates {
+            by_count: kernel_rates(units),
+            by_cpus: rates_by_cpus(units),
+        }
+    }
+
+    /// That of a matrix or decode unit: of its format, or of its mixture of formats. Where exactly these CPUs were not
+    /// measured so, as many others stand for them: four small cores must not be held against four large ones that
+    /// happened to be measured, too.
+    pub(super) fn of_unit(&self, unit: &Measured) -> Option<f64> {
+        if unit.residency == Some(Residency::Cache) {
+            return None;
+        }
         let rate = |format: &str| {
-            let own = same_cpus.get(&(format.to_owned(), unit.cpus.clone()));
-            let alike = || cached.get(&(format.to_owned(), unit.cpus.len()));
+            let own = self.by_cpus.get(&(format.to_owned(), unit.cpus.clone()));
+            let alike = || self.by_count.get(&(format.to_owned(), unit.cpus.len()));
             own.or_else(alike).copied()
         };
-        unit.kernel_gb_per_s = match unit.kind {
+        match unit.kind {
             UnitKind::Gemv => unit.kernel.strip_prefix("gemv_").and_then(rate),
             UnitKind::Decode => mixed_rate(&unit.weight_bytes, rate),
             _ => None,
-        };
+        }
     }
 }
 
 /// Rate at which this many cores eat weights of this format from their caches, GB/s, by format and number of threads.
-pub fn kernel_rates(units: &[UnitRow]) -> BTreeMap<(String, usize), f64> {
+pub fn kernel_rates(units: &[Judged]) -> BTreeMap<(String, usize), f64> {
     let mut cached: BTreeMap<(String, usize), f64> = BTreeMap::new();
     for (format, unit, gb_per_s) in cached_products(units) {
         let best = cached
@@ -203,7 +216,7 @@ pub fn kernel_rates(units: &[UnitRow]) -> BTreeMap<(String, usize), f64> {
 }
 
 /// The same by format and CPUs.
-fn rates_by_cpus(units: &[UnitRow]) -> BTreeMap<(String, Vec<u32>), f64> {
+fn rates_by_cpus(units: &[Judged]) -> BTreeMap<(String, Vec<u32>), f64> {
     let mut rates: BTreeMap<(String, Vec<u32>), f64> = BTreeMap::new();
     for (format, unit, gb_per_s) in cached_products(units) {
         let best = rates
@@ -215,7 +228,7 @@ fn rates_by_cpus(units: &[UnitRow]) -> BTreeMap<(String, Vec<u32>), f64> {
 }
 
 /// Usable products of a matrix in the caches: format, unit, GB/s.
-fn cached_products(units: &[UnitRow]) -> impl Iterator<Item = (&str, &UnitRow, f64)> {
+fn cached_products(units: &[Judged]) -> impl Iterator<Item = (&str, &Judged, f64)> {
     (units.iter())
         .filter(|unit| unit.kind == UnitKind::Gemv && unit.residency == Some(Residency::Cache))
         .filter(|unit| unit.verdict.is_usable() && unit.is_quiet())
@@ -240,10 +253,10 @@ pub fn mixed_rate(
 
 /// One chain per measured decode unit.
 pub(super) fn chains(
-    units: &[UnitRow],
+    units: &[Judged],
     theory: Option<&Theory>,
     best_read: Option<&BestRead>,
-    reads: &[(&UnitRow, f64)],
+    reads: &[(&Judged, f64)],
 ) -> Vec<Chain> {
     units
         .iter()
@@ -259,7 +272,7 @@ pub(super) fn chains(
                 read_gb_per_s: best_read.map(|read| read.gb_per_s),
                 threads_read_gb_per_s: threads_read(reads, unit.cpus.len()),
                 read_threads: best_read.map(|read| read.n_threads),
-                kernel_gb_per_s: unit.kernel_gb_per_s,
+                kernel_gb_per_s: unit.limits.kernel_gb_per_s,
                 measured_gb_per_s: unit.gb_per_s?,
                 measured_tokens_per_s: unit.tokens_per_s?,
                 verdict: unit.verdict,
@@ -272,9 +285,9 @@ pub(super) fn chains(
 /// memory too and may do so faster. The size of a model does not follow the caches: one that they hold a part of does not
 /// count.
 pub(super) fn memory_reads<'a>(
-    units: &'a [UnitRow],
+    units: &'a [Judged],
     facts: Option<&Facts>,
-) -> Vec<(&'a UnitRow, f64)> {
+) -> Vec<(&'a Judged, f64)> {
     let caches = facts.map_or(0, verdict::last_level_bytes);
     let least_bytes = verdict::CACHES_PER_WORKING_SET.saturating_mul(caches);
     units
@@ -287,7 +300,7 @@ pub(super) fn memory_reads<'a>(
 
 /// The fastest read with this many threads; `None` without a stream of as many, since a product or a token step alone may
 /// be slow for another reason than its threads.
-fn threads_read(reads: &[(&UnitRow, f64)], n_threads: usize) -> Option<f64> {
+fn threads_read(reads: &[(&Judged, f64)], n_threads: usize) -> Option<f64> {
     let of_threads = || {
         reads
             .iter()

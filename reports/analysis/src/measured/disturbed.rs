@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bench_locales::{Message, message};
 use bench_run_dir::format;
 
-use super::{Analysis, HostAnalysis, UnitRow};
+use super::{Analysis, HostAnalysis, Judged};
 use crate::validity::verdict::Verdict;
 
 /// Units of which most are suspect or invalid.
@@ -75,8 +75,8 @@ impl Analysis<'_> {
     }
 }
 
-fn disturbed_units<'a>(units: impl Iterator<Item = &'a UnitRow>) -> Option<Disturbed> {
-    let has_figure = |unit: &&UnitRow| {
+fn disturbed_units<'a>(units: impl Iterator<Item = &'a Judged>) -> Option<Disturbed> {
+    let has_figure = |unit: &&Judged| {
         matches!(
             unit.verdict,
             Verdict::Ok | Verdict::Suspect | Verdict::Invalid
@@ -108,7 +108,7 @@ fn disturbed_units<'a>(units: impl Iterator<Item = &'a UnitRow>) -> Option<Distu
 }
 
 /// What speaks against a unit, without the remedy: what its board's counters tell before what its figures do.
-fn cause(unit: &UnitRow) -> Message {
+fn cause(unit: &Judged) -> Message {
     match (unit.disturbances.first(), &unit.reason) {
         (Some(found), _) => found.what.clone(),
         (None, Some(reason)) => reason.head().clone(),

@@ -9,7 +9,8 @@ use bench_protocol::{KvFormat, ModelRef, Residency};
 
 use super::HostAnalysis;
 use super::asked::UnitKind;
-use super::unit::{SampleRow, UnitRow};
+use super::judged::Judged;
+use super::unit::SampleRow;
 use crate::validity::verdict::Verdict;
 
 /// Steps that make a ladder.
@@ -194,7 +195,7 @@ impl Interference {
 #[derive(Debug)]
 pub struct Timeline<'a> {
     /// The unit.
-    pub unit: &'a UnitRow,
+    pub unit: &'a Judged,
     /// Seconds since the first sample began, and tokens per second.
     pub tokens_per_s: Vec<(f64, f64)>,
     /// Seconds, and the lowest clock of its CPUs in MHz.
@@ -229,14 +230,14 @@ fn median<'a>(points: impl Iterator<Item = &'a (f64, f64)>) -> f64 {
 
 impl HostAnalysis<'_> {
     /// Units that may be used and had the bus for themselves; none on emulated hosts.
-    pub fn usable_units(&self) -> impl Iterator<Item = &UnitRow> {
+    pub fn usable_units(&self) -> impl Iterator<Item = &Judged> {
         (self.units.iter()).filter(|unit| unit.verdict.is_usable() && unit.is_quiet())
     }
 
     /// Quantisation ladders with at least three steps.
     pub fn ladders(&self) -> Vec<Ladder> {
         type Key = (String, u64, u64, KvFormat, usize);
-        let mut groups: BTreeMap<Key, BTreeMap<String, &UnitRow>> = BTreeMap::new();
+        let mut groups: BTreeMap<Key, BTreeMap<String, &Judged>> = BTreeMap::new();
         for unit in self.usable_units().filter(|u| u.kind == UnitKind::Decode) {
             let Some(model) = &unit.model else { continue };
             let key = (
@@ -338,7 +339,7 @@ impl HostAnalysis<'_> {
 
     /// Units of long samples: how speed, clock and temperature develop.
     pub fn timelines(&self) -> Vec<Timeline<'_>> {
-        let is_long = |unit: &&UnitRow| {
+        let is_long = |unit: &&Judged| {
             let total_ns = super::unit::elapsed_ns(&unit.samples);
             let n = unit.samples.len();
             n >= MIN_TIMELINE_SAMPLES
@@ -353,7 +354,7 @@ impl HostAnalysis<'_> {
     }
 }
 
-fn steps(quants: &BTreeMap<String, &UnitRow>) -> Vec<LadderStep> {
+fn steps(quants: &BTreeMap<String, &Judged>) -> Vec<LadderStep> {
     let mut steps: Vec<LadderStep> = (quants.iter())
         .filter_map(|(quant, unit)| {
             Some(LadderStep {
@@ -378,7 +379,7 @@ fn steps(quants: &BTreeMap<String, &UnitRow>) -> Vec<LadderStep> {
 }
 
 /// What a unit tells about the next token: one token a step with half-precision keys and values, or a whole prompt.
-fn next_token(unit: &UnitRow) -> Option<NextToken> {
+fn next_token(unit: &Judged) -> Option<NextToken> {
     let (model, work) = (unit.model.as_ref()?, unit.work.as_ref()?);
     let elapsed_ns = unit.summary.as_ref()?.median;
     let position = match unit.kind {
@@ -397,7 +398,7 @@ fn next_token(unit: &UnitRow) -> Option<NextToken> {
     })
 }
 
-fn timeline(unit: &UnitRow) -> Option<Timeline<'_>> {
+fn timeline(unit: &Judged) -> Option<Timeline<'_>> {
     let tokens = super::unit::tokens_of(unit.work.as_ref()?);
     let seconds = |sample: &SampleRow| Some(sample.state.as_ref()?.since_start_ns as f64 / 1e9);
     let series = |pick: &dyn Fn(&SampleRow) -> Option<f64>| {

@@ -5,7 +5,7 @@
 use bench_inventory::{Board, Memory};
 use bench_locales::{Message, message};
 
-use super::{Analysis, BestRead, Chain, HostAnalysis, UnitRow};
+use super::{Analysis, BestRead, Chain, HostAnalysis, Judged};
 use crate::label::Label;
 use crate::limits::bounds;
 use crate::limits::theory::{self, Theory};
@@ -27,7 +27,7 @@ pub struct ImportedFile<'a> {
     /// Its host, where this run has one of that name.
     pub host: Option<&'a HostAnalysis<'a>>,
     /// The unit of this run that printed it; `None` for what was imported from a file.
-    pub unit: Option<&'a UnitRow>,
+    pub unit: Option<&'a Judged>,
     /// Theoretical bandwidth of the memory that its processor computes from; `None` when nothing tells it.
     pub theory: Option<Theory>,
 }
@@ -62,7 +62,7 @@ impl Comparison<'_> {
 pub fn files<'a>(analysis: &'a Analysis<'a>) -> Vec<ImportedFile<'a>> {
     let of_units = analysis.run.outputs.iter().map(|data| {
         let mut file = file(analysis, data);
-        let is_it = |unit: &&UnitRow| unit.unit == data.record.original_name;
+        let is_it = |unit: &&Judged| unit.unit == data.record.original_name;
         file.unit = file.host.and_then(|host| host.all_units().find(is_it));
         file
     });

@@ -5,41 +5,56 @@ use bench_inventory::saturating_sum;
 use bench_locales::message;
 
 use super::asked::UnitKind;
-use super::unit::{ComputeBound, UnitRow};
-use bench_run_dir::HostData;
+use super::judged::{ComputeBound, Judged};
+use super::unit::Measured;
 
 /// Formats whose products are done in floating point; all others multiply whole numbers.
 const FLOATING: [&str; 2] = ["f16", "f32"];
 
-/// Gives every batched unit the measured peak of as many threads as its bound, and judges it anew.
-pub(super) fn judge(units: &mut [UnitRow], data: &HostData) {
-    let peaks: Vec<(String, String, usize, f64)> = (units.iter())
-        .filter(|unit| unit.kind == UnitKind::Peak && unit.verdict.is_usable())
-        .filter_map(|unit| {
-            let kernel = unit.kernel.clone();
-            Some((kernel, unit.unit.clone(), unit.cpus.len(), unit.gop_per_s?))
-        })
-        .collect();
-    for unit in units
-        .iter_mut()
-        .filter(|unit| unit.kind.is_batched() && !unit.emulated)
-    {
-        let floats = is_floating(unit);
-        unit.compute_bound = (peaks.iter())
-            .filter(|(kernel, _, n_threads, _)| {
-                *n_threads == unit.cpus.len() && (kernel != "peak_int8") == floats
+/// The measured peaks of a host.
+pub(super) struct Peaks(Vec<Peak>);
+
+struct Peak {
+    unit: String,
+    is_floating: bool,
+    n_threads: usize,
+    gop_per_s: f64,
+}
+
+impl Peaks {
+    pub(super) fn of(units: &[Judged]) -> Peaks {
+        let usable = units
+            .iter()
+            .filter(|unit| unit.kind == UnitKind::Peak && unit.verdict.is_usable());
+        let peak = |unit: &Judged| {
+            Some(Peak {
+                unit: unit.unit.clone(),
+                is_floating: unit.kernel != "peak_int8",
+                n_threads: unit.cpus.len(),
+                gop_per_s: unit.gop_per_s?,
             })
-            .max_by(|a, b| a.3.total_cmp(&b.3))
-            .map(|(_, name, _, gop_per_s)| ComputeBound {
-                gop_per_s: *gop_per_s,
-                name: message!("bound-peak", unit = name),
-            });
-        super::judge(unit, data);
+        };
+        Peaks(usable.filter_map(peak).collect())
+    }
+
+    /// The highest of as many threads, for batched units.
+    pub(super) fn of_unit(&self, unit: &Measured) -> Option<ComputeBound> {
+        if !unit.kind.is_batched() || unit.emulated {
+            return None;
+        }
+        let is_floating = is_floating(unit);
+        let alike = (self.0.iter())
+            .filter(|peak| peak.n_threads == unit.cpus.len() && peak.is_floating == is_floating);
+        let best = alike.max_by(|a, b| a.gop_per_s.total_cmp(&b.gop_per_s))?;
+        Some(ComputeBound {
+            gop_per_s: best.gop_per_s,
+            name: message!("bound-peak", unit = &best.unit),
+        })
     }
 }
 
 /// Whether most of a unit's weights are multiplied in floating point.
-fn is_floating(unit: &UnitRow) -> bool {
+fn is_floating(unit: &Measured) -> bool {
     if let Some(format) = unit.kernel.strip_prefix("gemm_") {
         return FLOATING.contains(&format);
     }

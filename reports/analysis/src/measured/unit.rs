@@ -1,6 +1,5 @@
 //! One unit as a row: what ran, its samples, its statistics, its rate.
 
-use crate::limits::BoundKind;
 use crate::validity::status::UnitStatusKind;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,13 +15,12 @@ use super::power::Power;
 use super::rounds::{self, RoundRow, Rounds};
 use crate::stats::{self, Summary};
 use crate::validity::disturbances::Disturbance;
-use crate::validity::verdict::Verdict;
 use bench_locales::{Message, message};
 use bench_run_dir::{ExternalOutput, HostData, RoundData, UnitData};
 
-/// One unit of one host with everything that follows from it.
+/// One unit of one host as its stream tells it: what needs no bound.
 #[derive(Debug, Clone)]
-pub struct UnitRow {
+pub struct Measured {
     /// The unit's identifier.
     pub unit: String,
     /// What sort of kernel it is.
@@ -95,38 +93,6 @@ pub struct UnitRow {
     pub weight_bytes: BTreeMap<String, u64>,
     /// Layers of the model, for decode and prefill units.
     pub n_layers: Option<u32>,
-    /// What it is held against.
-    pub bound: Option<UnitBound>,
-    /// Operations per second that it is held against, 10^9 a second, for units that compute.
-    pub compute_bound: Option<ComputeBound>,
-    /// Measured rate over the bound; never clipped.
-    pub efficiency: Option<f64>,
-    /// GB/s at which the same cores eat the same weights from their caches: the limit the kernel itself sets.
-    pub kernel_gb_per_s: Option<f64>,
-    /// Whether it may be believed.
-    pub verdict: Verdict,
-    /// Why not.
-    pub reason: Option<Message>,
-}
-
-/// What a measured rate is held against.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UnitBound {
-    /// What sort of bound it is.
-    pub kind: BoundKind,
-    /// GB/s (10^9 bytes per second).
-    pub gb_per_s: f64,
-    /// Name for people.
-    pub name: Message,
-}
-
-/// A measured peak of arithmetic that a unit is held against.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ComputeBound {
-    /// 10^9 operations per second.
-    pub gop_per_s: f64,
-    /// Name for people.
-    pub name: Message,
 }
 
 /// Readers beside a unit.
@@ -177,8 +143,8 @@ impl SampleRow {
     }
 }
 
-/// Everything about a unit that needs no bound; the verdict follows later.
-pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
+/// What a unit's stream comes to.
+pub(super) fn row(data: &UnitData, host: &HostData) -> Measured {
     let Rounds {
         rows,
         samples,
@@ -217,7 +183,7 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
         .as_ref()
         .map(|summary| summary.median)
         .filter(|ns| *ns > 0.0);
-    UnitRow {
+    Measured {
         unit: data.unit.clone(),
         kind,
         kernel: ready
@@ -279,16 +245,10 @@ pub(super) fn row(data: &UnitData, host: &HostData) -> UnitRow {
         samples,
         rounds: rows,
         summary,
-        bound: None,
-        compute_bound: None,
-        efficiency: None,
-        kernel_gb_per_s: None,
-        verdict: Verdict::NotMeasured,
-        reason: None,
     }
 }
 
-impl UnitRow {
+impl Measured {
     /// Whether this round makes its figures.
     pub fn is_round_used(&self, round: u32) -> bool {
         is_used(&self.rounds, round)

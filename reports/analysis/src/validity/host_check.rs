@@ -23,7 +23,7 @@ const HOT_MILLICELSIUS: i64 = 75_000;
 
 /// One thing about a host.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
+pub struct HostProblem {
     /// How much it matters.
     pub weight: Weight,
     /// What was found.
@@ -60,7 +60,7 @@ impl Weight {
 }
 
 /// Everything about a host's state that would disturb a measurement, problems first.
-pub fn examine(facts: &Facts) -> Vec<Finding> {
+pub fn examine(facts: &Facts) -> Vec<HostProblem> {
     let mut findings = Vec::new();
     findings.extend(governors(facts));
     findings.extend(dram_clock(facts));
@@ -72,7 +72,7 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     findings.extend(memory(facts));
     findings.extend(huge_pages(facts));
     if let Some(hypervisor) = &facts.hypervisor {
-        findings.push(Finding {
+        findings.push(HostProblem {
             weight: Weight::Note,
             what: message!(
                 "check-hypervisor",
@@ -85,15 +85,15 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn problem(what: Message, remedy: Message) -> Finding {
-    Finding {
+fn problem(what: Message, remedy: Message) -> HostProblem {
+    HostProblem {
         weight: Weight::Problem,
         what,
         remedy: Some(remedy),
     }
 }
 
-fn governors(facts: &Facts) -> Vec<Finding> {
+fn governors(facts: &Facts) -> Vec<HostProblem> {
     let mut cpus: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
     for cpu in &facts.cpus {
         if let Some(governor) = cpu
@@ -119,7 +119,7 @@ fn governors(facts: &Facts) -> Vec<Finding> {
     cpus.into_iter().map(finding).collect()
 }
 
-fn dram_clock(facts: &Facts) -> Option<Finding> {
+fn dram_clock(facts: &Facts) -> Option<HostProblem> {
     let clock = facts.dram_clock.as_ref()?;
     let max_hz = clock.max_hz.filter(|max_hz| clock.current_hz < *max_hz)?;
     // Under a governor that follows the load an idle board shows a low clock, and that is right.
@@ -140,7 +140,7 @@ fn dram_clock(facts: &Facts) -> Option<Finding> {
     ))
 }
 
-fn heat(facts: &Facts) -> Option<Finding> {
+fn heat(facts: &Facts) -> Option<HostProblem> {
     let millicelsius = facts.temperature_millicelsius?;
     (millicelsius >= HOT_MILLICELSIUS).then(|| {
         problem(
@@ -154,7 +154,7 @@ fn heat(facts: &Facts) -> Option<Finding> {
 }
 
 /// Source of the bits: Raspberry Pi documentation, `vcgencmd get_throttled`.
-fn firmware_throttling(facts: &Facts) -> Option<Finding> {
+fn firmware_throttling(facts: &Facts) -> Option<HostProblem> {
     let flags = facts.firmware_throttle_flags.filter(|flags| *flags != 0)?;
     let bits = [
         (0, message!("check-voltage-now")),
@@ -181,17 +181,17 @@ fn firmware_throttling(facts: &Facts) -> Option<Finding> {
 }
 
 /// A Raspberry Pi whose kernel does not show the firmware's flags: its clocks look the same when it throttles.
-fn throttling_unknown(facts: &Facts) -> Option<Finding> {
+fn throttling_unknown(facts: &Facts) -> Option<HostProblem> {
     let model = facts.device_tree_model.as_deref().unwrap_or_default();
     let is_unknown = model.starts_with("Raspberry Pi") && facts.firmware_throttle_flags.is_none();
-    is_unknown.then(|| Finding {
+    is_unknown.then(|| HostProblem {
         weight: Weight::Note,
         what: message!("check-throttling-unknown"),
         remedy: Some(message!("check-throttling-unknown-remedy")),
     })
 }
 
-fn quota(facts: &Facts) -> Option<Finding> {
+fn quota(facts: &Facts) -> Option<HostProblem> {
     let millis = facts.cpu_quota_millis?;
     let n_cpus = facts.cpus.len();
     (millis < n_cpus as u64 * 1000).then(|| {
@@ -206,7 +206,7 @@ fn quota(facts: &Facts) -> Option<Finding> {
     })
 }
 
-fn load(facts: &Facts) -> Option<Finding> {
+fn load(facts: &Facts) -> Option<HostProblem> {
     let load = facts.load_1min.filter(|load| *load > MAX_LOAD)?;
     Some(problem(
         message!("check-load", load = Figure::Number(load)),
@@ -214,7 +214,7 @@ fn load(facts: &Facts) -> Option<Finding> {
     ))
 }
 
-fn memory(facts: &Facts) -> Vec<Finding> {
+fn memory(facts: &Facts) -> Vec<HostProblem> {
     let mut findings = Vec::new();
     let memory = &facts.memory;
     if let (Some(total), Some(free)) = (memory.swap_total_bytes, memory.swap_free_bytes)
@@ -257,7 +257,7 @@ fn memory(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn huge_pages(facts: &Facts) -> Option<Finding> {
+fn huge_pages(facts: &Facts) -> Option<HostProblem> {
     let word = facts.transparent_huge_pages.as_deref()?;
     (word == "never").then(|| {
         problem(

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::charts::{self, Caption, Timeline, TimelineLine, TimelinePoint};
 use crate::date;
-use crate::history::{Chart, History, HostHistory, Line};
+use crate::history::{Chart, History, HostHistory, Series};
 use crate::pages::history::words as history_words;
 use crate::pages::{Page, Scope, value};
 use bench_analysis::validity::verdict::Verdict;
@@ -44,12 +44,12 @@ pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
     let text = page.text;
     let mut charts = Vec::new();
     for chart in Chart::ALL {
-        let lines: Vec<&Line> = host
+        let lines: Vec<&Series> = host
             .lines
             .iter()
             .filter(|line| line.chart == chart)
             .collect();
-        let parts: Vec<&[&Line]> = lines.chunks(N_LINES).collect();
+        let parts: Vec<&[&Series]> = lines.chunks(N_LINES).collect();
         for (i, part) in parts.iter().enumerate() {
             let title = match parts.len() {
                 1 => text.say(&chart.title()),
@@ -76,7 +76,7 @@ fn chart_view(
     history: &History,
     host: &HostHistory,
     (id, title): (&str, String),
-    lines: &[&Line],
+    lines: &[&Series],
 ) -> ChartView {
     let figure = lines[0].chart.figure();
     let day = |run: usize| history.runs[run].started_s as f64 / date::DAY_S as f64;
@@ -90,11 +90,11 @@ fn chart_view(
     // Equal thread counts stand at the axis, which leaves room for the picture.
     let n_threads = lines[0].n_threads;
     let are_alike = lines.iter().all(|line| line.n_threads == n_threads);
-    let name = |line: &Line| match are_alike {
+    let name = |line: &Series| match are_alike {
         true => text.say(&line.name()),
         false => text.say(&line.label()),
     };
-    let line = |line: &&Line| TimelineLine {
+    let line = |line: &&Series| TimelineLine {
         label: name(line),
         points: line.points.iter().map(point).collect(),
     };
@@ -140,7 +140,7 @@ fn marks(
     text: &Text,
     history: &History,
     host: &HostHistory,
-    lines: &[&Line],
+    lines: &[&Series],
 ) -> Vec<(usize, String)> {
     let mut marks: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     for line in lines {
@@ -169,7 +169,7 @@ fn marks(
 fn description(
     text: &Text,
     history: &History,
-    lines: &[&Line],
+    lines: &[&Series],
     marks: &[(usize, String)],
 ) -> String {
     let mut sentences: Vec<String> = (lines.iter())
@@ -182,7 +182,7 @@ fn description(
     sentences.join(" ")
 }
 
-fn line_sentences(text: &Text, history: &History, line: &Line) -> Vec<String> {
+fn line_sentences(text: &Text, history: &History, line: &Series) -> Vec<String> {
     let figure = line.chart.figure();
     let values = || line.usable().map(|(_, value)| value);
     let range = match line.usable().last() {
@@ -206,7 +206,7 @@ fn line_sentences(text: &Text, history: &History, line: &Line) -> Vec<String> {
 }
 
 /// One row for each run with a figure, the newest first.
-fn rows(text: &Text, history: &History, lines: &[&Line]) -> Vec<(String, Vec<String>)> {
+fn rows(text: &Text, history: &History, lines: &[&Series]) -> Vec<(String, Vec<String>)> {
     let mut rows: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     for (i, line) in lines.iter().enumerate() {
         for point in &line.points {

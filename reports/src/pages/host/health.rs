@@ -29,7 +29,7 @@ pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
     if findings.is_empty() {
         return None;
     }
-    let row = |finding: host_check::Finding| Row {
+    let row = |finding: host_check::HostProblem| Row {
         weight: page.text.say(&finding.weight.message()),
         badge: match finding.weight {
             Weight::Problem => "suspect",

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::charts::{Bar, Caption, Mark, bar_chart};
 use crate::pages::{Page, figure_or_empty, mark_class, residency_word, unit_anchor, value};
-use bench_analysis::measured::{HostAnalysis, UnitKind, UnitRow};
+use bench_analysis::measured::{HostAnalysis, Judged, UnitKind};
 use bench_run_dir::format;
 
 #[derive(Serialize)]
@@ -68,7 +68,7 @@ pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
     })
 }
 
-fn units<'a>(host: &'a HostAnalysis, residency: Residency) -> impl Iterator<Item = &'a UnitRow> {
+fn units<'a>(host: &'a HostAnalysis, residency: Residency) -> impl Iterator<Item = &'a Judged> {
     (host.units.iter())
         .filter(|unit| matches!(unit.kind, UnitKind::Stream | UnitKind::Gemv))
         .filter(move |unit| unit.residency == Some(residency) && unit.is_quiet())
@@ -80,7 +80,7 @@ fn bars(text: &Text, host: &HostAnalysis, residency: Residency) -> Vec<Bar> {
         .collect()
 }
 
-fn row(text: &Text, unit: &UnitRow, residency: Residency) -> Option<Row> {
+fn row(text: &Text, unit: &Judged, residency: Residency) -> Option<Row> {
     let gb_per_s = unit.gb_per_s?;
     Some(Row {
         anchor: unit_anchor(unit),
@@ -95,7 +95,10 @@ fn row(text: &Text, unit: &UnitRow, residency: Residency) -> Option<Row> {
         },
         bound: figure_or_empty(
             text,
-            unit.bound.as_ref().map(|bound| Number(bound.gb_per_s)),
+            unit.limits
+                .bound
+                .as_ref()
+                .map(|bound| Number(bound.gb_per_s)),
         ),
         ratio: figure_or_empty(text, unit.efficiency.map(Percent)),
         verdict: text.say(&unit.verdict.message()),
@@ -103,11 +106,16 @@ fn row(text: &Text, unit: &UnitRow, residency: Residency) -> Option<Row> {
     })
 }
 
-fn bar(text: &Text, unit: &UnitRow) -> Option<Bar> {
+fn bar(text: &Text, unit: &Judged) -> Option<Bar> {
     let gb_per_s = unit.gb_per_s?;
     let mut marks = vec![Mark::Bar(mark_class(unit.verdict), gb_per_s)];
     marks.extend(interval(unit, gb_per_s).map(|(low, high)| Mark::Interval(low, high)));
-    marks.extend(unit.bound.as_ref().map(|bound| Mark::Bound(bound.gb_per_s)));
+    marks.extend(
+        unit.limits
+            .bound
+            .as_ref()
+            .map(|bound| Mark::Bound(bound.gb_per_s)),
+    );
     let rate = GbPerS(gb_per_s);
     Some(Bar {
         label: say!(
@@ -126,7 +134,7 @@ fn bar(text: &Text, unit: &UnitRow) -> Option<Bar> {
 }
 
 /// The interval of the median as rates: the longest time is the lowest rate.
-fn interval(unit: &UnitRow, gb_per_s: f64) -> Option<(f64, f64)> {
+fn interval(unit: &Judged, gb_per_s: f64) -> Option<(f64, f64)> {
     let summary = unit.summary.as_ref()?;
     let rate = |ns: f64| gb_per_s * summary.median / ns;
     (summary.ci_low > 0.0).then(|| (rate(summary.ci_high), rate(summary.ci_low)))

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::charts::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
 use crate::pages::host::sizes::{cache_edges, series};
 use crate::pages::{Page, doubt, value};
-use bench_analysis::measured::{HostAnalysis, Interference, SizeCurve, UnitKind, UnitRow};
+use bench_analysis::measured::{HostAnalysis, Interference, Judged, SizeCurve, UnitKind};
 use bench_analysis::validity::verdict::Verdict;
 
 /// Bytes that one load brings in.
@@ -126,7 +126,7 @@ fn sentence(text: &Text, host: &HostAnalysis) -> String {
     }
 }
 
-fn row(text: &Text, unit: &UnitRow) -> Option<Row> {
+fn row(text: &Text, unit: &Judged) -> Option<Row> {
     let (ns, n_chains) = (unit.ns_per_load?, unit.n_chains?);
     let loads_per_ns = f64::from(n_chains) * unit.cpus.len() as f64 / ns;
     let size = text.figure(BinaryBytes(unit.working_set_bytes));

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::charts::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
 use crate::pages::{Page, doubt, figure_or_empty, value};
-use bench_analysis::measured::{HostAnalysis, UnitKind, UnitRow};
+use bench_analysis::measured::{HostAnalysis, Judged, UnitKind};
 use bench_analysis::validity::verdict::Verdict;
 use bench_run_dir::format;
 
@@ -32,7 +32,7 @@ struct Row {
 
 pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
     let (text, host) = (page.text, page.host()?);
-    let peaks: Vec<&UnitRow> = (host.usable_units())
+    let peaks: Vec<&Judged> = (host.usable_units())
         .filter(|unit| unit.kind == UnitKind::Peak)
         .collect();
     if peaks.is_empty() {
@@ -78,7 +78,7 @@ pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
     })
 }
 
-fn best_peak(peaks: &[&UnitRow], n_threads: usize) -> Option<f64> {
+fn best_peak(peaks: &[&Judged], n_threads: usize) -> Option<f64> {
     (peaks.iter())
         .filter(|unit| unit.cpus.len() == n_threads)
         .filter_map(|unit| unit.gop_per_s)
@@ -86,8 +86,8 @@ fn best_peak(peaks: &[&UnitRow], n_threads: usize) -> Option<f64> {
 }
 
 /// Units of a model and batched products with all threads: unit, operations per byte, rate.
-fn kernels<'a>(host: &'a HostAnalysis, n_threads: usize) -> Vec<(&'a UnitRow, f64, f64)> {
-    let mut kernels: Vec<(&UnitRow, f64, f64)> = (host.usable_units())
+fn kernels<'a>(host: &'a HostAnalysis, n_threads: usize) -> Vec<(&'a Judged, f64, f64)> {
+    let mut kernels: Vec<(&Judged, f64, f64)> = (host.usable_units())
         .filter(|unit| unit.cpus.len() == n_threads && unit.kind.is_of_a_model())
         .filter_map(|unit| {
             let work = unit.work.as_ref()?;
@@ -102,10 +102,10 @@ fn kernels<'a>(host: &'a HostAnalysis, n_threads: usize) -> Vec<(&'a UnitRow, f6
 
 fn chart(
     text: &Text,
-    peaks: &[&UnitRow],
+    peaks: &[&Judged],
     n_threads: usize,
     read_gb_per_s: f64,
-    kernels: &[(&UnitRow, f64, f64)],
+    kernels: &[(&Judged, f64, f64)],
 ) -> String {
     let least = kernels.iter().map(|kernel| kernel.1).fold(1.0, f64::min) / 2.0;
     let most = kernels.iter().map(|kernel| kernel.1).fold(1000.0, f64::max) * 2.0;
@@ -170,7 +170,7 @@ fn chart(
     xy_chart(&caption, &chart)
 }
 
-fn kernel_name(unit: &UnitRow) -> String {
+fn kernel_name(unit: &Judged) -> String {
     let label = unit.model.as_ref().map(crate::pages::model_label);
     label.unwrap_or_else(|| format::foreign_short(&unit.kernel, 30))
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::charts::{Caption, Strip, strip_chart};
 use crate::pages::{Page, mark_class, unit_anchor, value};
-use bench_analysis::measured::{HostAnalysis, UnitRow};
+use bench_analysis::measured::{HostAnalysis, Judged};
 use bench_run_dir::format;
 
 /// Dots of one row; samples beyond are thinned evenly.
@@ -60,7 +60,7 @@ pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
     })
 }
 
-fn row(text: &Text, unit: &UnitRow) -> Option<Row> {
+fn row(text: &Text, unit: &Judged) -> Option<Row> {
     let summary = unit.summary.as_ref()?;
     (unit.residency != Some(Residency::Sweep)).then(|| Row {
         anchor: unit_anchor(unit),
@@ -73,7 +73,7 @@ fn row(text: &Text, unit: &UnitRow) -> Option<Row> {
     })
 }
 
-fn strip(text: &Text, unit: &UnitRow) -> Option<Strip> {
+fn strip(text: &Text, unit: &Judged) -> Option<Strip> {
     let summary = unit
         .summary
         .as_ref()

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::charts::{Caption, Line, line_chart};
 use crate::pages::{Page, doubt, value};
-use bench_analysis::measured::{HostAnalysis, UnitKind, UnitRow};
+use bench_analysis::measured::{HostAnalysis, Judged, UnitKind};
 use bench_analysis::validity::verdict::Verdict;
 use bench_run_dir::format;
 
@@ -36,7 +36,7 @@ struct Row {
 
 pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
     let (text, host) = (page.text, page.host()?);
-    let mut groups: BTreeMap<String, Vec<(&UnitRow, f64)>> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Vec<(&Judged, f64)>> = BTreeMap::new();
     for unit in host.usable_units() {
         if let Some((name, rate)) = subject(text, unit) {
             groups.entry(name).or_default().push((unit, rate));
@@ -68,7 +68,7 @@ pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
 }
 
 /// What is compared over threads, and its rate.
-fn subject(text: &Text, unit: &UnitRow) -> Option<(String, f64)> {
+fn subject(text: &Text, unit: &Judged) -> Option<(String, f64)> {
     match (unit.kind, &unit.model) {
         (UnitKind::Stream | UnitKind::Gemv, _) if unit.residency == Some(Residency::Dram) => {
             let kernel = format::foreign_short(&unit.kernel, 30);
@@ -85,10 +85,10 @@ fn subject(text: &Text, unit: &UnitRow) -> Option<(String, f64)> {
     }
 }
 
-fn row(text: &Text, name: &str, units: &[(&UnitRow, f64)]) -> Option<Row> {
+fn row(text: &Text, name: &str, units: &[(&Judged, f64)]) -> Option<Row> {
     let (best, rate) = units.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
     let (all, all_rate) = (units.iter()).max_by_key(|(unit, _)| unit.cpus.len())?;
-    let figure = |unit: &UnitRow, rate: f64| match unit.tokens_per_s {
+    let figure = |unit: &Judged, rate: f64| match unit.tokens_per_s {
         Some(_) => TokensPerS(rate),
         None => GbPerS(rate),
     };

@@ -5,7 +5,7 @@ use bench_locales::Text;
 use serde::Serialize;
 
 use crate::pages::{Page, value};
-use bench_analysis::measured::UnitRow;
+use bench_analysis::measured::Judged;
 use bench_analysis::validity::status;
 use bench_analysis::validity::verdict::Verdict;
 use bench_run_dir::format;
@@ -69,7 +69,7 @@ pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
     })
 }
 
-fn unit(text: &Text, unit: &UnitRow) -> Unit {
+fn unit(text: &Text, unit: &Judged) -> Unit {
     Unit {
         unit: format::foreign_short(&unit.unit, 80),
         badge: unit.status.name(),

@@ -6,7 +6,7 @@ use bench_protocol::{Convention, Residency, UnrestKind};
 use serde::Serialize;
 
 use crate::pages::{Page, figure_or_empty, residency_word, unit_anchor, value};
-use bench_analysis::measured::{UnitKind, UnitRow};
+use bench_analysis::measured::{Judged, UnitKind};
 use bench_analysis::stats::Summary;
 use bench_run_dir::format;
 
@@ -77,9 +77,9 @@ struct Tried {
 
 pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
     let host = page.host()?;
-    let of_sweeps = |unit: &&UnitRow| unit.residency == Some(Residency::Sweep);
-    let (swept, others): (Vec<&UnitRow>, Vec<&UnitRow>) = host.all_units().partition(of_sweeps);
-    let table = |summary: String, units: Vec<&UnitRow>| Table {
+    let of_sweeps = |unit: &&Judged| unit.residency == Some(Residency::Sweep);
+    let (swept, others): (Vec<&Judged>, Vec<&Judged>) = host.all_units().partition(of_sweeps);
+    let table = |summary: String, units: Vec<&Judged>| Table {
         summary,
         rows: units.into_iter().map(|unit| row(page.text, unit)).collect(),
     };
@@ -93,7 +93,7 @@ pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
     value(View { tables })
 }
 
-fn row(text: &Text, unit: &UnitRow) -> Row {
+fn row(text: &Text, unit: &Judged) -> Row {
     let (bound, bound_name) = bound(text, unit);
     Row {
         anchor: unit_anchor(unit),
@@ -139,7 +139,7 @@ fn row(text: &Text, unit: &UnitRow) -> Row {
     }
 }
 
-fn kernel(text: &Text, unit: &UnitRow) -> String {
+fn kernel(text: &Text, unit: &Judged) -> String {
     let kernel = format::foreign_short(&unit.kernel, 60);
     match unit.residency {
         Some(residency) => say!(
@@ -153,7 +153,7 @@ fn kernel(text: &Text, unit: &UnitRow) -> String {
 }
 
 /// What is measured of a unit: `faster` scales it to a sample so many times faster than the median.
-fn figure(unit: &UnitRow, faster: f64) -> Option<Figure> {
+fn figure(unit: &Judged, faster: f64) -> Option<Figure> {
     match unit.kind {
         UnitKind::Latency => unit.ns_per_load.map(|it| DurationNs(it / faster)),
         UnitKind::Peak | UnitKind::Gemm | UnitKind::Prefill => {
@@ -164,8 +164,8 @@ fn figure(unit: &UnitRow, faster: f64) -> Option<Figure> {
 }
 
 /// The bound and its name; both are empty where there is none.
-fn bound(text: &Text, unit: &UnitRow) -> (String, String) {
-    match (&unit.compute_bound, &unit.bound) {
+fn bound(text: &Text, unit: &Judged) -> (String, String) {
+    match (&unit.limits.compute_bound, &unit.limits.bound) {
         (Some(bound), _) => (text.figure(GopPerS(bound.gop_per_s)), text.say(&bound.name)),
         (None, Some(bound)) => (text.figure(GbPerS(bound.gb_per_s)), text.say(&bound.name)),
         (None, None) => (String::new(), String::new()),
@@ -196,7 +196,7 @@ fn convention_word(text: &Text, convention: Convention) -> String {
     }
 }
 
-fn shapes(text: &Text, unit: &UnitRow) -> Option<Shapes> {
+fn shapes(text: &Text, unit: &Judged) -> Option<Shapes> {
     let ran = unit.shapes();
     let tried = |tried: &bench_protocol::Tried| Tried {
         shape: format::foreign_short(&tried.shape, 40),
@@ -210,7 +210,7 @@ fn shapes(text: &Text, unit: &UnitRow) -> Option<Shapes> {
 }
 
 /// Samples that do not scatter around one value, in plain words.
-fn unrest(text: &Text, unit: &UnitRow) -> Option<String> {
+fn unrest(text: &Text, unit: &Judged) -> Option<String> {
     let (unrest, summary) = (unit.unrest()?, unit.summary.as_ref()?);
     let of_time = |ns: u64| figure(unit, summary.median / ns as f64);
     let (fast, slow) = (of_time(unrest.fast_ns)?, of_time(unrest.slow_ns)?);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::pages::index::choose::href;
 use crate::pages::{Page, value};
 use bench_analysis::choice::decisions::{READING_TOKENS_PER_S, quant_name};
-use bench_analysis::choice::recommend::{Answer, Certainty};
+use bench_analysis::choice::recommend::{Certainty, Ranked};
 use bench_analysis::limits::bounds;
 use bench_run_dir::format;
 
@@ -40,7 +40,7 @@ pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
         .map(|place| {
             let answers = place.answers(inventory);
             let best = answers.first();
-            let is_enough = |answer: &&Answer| answer.certainty != Certainty::No;
+            let is_enough = |answer: &&Ranked| answer.certainty != Certainty::No;
             let answer = best.filter(is_enough);
             let expected = answer.and_then(|answer| answer.decision.expected.as_ref());
             let model = answer.and_then(|answer| inventory.models.get(&answer.decision.model));

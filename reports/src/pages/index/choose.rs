@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::pages::page_name;
 use crate::pages::{Page, value};
-use bench_analysis::choice::decide::{Decision, Load};
+use bench_analysis::choice::decide::{Decision, Scenario};
 use bench_analysis::choice::decisions::{Decisions, Place, READING_TOKENS_PER_S, load_quant};
 use bench_analysis::choice::predict;
 use bench_analysis::limits::bounds;
@@ -69,7 +69,7 @@ pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
     })
 }
 
-type Cell<'a> = (&'a Place<'a>, &'a Load<'a>, &'a Decision);
+type Cell<'a> = (&'a Place<'a>, &'a Scenario<'a>, &'a Decision);
 
 fn all_rows<'a>(decisions: &'a Decisions<'a>) -> Vec<Cell<'a>> {
     decisions.rows().collect()
@@ -97,7 +97,12 @@ fn middle(decision: &Decision) -> f64 {
     expected.or(decision.bound_tokens_per_s).unwrap_or(0.0)
 }
 
-pub(in crate::pages) fn row(text: &Text, place: &Place, load: &Load, decision: &Decision) -> Row {
+pub(in crate::pages) fn row(
+    text: &Text,
+    place: &Place,
+    load: &Scenario,
+    decision: &Decision,
+) -> Row {
     let expected = decision.expected.as_ref();
     Row {
         place: text.say(&place.name),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::pages::page_name;
 use crate::pages::{Page, value};
-use bench_analysis::measured::{HostAnalysis, UnitRow};
+use bench_analysis::measured::{HostAnalysis, Judged};
 use bench_analysis::validity::status;
 use bench_analysis::validity::verdict::Verdict;
 use bench_run_dir::HostStatus;
@@ -85,7 +85,7 @@ fn host(text: &Text, host: &HostAnalysis) -> Option<Host> {
 
 /// All causes of one host. What failed made the exit code and comes first; of the rest the commonest causes do.
 fn causes(text: &Text, host: &HostAnalysis) -> Vec<Cause> {
-    let mut groups: BTreeMap<(&'static str, Option<String>), Vec<&UnitRow>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&'static str, Option<String>), Vec<&Judged>> = BTreeMap::new();
     for unit in host.units.iter().filter(|unit| has_failed(unit)) {
         let reason =
             (unit.reason.as_ref()).map(|reason| format::foreign_short(&text.say(reason), 300));
@@ -93,7 +93,7 @@ fn causes(text: &Text, host: &HostAnalysis) -> Vec<Cause> {
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by_key(|((badge, _), units)| (*badge != "failed", std::cmp::Reverse(units.len())));
-    let cause = |((badge, reason), units): ((&'static str, Option<String>), Vec<&UnitRow>)| Cause {
+    let cause = |((badge, reason), units): ((&'static str, Option<String>), Vec<&Judged>)| Cause {
         badge,
         word: word(text, badge),
         units: say!(
@@ -109,7 +109,7 @@ fn causes(text: &Text, host: &HostAnalysis) -> Vec<Cause> {
 
 /// A unit that failed, whatever it gave before, or that gave no figure that may be used: all that makes an exit code.
 /// What a board cannot do is no failure.
-fn has_failed(unit: &UnitRow) -> bool {
+fn has_failed(unit: &Judged) -> bool {
     match unit.verdict {
         _ if unit.status == UnitStatusKind::Failed => true,
         Verdict::Invalid => true,
@@ -119,7 +119,7 @@ fn has_failed(unit: &UnitRow) -> bool {
 }
 
 /// CSS class of how a unit failed.
-fn badge(unit: &UnitRow) -> &'static str {
+fn badge(unit: &Judged) -> &'static str {
     match (unit.verdict, unit.status) {
         (_, UnitStatusKind::Failed) => "failed",
         (Verdict::Invalid, _) => "invalid",
@@ -139,7 +139,7 @@ fn word(text: &Text, badge: &str) -> String {
 }
 
 /// All units that failed by name: they are why the run did. Of those that gave something, the first.
-fn names(units: &[&UnitRow]) -> Vec<Arg> {
+fn names(units: &[&Judged]) -> Vec<Arg> {
     let has_failed = units
         .iter()
         .any(|unit| unit.status == UnitStatusKind::Failed);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::pages::page_name;
 use crate::pages::{Page, value};
 use bench_analysis::measured::imported::{self, Comparison, ImportedFile};
-use bench_analysis::measured::{Analysis, UnitRow};
+use bench_analysis::measured::{Analysis, Judged};
 use bench_analysis::validity::verdict::Verdict;
 use bench_run_dir::format::{foreign, foreign_short};
 use bench_run_dir::readers::{
@@ -182,7 +182,7 @@ fn remarks(text: &Text, file: &ImportedFile, analysis: &Analysis) -> Vec<String>
 }
 
 /// What became of the unit that ran the program.
-fn of_unit(text: &Text, unit: &UnitRow) -> String {
+fn of_unit(text: &Text, unit: &Judged) -> String {
     let verdict = unit.verdict.message();
     match &unit.reason {
         Some(reason) => say!(

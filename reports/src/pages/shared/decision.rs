@@ -9,7 +9,7 @@ use crate::pages::{Page, Scope, value};
 use bench_analysis::choice::decide::{Target, of_board, of_host};
 use bench_analysis::choice::decisions::{WISH, quant_name};
 use bench_analysis::choice::predict::Machine;
-use bench_analysis::choice::recommend::{self, Answer, Remedy, quality};
+use bench_analysis::choice::recommend::{self, Ranked, Remedy, quality};
 use bench_analysis::limits::bounds;
 use bench_run_dir::format;
 
@@ -150,7 +150,7 @@ fn processor(
     }
 }
 
-fn price(text: &Text, best: &Answer) -> String {
+fn price(text: &Text, best: &Ranked) -> String {
     best.price.as_ref().map_or_else(String::new, |price| {
         say!(
             text,
@@ -173,7 +173,7 @@ fn remedy_row(text: &Text, remedy: Remedy) -> RemedyRow {
     }
 }
 
-fn row(text: &Text, answer: Answer) -> Row {
+fn row(text: &Text, answer: Ranked) -> Row {
     let decision = &answer.decision;
     let expected = decision.expected.as_ref();
     Row {

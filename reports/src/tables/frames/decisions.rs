@@ -3,7 +3,7 @@
 use polars::prelude::*;
 
 use super::{column, frame};
-use bench_analysis::choice::decide::{Decision, Expected, Load};
+use bench_analysis::choice::decide::{Decision, Expected, Scenario};
 use bench_analysis::choice::decisions::{Decisions, Place};
 
 /// One row per host or memory, model and quantisation, with an empty KV cache: `bound_tokens_per_s` by the measured
@@ -13,8 +13,8 @@ use bench_analysis::choice::decisions::{Decisions, Place};
 /// # Errors
 /// When polars refuses the columns.
 pub fn decisions(decisions: &Decisions) -> anyhow::Result<DataFrame> {
-    let rows: Vec<(&Place, &Load, &Decision)> = decisions.rows().collect();
-    type Row<'a> = (&'a Place<'a>, &'a Load<'a>, &'a Decision);
+    let rows: Vec<(&Place, &Scenario, &Decision)> = decisions.rows().collect();
+    type Row<'a> = (&'a Place<'a>, &'a Scenario<'a>, &'a Decision);
     let text = |pick: fn(&Row) -> Option<String>| rows.iter().map(pick).collect::<Vec<_>>();
     let rate = |pick: fn(&Row) -> Option<f64>| rows.iter().map(pick).collect::<Vec<_>>();
     let of_expected = |pick: fn(&Expected) -> f64| {

@@ -34,9 +34,9 @@ fn target<'a>(inventory: &'a Inventory, board: &str, processor: &str) -> Target<
     of_board(inventory, board, &board.memories[0], processor, &machines)
 }
 
-fn qwen(inventory: &Inventory) -> Load<'_> {
+fn qwen(inventory: &Inventory) -> Scenario<'_> {
     let model = &inventory.models["qwen2.5-7b"];
-    Load::new(model, Quant::Q4KM, 0, MIN_CONTEXT, KvFormat::F16)
+    Scenario::new(model, Quant::Q4KM, 0, MIN_CONTEXT, KvFormat::F16)
 }
 
 /// Every figure follows from what is given: none is left of the board's or the model's own.
@@ -176,7 +176,7 @@ fn reads_less_than_the_file_when_the_embedding_is_untied() {
     let target = target(&inventory, "rock-5b", "cpu");
     let model = &inventory.models["qwen2.5-7b"];
     let at = |depth| {
-        let load = Load::new(model, Quant::Q4KM, depth, MIN_CONTEXT, KvFormat::F16);
+        let load = Scenario::new(model, Quant::Q4KM, depth, MIN_CONTEXT, KvFormat::F16);
         Bounds::of(&target, &load)
     };
     let (shallow, deep) = (at(0), at(4096));

@@ -15,7 +15,7 @@ fn on_board(inventory: &Inventory, board: &str, model: &str, quant: Quant, depth
     let board = &inventory.boards[board];
     let memory = &board.memories[0];
     let target = of_board(inventory, board, memory, &memory.processors[0], &machines);
-    let load = Load::new(&inventory.models[model], quant, depth, 4096, KvFormat::F16);
+    let load = Scenario::new(&inventory.models[model], quant, depth, 4096, KvFormat::F16);
     decide(&target, &load)
 }
 

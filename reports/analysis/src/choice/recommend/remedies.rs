@@ -5,7 +5,7 @@ use bench_locales::Figure::{DecimalBytes, Number, SignedPercent, TokensPerS};
 use bench_locales::{Message, message};
 use serde::Serialize;
 
-use super::{Answer, Certainty, Wish, answer, load, quality};
+use super::{Certainty, Ranked, Requirements, answer, load, quality};
 use crate::choice::decide::{Target, decide, of_board};
 use crate::choice::predict::Machine;
 use crate::compare::{Metric, Outcome};
@@ -30,8 +30,8 @@ pub fn remedies(
     inventory: &Inventory,
     target: &Target,
     machines: &[Machine],
-    best: &Answer,
-    wish: Wish,
+    best: &Ranked,
+    wish: Requirements,
 ) -> Vec<Remedy> {
     let Some(model) = inventory.models.get(&best.decision.model) else {
         return Vec::new();
@@ -48,7 +48,7 @@ pub fn remedies(
     remedies
 }
 
-fn token_bytes(model: &Model, quant: Quant, wish: Wish) -> f64 {
+fn token_bytes(model: &Model, quant: Quant, wish: Requirements) -> f64 {
     load(model, quant, wish).token_bytes()
 }
 
@@ -56,7 +56,12 @@ fn token_bytes(model: &Model, quant: Quant, wish: Wish) -> f64 {
 const WORTH_IT: f64 = 1.05;
 
 /// The largest quantisation that reads clearly fewer bytes.
-fn next_quant(inventory: &Inventory, model: &Model, quant: Quant, wish: Wish) -> Option<Remedy> {
+fn next_quant(
+    inventory: &Inventory,
+    model: &Model,
+    quant: Quant,
+    wish: Requirements,
+) -> Option<Remedy> {
     let now = token_bytes(model, quant, wish);
     let (next, bytes) = (Quant::ALL.into_iter())
         .map(|next| (next, token_bytes(model, next, wish)))
@@ -88,10 +93,10 @@ fn next_quant(inventory: &Inventory, model: &Model, quant: Quant, wish: Wish) ->
 }
 
 /// Keys and values in fewer bits, or fewer of them.
-fn smaller_cache(model: &Model, quant: Quant, wish: Wish) -> Vec<Remedy> {
+fn smaller_cache(model: &Model, quant: Quant, wish: Requirements) -> Vec<Remedy> {
     let now = token_bytes(model, quant, wish);
     let kv_bytes = |kv: KvFormat, tokens: u64| crate::limits::fit::kv_bytes(model, tokens, kv);
-    let remedy = |what: Message, changed: Wish| {
+    let remedy = |what: Message, changed: Requirements| {
         let bytes = token_bytes(model, quant, changed);
         let freed = kv_bytes(wish.kv_format, wish.context)
             .saturating_sub(kv_bytes(changed.kv_format, changed.context));
@@ -114,13 +119,13 @@ fn smaller_cache(model: &Model, quant: Quant, wish: Wish) -> Vec<Remedy> {
                     next = kv_format.id(),
                     now = wish.kv_format.id(),
                 ),
-                Wish { kv_format, ..wish },
+                Requirements { kv_format, ..wish },
             )
         })
         .collect();
     remedies.extend(remedy(
         message!("remedy-context", n = wish.context / 2),
-        Wish {
+        Requirements {
             context: wish.context / 2,
             ..wish
         },
@@ -192,7 +197,12 @@ fn unknown(what: Message, why: Message) -> Remedy {
 }
 
 /// The larger model that is fast enough and misses by the least RAM.
-fn freed_ram(inventory: &Inventory, target: &Target, best: &Answer, wish: Wish) -> Option<Remedy> {
+fn freed_ram(
+    inventory: &Inventory,
+    target: &Target,
+    best: &Ranked,
+    wish: Requirements,
+) -> Option<Remedy> {
     let room = target.room.as_ref()?;
     let table = quality(inventory);
     let missing = |model: &Model, quant: Quant| {
@@ -224,13 +234,13 @@ fn other_boards(
     inventory: &Inventory,
     target: &Target,
     machines: &[Machine],
-    best: &Answer,
+    best: &Ranked,
     model: &Model,
-    wish: Wish,
+    wish: Requirements,
 ) -> Vec<Remedy> {
     let here = best.decision.expected.as_ref().map(|it| it.middle);
     let own = target.board.map(|board| board.id.as_str());
-    let mut faster: Vec<(f64, Answer)> = (inventory.boards.values())
+    let mut faster: Vec<(f64, Ranked)> = (inventory.boards.values())
         .filter(|board| Some(board.id.as_str()) != own)
         .filter_map(|board| {
             let memory = crate::limits::bounds::fastest_memory(board)?;
@@ -242,7 +252,7 @@ fn other_boards(
             (ratio > 1.1 && answer.certainty <= Certainty::Likely).then_some((ratio, answer))
         })
         .collect();
-    let usd = |answer: &Answer| answer.price.as_ref().map_or(f64::INFINITY, |it| it.usd);
+    let usd = |answer: &Ranked| answer.price.as_ref().map_or(f64::INFINITY, |it| it.usd);
     faster.sort_by(|(a_ratio, a), (b_ratio, b)| {
         (usd(a).total_cmp(&usd(b)))
             .then(b_ratio.total_cmp(a_ratio))

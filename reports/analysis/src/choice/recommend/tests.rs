@@ -11,7 +11,7 @@ fn catalogue() -> Inventory {
     bench_inventory::load_catalogue(&root).unwrap_or_else(|error| panic!("{error}"))
 }
 
-const WISH: Wish = Wish {
+const WISH: Requirements = Requirements {
     min_tokens_per_s: 5.0,
     context: 4096,
     ram_left_bytes: 0,
@@ -19,7 +19,7 @@ const WISH: Wish = Wish {
     max_loss: 0.15,
 };
 
-fn answers(board: &str, wish: Wish) -> (Vec<Answer>, Vec<Remedy>) {
+fn answers(board: &str, wish: Requirements) -> (Vec<Ranked>, Vec<Remedy>) {
     let inventory = catalogue();
     let machines = predict::machines(&inventory);
     let board = &inventory.boards[board];
@@ -65,7 +65,7 @@ fn sure_answers_come_first_and_keep_the_wish() {
 #[test]
 fn harder_wishes_never_get_surer_answers() {
     let certainties = |x: f64| {
-        let wish = Wish {
+        let wish = Requirements {
             min_tokens_per_s: x,
             ..WISH
         };
@@ -84,7 +84,7 @@ fn harder_wishes_never_get_surer_answers() {
 
 #[test]
 fn ram_left_for_others_is_left() {
-    let wish = Wish {
+    let wish = Requirements {
         ram_left_bytes: 3_000_000_000,
         ..WISH
     };
@@ -144,7 +144,7 @@ fn price_is_of_a_size_that_holds_it() {
 }
 
 /// The best answer of a board's first processor, with what it is worth.
-fn best(inventory: &Inventory, machines: &[Machine], board: &Board) -> Option<Answer> {
+fn best(inventory: &Inventory, machines: &[Machine], board: &Board) -> Option<Ranked> {
     let memory = crate::limits::bounds::fastest_memory(board)?;
     let target = of_board(inventory, board, memory, &memory.processors[0], machines);
     recommend(inventory, &target, WISH).into_iter().next()
