@@ -1,4 +1,4 @@
-//! Programs of others as units: found, confined to the unit's CPUs, run once, ended with everything they started.
+//! External programs as units: found, confined to the unit's CPUs, run once, ended with everything they started.
 //!
 //! What they write to standard output is passed on as it is; nothing here understands it. They run as the measuring
 //! user, with that user's rights and nothing less.

@@ -98,7 +98,7 @@ pub struct Memory {
     pub source: String,
     /// Sizes this board is sold with, bytes, smallest first; with the source.
     pub capacities_bytes: Sourced<Vec<u64>>,
-    /// RAM left for a model on the largest size, bytes, where somebody published it.
+    /// RAM left for a model on the largest size, bytes, where it was published.
     pub usable_bytes: Option<Sourced<u64>>,
     /// Processors that compute from this memory, the one that people run models on first: `cpu`, `gpu`, `npu`.
     pub processors: Vec<String>,
@@ -115,7 +115,7 @@ impl Memory {
     }
 }
 
-/// A theoretical bandwidth somebody quotes.
+/// A theoretical bandwidth that is quoted elsewhere.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuotedBandwidth {
     /// GB/s (10^9 bytes per second).

@@ -47,7 +47,7 @@ impl ReferenceMemory {
     }
 }
 
-/// A token rate that somebody published.
+/// A token rate that was published.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReferenceDecode {
     /// What was generated with.

@@ -47,7 +47,7 @@ pub struct SuiteUnit {
 }
 
 impl SuiteUnit {
-    /// Rounds of this unit in a run of so many. A program of others repeats its work itself, and heat builds up in one
+    /// Rounds of this unit in a run of so many. An external program repeats its work itself, and heat builds up in one
     /// long measurement.
     pub fn n_rounds(&self, of_run: NonZeroU32) -> u32 {
         match self.work {

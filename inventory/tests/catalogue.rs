@@ -106,7 +106,7 @@ fn every_file_names_its_schema() {
     }
 }
 
-/// Set `MEMWALL_BLESS=1` to write the schemas anew.
+/// Set `MEMWALL_BLESS=1` to rewrite the schemas.
 #[test]
 fn schemas_on_disk_are_those_of_the_types() {
     for (name, schema) in schema::all() {

@@ -1,4 +1,4 @@
-//! Programs of others in a suite.
+//! External programs in a suite.
 
 use bench_inventory::{FileKind, OutputFormat, Suite, SuiteWork, load_text};
 
@@ -95,19 +95,19 @@ fn mistakes_are_told_with_their_place() {
             "threads: [1, all]",
             "threads: [1, best]",
             8,
-            "nobody can tell which CPUs are best for a program of others",
+            "memwall has no rate by which to choose CPUs for an external program",
         ),
         (
             "    deadline-s: 600",
             "    sampling: {min-samples: 1, max-samples: 1, budget-ms: 1}\n    deadline-s: 600",
             14,
-            "a program of others is run once and decides itself how long it measures",
+            "an external program is run once and decides itself how long it measures",
         ),
         (
             "    deadline-s: 600",
             "    background-percent: [50]\n    deadline-s: 600",
             14,
-            "nothing is read beside a program of others",
+            "nothing is read beside an external program",
         ),
         (
             "kernel: external",

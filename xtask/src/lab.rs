@@ -319,7 +319,7 @@ fn make_key(path: &Path, comment: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A port nobody listens on, as the kernel hands it out.
+/// A free port, as the kernel hands it out.
 fn free_port() -> anyhow::Result<u16> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").context("no port is free")?;
     Ok(listener.local_addr()?.port())

@@ -143,7 +143,7 @@ enum Command {
     Plan(commands::plan::PlanArgs),
     /// Add a machine to the fleet file: compare and pin its key, ask what it is
     Add(commands::add::AddArgs),
-    /// Take a host's new key after it was flashed anew
+    /// Take a host's new key after the board was reflashed
     Trust(commands::trust::TrustArgs),
     /// List what there is
     List {
@@ -219,7 +219,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Who runs this controller, for whoever finds a board in use.
+/// Who runs this controller, for others who find a board in use.
 fn owner() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
     let host = match controller_name() {

@@ -1,4 +1,4 @@
-//! Programs of others that are run as a unit: what is asked, and what they wrote.
+//! External programs that are run as a unit: what is asked, and what they wrote.
 //!
 //! Nothing of what they write is understood here: it is kept and read by whoever knows the program.
 

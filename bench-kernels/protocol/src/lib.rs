@@ -46,7 +46,7 @@ pub const EXIT_BUSY: i32 = 6;
 ///   searched sets of CPUs; state of the board beside samples. A stream of version 1 is read as before.
 /// - 3: a supervisor on the board runs each unit as a process: attempts, prepared environments, notes, sensors and counters
 ///   beside units. Streams of versions 1 and 2 are read as before.
-/// - 4: programs of others as units, with their output. Streams of versions 1 to 3 are read as before.
+/// - 4: external programs as units, with their output. Streams of versions 1 to 3 are read as before.
 /// - 5: rounds: a unit may be measured several times in one run. Streams of versions 1 to 4 are read as before, as one round.
 /// - 6: shapes of loops, raced on the board or forced; unrest among samples. Streams of versions 1 to 5 are read as before.
 pub const PROTOCOL_VERSION: u32 = 6;

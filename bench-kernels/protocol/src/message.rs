@@ -60,7 +60,7 @@ impl Message {
         }
     }
 
-    /// The round of that unit. Programs of others have one.
+    /// The round of that unit. External programs have one.
     pub fn round(&self) -> u32 {
         match self {
             Message::UnitReady(it) => it.round,

@@ -19,7 +19,7 @@ pub struct RunRequest {
     /// Which request of the run this is for this host, from 1; 0 without a supervisor.
     #[serde(default)]
     pub attempt: u32,
-    /// Who measures, for whoever finds the board in use.
+    /// Who measures, for others who find the board in use.
     #[serde(default)]
     pub owner: String,
     /// How long to wait while somebody else uses the board. Milliseconds.

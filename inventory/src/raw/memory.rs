@@ -43,7 +43,7 @@ pub(crate) struct RawMemory {
     source: String,
     /// Sizes it is sold with.
     capacities: RawCapacities,
-    /// RAM left for a model on the largest size, where somebody published it.
+    /// RAM left for a model on the largest size, where it was published.
     usable: Option<RawUsable>,
     /// Processors that compute from it.
     #[schemars(length(min = 1))]
@@ -98,7 +98,7 @@ struct RawUsable {
     source: String,
 }
 
-/// A theoretical bandwidth somebody quotes.
+/// A theoretical bandwidth that is quoted elsewhere.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(rename = "Quoted")]

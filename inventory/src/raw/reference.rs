@@ -57,7 +57,7 @@ struct RawReferenceMemory {
     source: String,
 }
 
-/// A token rate that somebody published, of a catalogue model (`model` and `quant`) or of another one (`name` and
+/// A token rate that was published, of a catalogue model (`model` and `quant`) or of another one (`name` and
 /// `read-gb`).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -393,7 +393,7 @@ fn check_external(unit: &RawUnit, place: &Place, problems: &mut Vec<Problem>) {
         problems.push(place.key(key).problem(title.to_owned(), remedy));
     };
     if unit.sampling.is_some() {
-        let title = "a program of others is run once and decides itself how long it measures";
+        let title = "an external program is run once and decides itself how long it measures";
         refuse(
             "sampling",
             title,
@@ -401,16 +401,16 @@ fn check_external(unit: &RawUnit, place: &Place, problems: &mut Vec<Problem>) {
         );
     }
     if unit.max_rounds.is_some() {
-        let title = "a program of others is run once, whatever the rounds of the suite";
+        let title = "an external program is run once, whatever the rounds of the suite";
         refuse("max-rounds", title, "remove it");
     }
     if unit.background_percent.is_some() {
-        let title = "nothing is read beside a program of others";
+        let title = "nothing is read beside an external program";
         refuse("background-percent", title, "remove it");
     }
     let is_searched = |threads: &RawThreads| threads.0 == ThreadCount::Best;
     if unit.threads.iter().any(is_searched) {
-        let title = "nobody can tell which CPUs are best for a program of others";
+        let title = "memwall has no rate by which to choose CPUs for an external program";
         refuse("threads", title, "give numbers, `half`, `all` or `each`");
     }
 }

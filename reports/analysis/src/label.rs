@@ -11,11 +11,11 @@ pub enum Label {
     Theory,
     /// Measured by this program on that board.
     Measured,
-    /// Expected for something nobody measured here, always an interval.
+    /// Expected for something that was not measured here, always an interval.
     Predicted,
     /// Measured by others, with another program or on another board.
     Imported,
-    /// Stated by whoever asks, in place of a figure of ours.
+    /// Stated by the user, in place of a figure of ours.
     Given,
     /// Run under an emulator: its times mean nothing.
     Emulated,

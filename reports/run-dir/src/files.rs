@@ -188,7 +188,7 @@ pub fn seal(dir: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write `{}`", dir.join(FILE_LIST).display()))
 }
 
-/// Takes the list away from a run directory that is gone on with: until the run ends again nothing vouches for it.
+/// Takes the list away from a run directory that is resumed: until the run ends again nothing vouches for it.
 ///
 /// # Errors
 /// When the list is there and cannot be removed.

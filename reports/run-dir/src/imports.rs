@@ -1,7 +1,7 @@
 //! Imported results in a run directory: each file byte for byte as another program printed it, and an index that says
 //! what each is (`imports/index.jsonl`).
 //!
-//! The figures are read anew from the files whenever a report is rendered; nothing derived is kept.
+//! The figures are read again from the files whenever a report is rendered; nothing derived is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -244,7 +244,7 @@ impl Addition {
             read => read.with_context(|| format!("cannot read `{}`", dir.join(INDEX).display()))?,
         };
         let (before, broken) = parse_index(&bytes);
-        // Written anew, a broken line would be lost.
+        // Rewritten, a broken line would be lost.
         anyhow::ensure!(broken.is_empty(), "{}", broken.join("; "));
         let mut records = before.clone();
         let mut added = Vec::new();

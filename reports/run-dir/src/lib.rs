@@ -115,7 +115,7 @@ pub struct RunManifest {
     /// Rounds that were asked for instead of the suite's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounds: Option<u32>,
-    /// When it was gone on with, RFC 3339, UTC.
+    /// When it was resumed, RFC 3339, UTC.
     #[serde(default)]
     pub resumed_at: Vec<String>,
     /// Hash of the plan of all hosts, see [`plan::PlanRecord::hash`].

@@ -1,5 +1,5 @@
 //! Joins run directories of one plan: the parts that shards measured, and states of one run before and after it was
-//! gone on with.
+//! resumed.
 //!
 //! [`merge`] is a pure function of the set of its inputs: order, grouping and repetition change no byte of the result,
 //! and a result can be merged again. It computes nothing across hosts and loses nothing:

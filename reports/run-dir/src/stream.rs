@@ -31,7 +31,7 @@ pub struct UnitCounts {
     pub n_skipped: u32,
 }
 
-/// Everything that decides how a host is gone on with.
+/// Everything that decides how a host is resumed.
 #[derive(Debug, Clone, Default)]
 pub struct StreamState {
     /// Units that were asked for, by name, and what is known of each of their rounds.

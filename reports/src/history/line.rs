@@ -235,7 +235,7 @@ pub(super) struct Work {
 }
 
 impl About<'_> {
-    /// Its picture; `None` for what is no line: steps of a sweep, units with background readers, programs of others.
+    /// Its picture; `None` for what is no line: steps of a sweep, units with background readers, external programs.
     pub(super) fn chart(&self) -> Option<Chart> {
         if self.has_background || self.residency == "sweep" {
             return None;

@@ -1,4 +1,4 @@
-//! Programs of others in streams: their output is put together, and judged by what the board did meanwhile.
+//! External programs in streams: their output is put together, and judged by what the board did meanwhile.
 
 use bench_analysis::measured::{self, UnitKind};
 use bench_analysis::validity::verdict::Verdict;

@@ -1,4 +1,4 @@
-//! `trust`: takes a host's new key after the board was flashed anew.
+//! `trust`: takes a host's new key after the board was reflashed.
 
 use bench_inventory::Transport;
 use clap::Args;

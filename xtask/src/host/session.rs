@@ -46,7 +46,7 @@ pub struct HostSession<'a> {
     files: &'a mut HostFiles,
     /// What its stream said so far.
     pub state: StreamState,
-    /// The request of a run that is gone on with.
+    /// The request of a run that is resumed.
     request: Option<RunRequest>,
     stage_s: BTreeMap<String, f64>,
     artifact_sha256: Option<String>,
@@ -116,7 +116,7 @@ impl<'a> HostSession<'a> {
             Ok(turn) => (reached, turn),
             Err(_) => {
                 self.line.say(&said!("progress-same-machine"));
-                // An idle connection does not outlive a long wait: it is opened anew when the turn comes.
+                // An idle connection does not outlive a long wait: it is opened again when the turn comes.
                 reached.connection.close().await;
                 let turn = lock.lock_owned().await;
                 let (reached, _) = self.reach().await?;

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use super::cpio::Archive;
 use super::packages::{self, Packages};
 
-/// Raised whenever the image is made otherwise: an older one is then made anew. `init.sh` counts by its text.
+/// Raised whenever the image is made otherwise: an older one is then made again. `init.sh` counts by its text.
 ///
 /// 1: first.
 const RECIPE: u32 = 1;

@@ -11,7 +11,7 @@ const CACHE_BYTES_PER_THREAD: u64 = 16 << 10;
 /// Under an emulator nothing is timed: a few tokens go the same way through the code as many.
 const EMULATED_TOKENS: u64 = 4;
 
-/// Why an emulated host does not run a program of others.
+/// Why an emulated host does not run an external program.
 const EMULATED: &str = "times of an emulated host mean nothing; `on-emulated-hosts: true` in the suite runs it all the same";
 
 /// Smallest working set of an emulated sweep.

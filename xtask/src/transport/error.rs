@@ -185,7 +185,7 @@ impl Cause {
 fn connecting(cause: Cause, destination: &str, said: &str, way: Option<&str>) -> String {
     match cause {
         Cause::HostKeyChanged => format!(
-            "the host key of `{destination}` changed; if the board was flashed anew, `cargo xtask trust HOST` takes the new key; for a key that memwall did not pin, remove the old one with `ssh-keygen -R` and connect once with ssh"
+            "the host key of `{destination}` changed; if the board was reflashed, `cargo xtask trust HOST` takes the new key; for a key that memwall did not pin, remove the old one with `ssh-keygen -R` and connect once with ssh"
         ),
         Cause::HostKeyUnknown => format!(
             "the host key of `{destination}` is unknown or does not match; connect once with ssh and compare the fingerprint, or check the known-hosts file"

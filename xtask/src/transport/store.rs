@@ -1,4 +1,4 @@
-//! Files on a board that are no board program: uploaded once, named by their hash, and gone on with where a broken
+//! Files on a board that are no board program: uploaded once, named by their hash, and resumed where a broken
 //! connection left them. Also one call of a program there, with a folder of its own.
 
 use std::ffi::OsStr;
@@ -126,7 +126,7 @@ impl SshConnection {
         let cannot = |reason| HostError::failed(Stage::Deploy, reason);
         let (mut folder, mut offset) = match Stored::parse(&answer).map_err(cannot)? {
             Stored::Whole(path) => return Ok(path),
-            // A part that is too long is none: it is begun anew.
+            // A part that is too long is none: it is begun again.
             Stored::Part { folder, size_bytes } if size_bytes <= file.size_bytes => {
                 (folder, size_bytes)
             }
@@ -142,8 +142,8 @@ impl SshConnection {
                     offset = size_bytes;
                 }
                 Ok(_) => offset = 0,
-                // Something else wrote into the part that was gone on with, such as the end of the broken connection
-                // itself: it is begun anew, once.
+                // Something else wrote into the part that was resumed, such as the end of the broken connection
+                // itself: it is begun again, once.
                 Err(reason) if reason.ends_with(DAMAGED) && !is_anew => {
                     (is_anew, offset) = (true, 0);
                 }

@@ -1,4 +1,4 @@
-//! Programs of others as units, on this machine and over SSH: what they write arrives whole, and none of them outlives
+//! External programs as units, on this machine and over SSH: what they write arrives whole, and none of them outlives
 //! its unit.
 
 use std::fs;
@@ -17,7 +17,7 @@ const HERE: &str = "  here:\n    transport: local\n";
 
 /// A suite with one unit for each of these `external:` parts. Only what never ends gets a deadline that it meets.
 fn suite(dir: &Path, units: &[&str]) -> PathBuf {
-    let head = "description: programs of others\nemulated:\n  working-set-kib: 1024\n  decode-model: qwen2.5-0.5b\n  \
+    let head = "description: external programs\nemulated:\n  working-set-kib: 1024\n  decode-model: qwen2.5-0.5b\n  \
                 sampling: {min-samples: 1, max-samples: 1, budget-ms: 1}\nunits:\n";
     let units = units.iter().map(|unit| {
         let deadline_s = if unit.contains("/hangs,") { 4 } else { 600 };

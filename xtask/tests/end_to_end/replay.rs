@@ -1,4 +1,4 @@
-//! Hosts that play a recorded stream again: the recorded figures, marked emulated, and gone on with like any other host.
+//! Hosts that play a recorded stream again: the recorded figures, marked emulated, and resumed like any other host.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! A run whose controller dies loses nothing and is gone on with from where it was.
+//! A run whose controller dies loses nothing and is resumed from where it was.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -131,7 +131,7 @@ fn a_missing_shard_is_named(dir: &Path, runs: &[PathBuf], missing: usize) {
     assert_eq!(board["units"]["read/dram/t1"], "missing", "{board}");
     let page = fs::read_to_string(dir.join("partial/html/index.html")).unwrap();
     assert!(page.contains("run the missing shard"));
-    // It cannot be gone on with, and the missing shard completes it.
+    // It cannot be resumed, and the missing shard completes it.
     let resumed = xtask(dir, &["run", "--resume", "partial"]);
     assert_eq!(resumed.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&resumed.stderr).contains("is a merged run"));

@@ -79,7 +79,7 @@ impl Sshd {
         sshd
     }
 
-    /// Starts the server again with another host key, as after the board was flashed anew.
+    /// Starts the server again with another host key, as after the board was reflashed.
     pub fn flash_anew(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -274,7 +274,7 @@ fn find_sshd() -> &'static str {
         .unwrap_or("/usr/sbin/sshd")
 }
 
-/// A port nobody listens on, as the kernel hands it out.
+/// A free port, as the kernel hands it out.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()

@@ -162,7 +162,7 @@ fn remarks(target: &Target, load: &Scenario) -> Vec<Message> {
     remarks
 }
 
-/// A bandwidth that somebody states, against what the memory's clock and width give.
+/// A bandwidth that the user states, against what the memory's clock and width give.
 fn differs(memory: &Memory, how: Message, gb_per_s: f64) -> Message {
     let theory = memory.theoretical_gb_per_s();
     let formula = format!(

@@ -39,7 +39,7 @@ pub struct Scenario<'a> {
     pub context: u64,
     /// Storage of keys and values.
     pub kv_format: KvFormat,
-    /// Whether somebody stated the bytes: what was measured with the model's own does not hold then.
+    /// Whether the user stated the bytes: what was measured with the model's own does not hold then.
     pub is_given: bool,
     /// Bytes of weights that one token reads, by the format of their tensors.
     weight_bytes: BTreeMap<String, u64>,
@@ -99,7 +99,7 @@ impl<'a> Scenario<'a> {
         })
     }
 
-    /// The same with bytes that somebody states in place of the model's: all its tensors, and what a token reads.
+    /// The same with bytes that the user states in place of the model's: all its tensors, and what a token reads.
     pub fn with_bytes(&mut self, bytes: u64) {
         self.file_bytes = bytes;
         self.read_bytes_per_token = bytes;

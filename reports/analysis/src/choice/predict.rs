@@ -1,4 +1,4 @@
-//! What a board that nobody measured will reach: an interval from the shares of theory that others reached.
+//! What a board that was not measured will reach: an interval from the shares of theory that others reached.
 //!
 //! The observed quantity is the **share**: tokens/s x bytes per token over theoretical bandwidth, so 1 is the memory
 //! wall itself. Shares are positive and vary by factors, so everything is done on their logarithms.

@@ -155,7 +155,7 @@ fn preparations(a: &Subject, b: &Subject) -> Vec<Change> {
         return Vec::new();
     }
     let steps = a.host.data.steps.iter();
-    // Each round prepares anew.
+    // Each round prepares again.
     let mut told = BTreeSet::new();
     let prepared = steps.filter(|step| step.action == EnvironmentAction::Prepare);
     prepared

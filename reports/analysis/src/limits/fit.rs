@@ -20,7 +20,7 @@ const F32_BYTES: u64 = 4;
 /// Source: llama.cpp, padding of the cache, seen in its log (8193 tokens asked, 8448 cells made).
 const KV_CELLS: u64 = 256;
 
-/// RAM left to the operating system where nobody published what a board leaves, bytes. An assumption, and said so.
+/// RAM left to the operating system where it is not published what a board leaves, bytes. An assumption, and said so.
 pub const ASSUMED_SYSTEM_BYTES: u64 = 1 << 30;
 
 /// RAM that a model needs.
@@ -59,7 +59,7 @@ impl Need {
 pub struct Room {
     /// Bytes.
     pub bytes: u64,
-    /// `measured` on a host, `imported` where somebody published it, `theory` where only the size is known.
+    /// `measured` on a host, `imported` where it was published, `theory` where only the size is known.
     pub label: Label,
     /// Where it comes from.
     pub source: Message,

@@ -23,7 +23,7 @@ pub enum UnitKind {
     Latency,
     /// Arithmetic on registers.
     Peak,
-    /// A program of others: what it measured stands in its output.
+    /// An external program: what it measured stands in its output.
     External,
 }
 

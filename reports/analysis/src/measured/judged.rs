@@ -79,7 +79,7 @@ impl Judged {
         let by_memory = || Some(measured.gb_per_s? / limits.bound.as_ref()?.gb_per_s);
         let by_arithmetic = || Some(measured.gop_per_s? / limits.compute_bound.as_ref()?.gop_per_s);
         let efficiency = by_arithmetic().or_else(by_memory);
-        // Of a program of others nothing is known but how it ended, and what the board did meanwhile.
+        // Of an external program nothing is known but how it ended, and what the board did meanwhile.
         let is_done = (measured.output.as_ref()).is_some_and(ExternalOutput::is_complete);
         let (verdict, reason) = verdict::judge(&Evidence {
             status: measured.status,

@@ -49,7 +49,7 @@ impl Ratio {
 /// Ratio of the medians of two sets of samples, each in the order they were taken; `None` with fewer than
 /// [`MIN_SAMPLES`] positive samples on a side.
 ///
-/// The interval is a percentile bootstrap: both sides are drawn anew and independently. Where samples resemble the ones
+/// The interval is a percentile bootstrap: both sides are resampled, independently of each other. Where samples resemble the ones
 /// before them, they say less than as many independent ones, and the interval is widened by
 /// `sqrt((1 + r) / (1 - r))` with the lag-1 correlation `r`. The p-value is that of the rank-sum test of Wilcoxon, Mann
 /// and Whitney, which makes no assumption about how samples spread.

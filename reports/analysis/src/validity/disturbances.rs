@@ -84,7 +84,7 @@ pub fn disturbances(
         found.extend(other_load(state, facts));
     }
     if !is_sustained {
-        // A program of others never says that it is ready: it has the CPUs that were asked for.
+        // An external program never says that it is ready: it has the CPUs that were asked for.
         let ready = round.ready.as_ref().map(|ready| ready.cpus.as_slice());
         let asked = spec.map(|spec| spec.cpus.as_slice());
         let cpus = ready.or(asked).unwrap_or_default();

@@ -4,7 +4,7 @@
 //! before. `samples_ns` is the time of each repetition; a rate is `1e9 * (n_prompt + n_gen) / ns`, and the figure is
 //! the mean of the rates of the repetitions.
 //!
-//! Mean and deviation are computed anew from `samples_ns`: `stddev_ns` squares nanoseconds in 64 bits and is wrong for
+//! Mean and deviation are computed again from `samples_ns`: `stddev_ns` squares nanoseconds in 64 bits and is wrong for
 //! times above some seconds. CSV and tables have no samples, so there `avg_ts` and `stddev_ts` count, which are computed
 //! in floating point.
 //!

@@ -196,6 +196,6 @@ fn fits_follow_each_capacity() {
         bounds.fits_detail.iter().map(|fit| fit.fits).collect()
     };
     assert_eq!(fits("rock-5b"), [false, true, true, true]);
-    // What somebody published as usable replaces the assumption.
+    // What was published as usable replaces the assumption.
     assert_eq!(fits("jetson-orin-nano"), [false]);
 }

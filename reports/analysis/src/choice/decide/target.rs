@@ -137,7 +137,7 @@ fn published_read(inventory: &Inventory, silicon: &str) -> Option<Rate> {
     })
 }
 
-/// A bandwidth that somebody states, of no board at all.
+/// A bandwidth that the user states, of no board at all.
 pub fn of_bandwidth<'a>(gb_per_s: f64) -> Target<'a> {
     Target {
         name: "given".to_owned(),
@@ -165,7 +165,7 @@ fn given(gb_per_s: f64) -> Rate {
 }
 
 impl Target<'_> {
-    /// The same with a bandwidth that somebody states in place of the board's: what was measured or published with
+    /// The same with a bandwidth that the user states in place of the board's: what was measured or published with
     /// another one does not hold there, shares of theory do.
     pub fn with_bandwidth(&mut self, gb_per_s: f64) {
         self.theory = Some(given(gb_per_s));

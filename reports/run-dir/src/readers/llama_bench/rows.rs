@@ -76,7 +76,7 @@ pub(super) fn of(text: &str, problems: &mut Problems) -> Rows {
                     // Other objects may follow in the same line.
                     let used = start + used;
                     number += rest[..used].matches('\n').count();
-                    // The line is gone on with, and counted again.
+                    // The line goes on, and is counted again.
                     number -= 1;
                     position += used;
                 }
