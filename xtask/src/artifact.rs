@@ -7,11 +7,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use bench_run_dir::files::sha256;
-use object::Endianness;
 use object::elf;
-use object::read::elf::{FileHeader, ProgramHeader};
 use xshell::{Cmd, cmd};
 
+use crate::elf::Elf;
 use crate::exit::ExitError;
 use crate::workspace;
 
@@ -227,31 +226,22 @@ fn checked(target: BuildTarget, path: &Path) -> anyhow::Result<Artifact> {
 
 /// A board has whatever it has: the program must be for its machine and need no loader and no library.
 fn check_elf(bytes: &[u8], target: BuildTarget) -> Result<(), String> {
-    let unreadable = |error: object::read::Error| format!("it is no 64-bit ELF file: {error}");
-    let header = elf::FileHeader64::<Endianness>::parse(bytes).map_err(unreadable)?;
-    let endian = header.endian().map_err(unreadable)?;
-    if !header.is_little_endian() {
+    let elf = Elf::read(bytes).map_err(|error| format!("it is not a 64-bit ELF file: {error}"))?;
+    if !elf.is_little_endian {
         return Err("it is big-endian".to_string());
     }
-    let machine = header.e_machine(endian);
+    let machine = elf.machine;
     if machine != target.machine {
         return Err(format!(
             "its machine is {machine}, not {} ({})",
             target.machine, target.arch
         ));
     }
-    for segment in header.program_headers(endian, bytes).map_err(unreadable)? {
-        if segment.p_type(endian) == elf::PT_INTERP {
-            return Err("it asks for an interpreter, so it is not static".to_string());
-        }
-        if let Some(entries) = segment.dynamic(endian, bytes).map_err(unreadable)? {
-            let needs = entries
-                .iter()
-                .any(|entry| entry.d_tag.get(endian) == elf::DT_NEEDED);
-            if needs {
-                return Err("it needs shared libraries".to_string());
-            }
-        }
+    if elf.loader.is_some() {
+        return Err("it asks for an interpreter, so it is not static".to_string());
+    }
+    if !elf.needed.is_empty() {
+        return Err("it needs shared libraries".to_string());
     }
     Ok(())
 }
@@ -276,7 +266,7 @@ mod tests {
         assert!(
             check_elf(b"#!/bin/sh\n", native)
                 .unwrap_err()
-                .contains("no 64-bit ELF")
+                .contains("not a 64-bit ELF")
         );
         assert!(check_elf(&own[..40], native).is_err());
     }

@@ -18,6 +18,7 @@ mod artifact;
 mod budget;
 mod commands;
 mod disk;
+mod elf;
 mod environment;
 mod events;
 mod exit;

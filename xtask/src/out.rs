@@ -70,11 +70,11 @@ pub fn text() -> &'static Text {
 }
 
 /// A table for people, with this header.
-pub fn table(header: &[String]) -> Table {
+pub fn table<T: ToString>(header: &[T]) -> Table {
     let mut table = Table::new();
     table
         .load_preset(presets::UTF8_FULL_CONDENSED)
-        .set_header(header);
+        .set_header(header.iter().map(T::to_string));
     table
 }
 

@@ -2,10 +2,9 @@
 
 use bench_locales::Figure::Integer;
 use clap::Args;
-use comfy_table::{Table, presets};
 
 use crate::artifact::{self, BuildTarget, TARGETS};
-use crate::out::text;
+use crate::out::{self, text};
 use crate::{Format, Global, exit};
 
 /// Options of `build`.
@@ -52,8 +51,7 @@ pub fn build(global: &Global, args: &BuildArgs) -> anyhow::Result<u8> {
             println!("{}", serde_json::to_string_pretty(&list)?);
         }
         Format::Text => {
-            let mut table = Table::new();
-            table.load_preset(presets::UTF8_FULL_CONDENSED).set_header([
+            let mut table = out::table(&[
                 said!("build-target"),
                 said!("method-bytes"),
                 "SHA-256".to_owned(),

@@ -8,13 +8,13 @@ use bench_inventory::Host;
 use bench_protocol::Facts;
 use bench_run_dir::HostStatus;
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::ContentArrangement;
 use serde_json::json;
 
 use crate::artifact::{self, TARGETS};
 use crate::exit;
 use crate::host;
-use crate::out::text;
+use crate::out::{self, text};
 use crate::transport::HostError;
 use crate::{Format, Global};
 
@@ -88,16 +88,13 @@ fn print(format: Format, answers: &[Answer]) -> anyhow::Result<()> {
         );
         return Ok(());
     }
-    let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header([
-            said!("host"),
-            said!("health-weight"),
-            said!("health-found"),
-            said!("health-remedy"),
-        ]);
+    let mut table = out::table(&[
+        said!("host"),
+        said!("health-weight"),
+        said!("health-found"),
+        said!("health-remedy"),
+    ]);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     for (host, answer) in answers {
         match answer {
             Err(error) => {

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use comfy_table::{Table, presets};
 use serde_json::json;
 
 use super::test::is_installed;
 use crate::exit::{self, ExitError};
 use crate::lab::{self, Lab, MODELS, Machine, Model, Started};
+use crate::out;
 use crate::{Format, Global};
 
 /// Options of `lab`.
@@ -208,8 +208,7 @@ fn print(global: &Global, lab: &Lab) -> anyhow::Result<()> {
         println!("the lab is empty; `cargo xtask lab up` starts machines");
         return Ok(());
     }
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header([
+    let mut table = out::table(&[
         "name",
         "cpu",
         "port",

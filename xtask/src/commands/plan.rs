@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use bench_locales::Figure::{Integer, Seconds};
 use bench_run_dir::plan::{EnvironmentWrite, PlanRecord, PlannedHost, PlannedUnit};
 use clap::Args;
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 
 use super::choose::{self, SelectArgs};
 use super::own_files;
 use crate::artifact::{self, TARGETS};
 use crate::budget::{Budget, left_out_name};
 use crate::exit::{self, ExitError};
-use crate::out::text;
+use crate::out::{self, text};
 use crate::plan_file::{self, Ingredients};
 use crate::{Format, Global};
 use bench_protocol::foreign;
@@ -146,8 +146,7 @@ fn print_text(plan: &PlanRecord) {
 }
 
 fn table(plan: &PlanRecord) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header([
+    let mut table = out::table(&[
         said!("host"),
         said!("unit"),
         said!("facts-cpus"),

@@ -2,10 +2,11 @@
 
 use bench_protocol::EnvironmentStep;
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::ContentArrangement;
 use serde_json::json;
 
 use crate::artifact::{self, TARGETS};
+use crate::out;
 use crate::transport::HostError;
 use crate::{Format, Global, exit, host};
 
@@ -68,17 +69,14 @@ fn print(
         );
         return Ok(());
     }
-    let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header([
-            said!("host"),
-            said!("environment-setting"),
-            said!("environment-before"),
-            said!("environment-after"),
-            said!("environment-outcome"),
-        ]);
+    let mut table = out::table(&[
+        said!("host"),
+        said!("environment-setting"),
+        said!("environment-before"),
+        said!("environment-after"),
+        said!("environment-outcome"),
+    ]);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     for (host, answer) in answers {
         match answer {
             Ok(steps) if steps.is_empty() => {

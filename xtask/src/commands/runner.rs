@@ -15,12 +15,11 @@ use anyhow::Context;
 use bench_inventory::{Host, Transport};
 use bench_run_dir::HostStatus;
 use clap::Args;
-use object::Endianness;
 use object::elf;
-use object::read::elf::{FileHeader, ProgramHeader};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::elf::Elf;
 use crate::exit::{self, ExitError};
 use crate::transport::{self, Connection, End, HostError, LocalFile, Running};
 use crate::{Global, artifact};
@@ -111,13 +110,17 @@ impl Program {
         let shown = path.display();
         let bytes = fs::read(path)
             .map_err(|error| ExitError::usage(format!("cannot read `{shown}`: {error}")))?;
-        let (arch, loader) = header(&bytes).map_err(|error| {
-            ExitError::usage(format!("`{shown}` is no 64-bit ELF program: {error}"))
+        let elf = Elf::read(&bytes).map_err(|error| {
+            ExitError::usage(format!("`{shown}` is not a 64-bit ELF program: {error}"))
         })?;
         Ok(Program {
             path: path.to_owned(),
-            arch,
-            loader,
+            arch: match elf.machine {
+                elf::EM_AARCH64 => "aarch64".to_owned(),
+                elf::EM_X86_64 => "x86_64".to_owned(),
+                other => format!("machine {other}"),
+            },
+            loader: elf.loader,
         })
     }
 
@@ -138,24 +141,6 @@ impl Program {
         ))
         .into())
     }
-}
-
-/// Architecture and loader of an ELF file.
-fn header(bytes: &[u8]) -> object::read::Result<(String, Option<String>)> {
-    let header = elf::FileHeader64::<Endianness>::parse(bytes)?;
-    let endian = header.endian()?;
-    let arch = match header.e_machine(endian) {
-        elf::EM_AARCH64 => "aarch64".to_owned(),
-        elf::EM_X86_64 => "x86_64".to_owned(),
-        other => format!("machine {other}"),
-    };
-    let mut loader = None;
-    for segment in header.program_headers(endian, bytes)? {
-        if let Some(path) = segment.interpreter(endian, bytes)? {
-            loader = Some(String::from_utf8_lossy(path).into_owned());
-        }
-    }
-    Ok((arch, loader))
 }
 
 /// Arguments as the program on the board sees them, and the files that go along.

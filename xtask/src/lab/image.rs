@@ -10,14 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
-use object::Endianness;
-use object::elf;
-use object::read::elf::{FileHeader, ProgramHeader};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::cpio::Archive;
 use super::packages::{self, Packages};
+use crate::elf::Elf;
 
 /// Raised whenever the image is made otherwise: an older one is then made again. `init.sh` counts by its text.
 ///
@@ -278,9 +276,9 @@ fn libraries(
     let mut found = BTreeMap::new();
     let mut open: VecDeque<(String, String)> = VecDeque::new();
     for (program, bytes) in &programs {
-        let names = needed_libraries(bytes)
+        let elf = Elf::read(bytes)
             .map_err(|error| anyhow::anyhow!("`{program}` cannot be read as a program: {error}"))?;
-        open.extend(names.into_iter().map(|name| (name, program.clone())));
+        open.extend(elf.needed.into_iter().map(|name| (name, program.clone())));
     }
     open.push_back((LOADER.to_owned(), "every program".to_owned()));
     while let Some((name, user)) = open.pop_front() {
@@ -291,61 +289,12 @@ fn libraries(
             .find(&name)
             .with_context(|| format!("the packages have no `{name}`, which `{user}` needs"))?;
         let bytes = fs::read(path)?;
-        let names = needed_libraries(&bytes)
+        let elf = Elf::read(&bytes)
             .map_err(|error| anyhow::anyhow!("`{name}` cannot be read as a library: {error}"))?;
-        open.extend(names.into_iter().map(|needed| (needed, name.clone())));
+        open.extend(elf.needed.into_iter().map(|needed| (needed, name.clone())));
         found.insert(name, bytes);
     }
     Ok(found)
-}
-
-/// Names in the `DT_NEEDED` entries of an ELF file; none for a static program.
-fn needed_libraries(bytes: &[u8]) -> object::read::Result<Vec<String>> {
-    let header = elf::FileHeader64::<Endianness>::parse(bytes)?;
-    let endian = header.endian()?;
-    let segments = header.program_headers(endian, bytes)?;
-    let Some((strings_at, needed)) = dynamic(header, segments, bytes)? else {
-        return Ok(Vec::new());
-    };
-    let strings = segments.iter().find_map(|segment| {
-        let (start, size) = (segment.p_vaddr(endian), segment.p_memsz(endian));
-        let offset = strings_at
-            .checked_sub(start)
-            .filter(|offset| *offset < size)?;
-        segment
-            .data(endian, bytes)
-            .ok()?
-            .get(usize::try_from(offset).ok()?..)
-    });
-    let strings = strings.unwrap_or_default();
-    let name = |offset: u64| {
-        let text = strings.get(usize::try_from(offset).ok()?..)?;
-        let end = text.iter().position(|byte| *byte == 0)?;
-        String::from_utf8(text[..end].to_vec()).ok()
-    };
-    Ok(needed.into_iter().filter_map(name).collect())
-}
-
-/// Address of the string table and the `DT_NEEDED` offsets into it.
-fn dynamic(
-    header: &elf::FileHeader64<Endianness>,
-    segments: &[elf::ProgramHeader64<Endianness>],
-    bytes: &[u8],
-) -> object::read::Result<Option<(u64, Vec<u64>)>> {
-    let endian = header.endian()?;
-    for segment in segments {
-        if let Some(entries) = segment.dynamic(endian, bytes)? {
-            let values = |tag: i64| {
-                entries
-                    .iter()
-                    .filter(move |entry| entry.d_tag.get(endian) == tag)
-                    .map(|entry| entry.d_val.get(endian))
-            };
-            let strings_at = values(elf::DT_STRTAB).next();
-            return Ok(strings_at.map(|at| (at, values(elf::DT_NEEDED).collect())));
-        }
-    }
-    Ok(None)
 }
 
 /// A kernel module, unpacked; Debian compresses them since 13. None for what is built into the kernel.
@@ -426,17 +375,6 @@ fn hash_of(path: &Path) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_the_libraries_that_a_program_needs() {
-        let own = fs::read(std::env::current_exe().unwrap()).unwrap();
-        let names = needed_libraries(&own).unwrap();
-        assert!(
-            names.iter().any(|name| name.starts_with("libc.so")),
-            "{names:?}"
-        );
-        assert!(needed_libraries(b"#!/bin/sh\n").is_err());
-    }
 
     #[test]
     fn fetches_the_kernel_and_libraries_but_nothing_that_configures() {

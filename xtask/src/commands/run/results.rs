@@ -5,12 +5,11 @@ use std::path::Path;
 use bench_analysis::validity::status;
 use bench_locales::{Figure, Message};
 use bench_run_dir::{HostStatus, LeftOut, LeftOutUnit, RunData, RunManifest};
-use comfy_table::{Table, presets};
 use serde_json::json;
 
 use super::HostResult;
 use crate::budget::left_out_name;
-use crate::out::text;
+use crate::out::{self, text};
 use crate::{Format, Global, exit};
 
 /// The most serious thing that happened. `has_invalid_host`: all data of a host are invalid.
@@ -103,9 +102,7 @@ impl Printed<'_> {
         if let Some(warning) = self.warning {
             println!("{}", said!("disturbed-because", reason = warning));
         }
-        let mut table = Table::new();
-        table.load_preset(presets::UTF8_FULL_CONDENSED);
-        table.set_header([
+        let mut table = out::table(&[
             said!("host"),
             said!("board"),
             said!("status"),
