@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::affinity;
 use crate::kernels::NotReady;
-use crate::run::Sink;
+use crate::sink::Sink;
 use crate::supervise::process::{self, Wait};
 
 /// Time between two looks at whether the supervisor still lives.

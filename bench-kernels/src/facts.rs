@@ -15,7 +15,7 @@ use bench_protocol::{
     CacheFacts, CpuFacts, DramClock, Facts, MemoryFacts, MountFacts, VariantFacts,
 };
 
-use crate::run::state::StateFiles;
+use crate::state::StateFiles;
 use crate::{affinity, environment, simd};
 
 pub use limits::Limits;

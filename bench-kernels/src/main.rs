@@ -20,6 +20,8 @@ mod properties;
 mod run;
 mod self_test;
 mod simd;
+mod sink;
+mod state;
 mod store;
 mod supervise;
 
@@ -31,6 +33,7 @@ use std::time::Duration;
 use bench_protocol::{EXIT_BUSY, Hello, Message, Note, PROTOCOL_VERSION, RunRequest};
 use sha2::{Digest, Sha256};
 
+use crate::sink::Sink;
 use crate::store::Store;
 
 const USAGE: &str =
@@ -67,7 +70,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["facts"] => {
-            let mut sink = run::Sink::new(std::io::stdout());
+            let mut sink = Sink::new(std::io::stdout());
             sink.send(&hello("", 0));
             sink.send(&Message::Facts(Box::new(facts::collect())));
             ExitCode::SUCCESS
@@ -103,7 +106,7 @@ fn run_request() -> ExitCode {
         Ok(request) => request,
         Err(message) => return fail(&message),
     };
-    let mut sink = run::Sink::new(std::io::stdout());
+    let mut sink = Sink::new(std::io::stdout());
     sink.send(&hello(&request.run_id, 0));
     run::run(&request, &mut sink);
     ExitCode::SUCCESS
@@ -134,7 +137,7 @@ fn run_unit(parent: &str) -> ExitCode {
     let unit = read_line(&mut std::io::stdin().lock()).map_err(|error| error.to_string());
     let unit = unit.and_then(|line| serde_json::from_str(&line).map_err(|error| error.to_string()));
     match unit {
-        Ok(unit) => run::one(&unit, &mut run::Sink::new(std::io::stdout()), &mut 0),
+        Ok(unit) => run::one(&unit, &mut Sink::new(std::io::stdout()), &mut 0),
         Err(error) => return fail(&format!("the unit is not valid: {error}")),
     }
     ExitCode::SUCCESS
@@ -281,12 +284,12 @@ fn restore(args: &[&str]) -> ExitCode {
     let store = match place.open_if_there() {
         Ok(Some(store)) => store,
         Ok(None) => {
-            run::Sink::new(std::io::stdout()).send(&hello);
+            Sink::new(std::io::stdout()).send(&hello);
             return ExitCode::SUCCESS;
         }
         Err(reason) => return leave(&hello, reason),
     };
-    let mut sink = run::Sink::new(std::io::stdout());
+    let mut sink = Sink::new(std::io::stdout());
     sink.send(&hello);
     match supervise::restore(store, WAIT, |message| sink.send(&message)) {
         Ok(true) => ExitCode::SUCCESS,
@@ -300,7 +303,7 @@ fn restore(args: &[&str]) -> ExitCode {
 
 /// Says why nothing is done on this board: to the controller, which gives the host up with that reason.
 fn leave(hello: &Message, text: String) -> ExitCode {
-    let mut sink = run::Sink::new(std::io::stdout());
+    let mut sink = Sink::new(std::io::stdout());
     sink.send(hello);
     sink.send(&Message::Left(Note { text }));
     ExitCode::from(EXIT_BUSY as u8)

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use bench_protocol::{Prepare, PrepareStep, Setting};
 
 use crate::affinity;
-use crate::run::state::directories;
+use crate::state::directories;
 use crate::store::own_uid;
 use crate::supervise::process;
 

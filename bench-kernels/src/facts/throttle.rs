@@ -6,7 +6,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use super::read_text;
-use crate::run::state::directories;
+use crate::state::directories;
 
 /// The call of `/dev/vcio` that passes a list of properties to the firmware: `_IOWR(100, 0, char *)`.
 ///

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use bench_protocol::{Message, SAMPLED_LONGER, Sample, SampleState, Sampling, UnitSpec, Unrest};
 
-use super::Sink;
-use super::state::StateFiles;
 use super::unrest::unrest;
 use crate::background::Readers;
 use crate::kernels::{Kernel, NotReady};
 use crate::pool::Pool;
+use crate::sink::Sink;
+use crate::state::StateFiles;
 
 /// Samples shorter than this are made of several iterations: the clock and the start of the threads cost about a
 /// microsecond.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bench_protocol::{EXIT_DEADLINE, Message, UnitEnd, UnitSpec, UnitStatus};
 
-use super::{Out, write_line};
+use crate::sink::{Out, write_line};
 
 /// Time for the message that a deadline has passed: whoever stopped reading must not keep the program alive.
 const LAST_WORDS: Duration = Duration::from_secs(1);

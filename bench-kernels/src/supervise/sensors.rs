@@ -8,7 +8,7 @@ use std::time::Instant;
 use bench_protocol::{Reading, UnitSpec, UnitState};
 
 use crate::facts::{self, Limits};
-use crate::run::state::{StateFiles, directories};
+use crate::state::{StateFiles, directories};
 
 /// The files of all sensors, found once.
 pub struct Sensors {

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use super::MAX_RECORD_BYTES;
 use super::files::sha256;
-use super::read::HostData;
 use crate::readers::{self, Imported, Tool};
 
 /// Folder of the imported files.
@@ -182,45 +181,6 @@ fn read_one(run: &Folder, record: &ImportRecord) -> Result<Vec<ImportData>, Stri
 pub fn tools(tools: &[Tool]) -> String {
     let ids: Vec<&str> = tools.iter().map(|tool| tool.id()).collect();
     ids.join(TOOL_SEPARATOR)
-}
-
-/// What programs printed that this run ran as units: read like imported files, but kept in the streams.
-///
-/// Only what ended well and arrived whole is read; what cannot be becomes a problem of its host.
-pub fn of_units(hosts: &mut [HostData]) -> Vec<ImportData> {
-    let mut data = Vec::new();
-    for host in hosts {
-        let mut problems = Vec::new();
-        for unit in &host.units {
-            let output = unit.output.as_ref().filter(|output| output.is_complete());
-            let Some((output, end)) = output.and_then(|it| Some((it, it.end.as_ref()?))) else {
-                continue;
-            };
-            // Output in any other format is kept as it is.
-            let Some(tool) = Tool::from_id(&end.format) else {
-                continue;
-            };
-            let record = ImportRecord {
-                file: format!("hosts/{}/stream.jsonl", host.record.host),
-                sha256: sha256(output.stdout.as_bytes()),
-                tool: tool.id().to_owned(),
-                board: None,
-                host: Some(host.record.host.clone()),
-                original_name: unit.unit.clone(),
-                imported_at: String::new(),
-            };
-            match readers::parse(tool, &output.stdout) {
-                Ok(imported) => data.push(ImportData { record, imported }),
-                Err(error) => problems.push(format!(
-                    "what unit `{}` printed is no result of {}: {error}",
-                    crate::format::foreign_short(&unit.unit, 60),
-                    tool.id()
-                )),
-            }
-        }
-        host.problems.extend(problems);
-    }
-    data
 }
 
 /// Files that are about to be added to a run directory.

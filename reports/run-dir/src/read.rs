@@ -1,5 +1,6 @@
 //! Reads a run directory and never gives up on it: whatever is broken becomes a named problem beside what is left.
 
+mod outputs;
 mod places;
 mod units;
 
@@ -129,7 +130,7 @@ pub fn read(dir: &Path) -> anyhow::Result<RunData> {
     Ok(RunData {
         manifest,
         inventory,
-        outputs: imports::of_units(&mut hosts),
+        outputs: outputs::of_units(&mut hosts),
         hosts,
         imports,
         has_frames: ["units", "samples"].iter().all(is_frame),
