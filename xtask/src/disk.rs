@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
+use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::timeout;
@@ -219,6 +220,16 @@ fn carry_out(
         (Job::Sync(done), None) => drop(done.send(file.sync())),
         (Job::Call(call), _) => call(),
     }
+}
+
+/// Writes a file as [`replace`] does.
+///
+/// # Errors
+/// When the disk does not take it.
+pub fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    replace(path, text.as_bytes())
 }
 
 #[cfg(test)]

@@ -15,9 +15,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bench_analysis::validity::status;
-use bench_inventory::{Host, Inventory, Suite, Transport};
-use bench_protocol::{Message, PROTOCOL_VERSION};
-use bench_run_dir::{HostRecord, HostStatus, Stage, UnitCounts};
+use bench_inventory::{Host, Inventory, Suite};
+use bench_protocol::{Message, PROTOCOL_VERSION, RunRequest};
+use bench_run_dir::{HostRecord, HostStatus, Stage, StreamState, UnitCounts};
 use tokio_util::sync::CancellationToken;
 
 use self::session::{HostSession, STOP_GRACE};
@@ -25,13 +25,9 @@ use crate::artifact::Artifact;
 use crate::budget::Budget;
 use crate::progress::HostProgress;
 use crate::recorder::HostFiles;
-use crate::resume::Prior;
 use crate::transport::HostError;
 
 pub use ask::{ask, each, restore};
-
-/// A line longer than this is no message; it is kept in pieces of this size.
-pub const MAX_LINE_BYTES: u64 = 1 << 20;
 
 /// What all hosts of a run share.
 pub struct RunContext {
@@ -70,6 +66,15 @@ impl Machines {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(locks.entry(machine.to_string()).or_default())
     }
+}
+
+/// What a host left behind before the run ended.
+#[derive(Debug, Default)]
+pub struct Prior {
+    /// The units as they were asked for, if it came to that.
+    pub request: Option<RunRequest>,
+    /// What its stream said.
+    pub state: StreamState,
 }
 
 /// Measures one host and writes its record.
@@ -126,27 +131,6 @@ fn interrupted() -> HostError {
             Stage::Measure,
             "the run was interrupted before this host ended",
         )
-    }
-}
-
-/// Whether the host's times mean nothing: an emulator runs it or is it, or they were recorded elsewhere.
-pub fn is_emulated(host: &Host) -> bool {
-    is_slow(host) || matches!(host.transport, Transport::Replay(_))
-}
-
-/// Whether the host is asked for the small work that an emulator can do. A recorded stream answers what real boards are
-/// asked.
-pub fn is_slow(host: &Host) -> bool {
-    host.emulated || matches!(host.transport, Transport::QemuUser { .. })
-}
-
-/// A transport's stable name.
-pub fn transport_name(transport: &Transport) -> &'static str {
-    match transport {
-        Transport::Local => "local",
-        Transport::Ssh(_) => "ssh",
-        Transport::QemuUser { .. } => "qemu-user",
-        Transport::Replay(_) => "replay",
     }
 }
 

@@ -14,8 +14,8 @@ use bench_run_dir::{ArtifactRecord, MAX_RECORD_BYTES};
 use crate::artifact::Artifact;
 use crate::budget::{self, Budget};
 use crate::exit::ExitError;
-use crate::host::{is_emulated, is_slow, transport_name};
-use crate::{environment, plan, recorder};
+use crate::transport::{is_emulated, is_slow, transport_name};
+use crate::{disk, environment, plan, workspace};
 
 /// CPUs of a host that is no board of the catalogue. Not those of this machine: a plan must be the same on all
 /// controllers.
@@ -130,7 +130,7 @@ pub fn read(path: &Path) -> anyhow::Result<PlanRecord> {
 /// # Errors
 /// When the disk does not take it.
 pub fn write(plan: &PlanRecord, path: &Path) -> anyhow::Result<()> {
-    recorder::write_json(path, plan)
+    disk::write_json(path, plan)
 }
 
 /// What of a plan cannot be kept today, all of it at once; `now` is the plan that is made today.
@@ -301,7 +301,7 @@ fn program_line(job: &Job) -> Vec<String> {
 /// SHA-256 over names and contents of the inventory's files that the run copies, hexadecimal.
 fn inventory_sha256(suite: &str, fleet: Option<&Path>) -> anyhow::Result<String> {
     let mut lines = Vec::new();
-    for (relative, path) in recorder::inventory_files(suite, fleet) {
+    for (relative, path) in workspace::inventory_files(suite, fleet) {
         let bytes =
             std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
         lines.push(format!("{}  {}\n", sha256(&bytes), relative.display()));

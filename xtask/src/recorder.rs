@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
+use bench_inventory::foreign::Folder;
 use bench_protocol::RunRequest;
 use bench_run_dir::plan::PlanRecord;
 use bench_run_dir::{self, HostRecord, LeftOut, RUN_DIR_VERSION, RunManifest, Shard};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::disk::{self, Disk};
+use crate::disk::{self, Disk, write_json};
+use crate::exit::ExitError;
 use crate::shard::shard_of;
-use crate::{commands, resume, transport, workspace};
+use crate::{commands, transport, workspace};
 
 /// A run directory under construction.
 pub struct Recorder {
@@ -75,7 +77,7 @@ impl Recorder {
             compare_environment: plan.compare_environment,
             ..RunManifest::default()
         };
-        let lock = resume::lock(&dir)?;
+        let lock = lock(&dir)?;
         let recorder = Recorder {
             dir,
             _lock: Some(lock),
@@ -149,7 +151,7 @@ impl Recorder {
 
     fn copy_inventory(&self, suite: &str, fleet: Option<&Path>) -> anyhow::Result<()> {
         let target = self.dir.join("inventory");
-        for (relative, file) in inventory_files(suite, fleet) {
+        for (relative, file) in workspace::inventory_files(suite, fleet) {
             let to = target.join(relative);
             fs::create_dir_all(to.parent().expect("the file lies in the copy's folder"))?;
             fs::copy(&file, &to).with_context(|| format!("cannot copy `{}`", file.display()))?;
@@ -169,21 +171,25 @@ impl Recorder {
     }
 }
 
-/// The files of the inventory that a run of this suite needs: place in the copy, and where each is.
-pub fn inventory_files(suite: &str, fleet: Option<&Path>) -> Vec<(PathBuf, PathBuf)> {
-    let root = workspace::inventory_dir();
-    let place = |file: PathBuf| {
-        // A fleet file may lie anywhere; everything else keeps its place.
-        let relative = match file.strip_prefix(&root) {
-            Ok(relative) if fleet.is_none_or(|fleet| fleet != file) => relative.to_path_buf(),
-            _ => PathBuf::from("fleet.yaml"),
-        };
-        let other_suite =
-            relative.starts_with("suites") && relative.file_stem().is_none_or(|stem| stem != suite);
-        (!other_suite).then_some((relative, file))
-    };
-    let files = bench_inventory::files(&root, fleet);
-    files.into_iter().filter_map(place).collect()
+/// Makes the run's directory this controller's own until the file is dropped.
+///
+/// # Errors
+/// When another controller has it, or the disk takes no file.
+pub fn lock(dir: &Path) -> anyhow::Result<File> {
+    let path = dir.join("controller.lock");
+    let file = Folder::open(dir).and_then(|run| run.open_lock("controller.lock"));
+    let file = file.with_context(|| format!("cannot make `{}`", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(ExitError::usage(format!(
+            "another controller works on `{}`; wait for it or end it",
+            dir.display()
+        ))
+        .into()),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock `{}`", path.display()))
+        }
+    }
 }
 
 /// The files of one host.
@@ -327,7 +333,7 @@ fn end_last_line(stream: &Path) -> anyhow::Result<()> {
     }
     let mut last = Vec::new();
     file.seek(SeekFrom::Start(end)).with_context(cannot)?;
-    let mut limited = (&mut file).take(crate::host::MAX_LINE_BYTES);
+    let mut limited = (&mut file).take(transport::MAX_LINE_BYTES);
     limited.read_to_end(&mut last).with_context(cannot)?;
     let text = std::str::from_utf8(&last).ok();
     match text.and_then(|text| bench_protocol::parse_line(text).ok()) {
@@ -337,16 +343,6 @@ fn end_last_line(stream: &Path) -> anyhow::Result<()> {
             .with_context(cannot),
         None => file.set_len(end).with_context(cannot),
     }
-}
-
-/// Writes a file as [`disk::replace`] does.
-///
-/// # Errors
-/// When the disk does not take it.
-pub fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    disk::replace(path, text.as_bytes())
 }
 
 #[cfg(test)]

@@ -6,25 +6,16 @@
 pub mod trust;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use bench_inventory::foreign::Folder;
 use bench_inventory::{Host, Inventory, Suite};
-use bench_protocol::RunRequest;
-use bench_run_dir::{self, HostRecord, HostStatus, RunManifest, StreamState, UnitCounts};
+use bench_run_dir::{self, HostRecord, HostStatus, RunManifest, UnitCounts};
 
 use crate::artifact::{self, Artifact, TARGETS};
 use crate::exit::ExitError;
-
-/// What a host left behind before the run ended.
-#[derive(Debug, Default)]
-pub struct Prior {
-    /// The units as they were asked for, if it came to that.
-    pub request: Option<RunRequest>,
-    /// What its stream said.
-    pub state: StreamState,
-}
+use crate::host::Prior;
+use crate::recorder;
 
 /// A run to go on with.
 pub struct Resumed {
@@ -52,7 +43,7 @@ pub fn open(dir: PathBuf) -> anyhow::Result<Resumed> {
     // Before the first file is made in it.
     let is_plain = bench_run_dir::files::check_plain(&dir);
     is_plain.map_err(|error| ExitError::usage(format!("{error:#}")))?;
-    let lock = lock(&dir)?;
+    let lock = recorder::lock(&dir)?;
     let run = bench_run_dir::read(&dir)?;
     if !dir.join("manifest.json").is_file() || !run.problems.is_empty() {
         let problems = run.problems.join("; ");
@@ -122,27 +113,6 @@ pub fn open(dir: PathBuf) -> anyhow::Result<Resumed> {
         open,
         _lock: lock,
     })
-}
-
-/// Makes the run's directory this controller's own until the file is dropped.
-///
-/// # Errors
-/// When another controller has it, or the disk takes no file.
-pub fn lock(dir: &Path) -> anyhow::Result<File> {
-    let path = dir.join("controller.lock");
-    let file = Folder::open(dir).and_then(|run| run.open_lock("controller.lock"));
-    let file = file.with_context(|| format!("cannot make `{}`", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(ExitError::usage(format!(
-            "another controller works on `{}`; wait for it or end it",
-            dir.display()
-        ))
-        .into()),
-        Err(std::fs::TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("cannot lock `{}`", path.display()))
-        }
-    }
 }
 
 /// The board programs, which must be those that the run began with.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use bench_inventory::{Host, Inventory, Transport};
 use wildmatch::WildMatch;
 
-use crate::host::transport_name;
+use crate::transport::transport_name;
 
 /// Conditions that a host must meet, all of them.
 #[derive(Debug, Clone, PartialEq)]

@@ -31,6 +31,30 @@ pub use store::LocalFile;
 /// Deadline of every step that is not measuring.
 pub const STEP_DEADLINE: Duration = Duration::from_secs(60);
 
+/// A line longer than this is no message; it is kept in pieces of this size.
+pub const MAX_LINE_BYTES: u64 = 1 << 20;
+
+/// Whether the host's times mean nothing: an emulator runs it or is it, or they were recorded elsewhere.
+pub fn is_emulated(host: &Host) -> bool {
+    is_slow(host) || matches!(host.transport, Transport::Replay(_))
+}
+
+/// Whether the host is asked for the small work that an emulator can do. A recorded stream answers what real boards are
+/// asked.
+pub fn is_slow(host: &Host) -> bool {
+    host.emulated || matches!(host.transport, Transport::QemuUser { .. })
+}
+
+/// A transport's stable name.
+pub fn transport_name(transport: &Transport) -> &'static str {
+    match transport {
+        Transport::Local => "local",
+        Transport::Ssh(_) => "ssh",
+        Transport::QemuUser { .. } => "qemu-user",
+        Transport::Replay(_) => "replay",
+    }
+}
+
 /// An open way to a host.
 pub enum Connection {
     /// Processes of this machine.

@@ -69,3 +69,20 @@ pub fn shell() -> xshell::Result<Shell> {
     sh.change_dir(root());
     Ok(sh)
 }
+
+/// The files of the inventory that a run of this suite needs: place in the copy, and where each is.
+pub fn inventory_files(suite: &str, fleet: Option<&Path>) -> Vec<(PathBuf, PathBuf)> {
+    let root = inventory_dir();
+    let place = |file: PathBuf| {
+        // A fleet file may lie anywhere; everything else keeps its place.
+        let relative = match file.strip_prefix(&root) {
+            Ok(relative) if fleet.is_none_or(|fleet| fleet != file) => relative.to_path_buf(),
+            _ => PathBuf::from("fleet.yaml"),
+        };
+        let other_suite =
+            relative.starts_with("suites") && relative.file_stem().is_none_or(|stem| stem != suite);
+        (!other_suite).then_some((relative, file))
+    };
+    let files = bench_inventory::files(&root, fleet);
+    files.into_iter().filter_map(place).collect()
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::request::is_first;
+use crate::is_first;
 
 /// What is changed on a board while it measures. Everything is put back afterwards but the page cache.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

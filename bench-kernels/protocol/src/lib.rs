@@ -57,3 +57,8 @@ pub const CONTROL_BEAT: &str = "beat";
 pub const CONTROL_STOP: &str = "stop";
 /// Line on the supervisor's standard input: all that was sent is on the controller's disk.
 pub const CONTROL_ACK: &str = "ack";
+
+/// Whether a round is the first, which messages leave out: a stream without rounds is that of one.
+fn is_first(round: &u32) -> bool {
+    *round == 0
+}

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::environment::{EnvironmentStep, Note, Reading, UnitState};
 use crate::external::{Output, OutputPart};
 use crate::facts::Facts;
-use crate::request::{KvFormat, Residency, is_first};
+use crate::is_first;
+use crate::request::{KvFormat, Residency};
 use crate::text;
 
 /// One line of the board program's standard output.

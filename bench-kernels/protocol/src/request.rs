@@ -77,7 +77,7 @@ pub struct UnitSpec {
     /// Identifier, with the round unique within the request; stable from run to run.
     pub unit: String,
     /// Number of the round in which it is measured, from 0.
-    #[serde(default, skip_serializing_if = "is_first")]
+    #[serde(default, skip_serializing_if = "crate::is_first")]
     pub round: u32,
     /// Name of the kernel, as in the board program's table; `external` for a program that lies on the board.
     pub kernel: String,
@@ -198,11 +198,6 @@ fn one() -> u64 {
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
-}
-
-/// Whether a round is the first, which messages leave out: a stream without rounds is that of one.
-pub(crate) fn is_first(round: &u32) -> bool {
-    *round == 0
 }
 
 /// Pages that back a working set.

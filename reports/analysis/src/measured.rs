@@ -11,6 +11,7 @@ mod judged;
 mod peak;
 mod power;
 mod rounds;
+mod samples;
 mod unit;
 
 use std::borrow::Cow;
@@ -26,7 +27,8 @@ pub use experiments::{Interference, KvCache, Ladder, LadderStep, NextToken, Size
 pub use judged::{ComputeBound, Judged, Limits, UnitBound};
 pub use power::{Power, PowerSource};
 pub use rounds::RoundRow;
-pub use unit::{BackgroundRow, Measured, SampleRow};
+pub use samples::SampleRow;
+pub use unit::{BackgroundRow, Measured};
 
 use crate::guard::guarded;
 use crate::limits::theory::{self, Theory};

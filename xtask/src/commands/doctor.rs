@@ -15,7 +15,7 @@ use crate::artifact::{self, TARGETS};
 use crate::exit;
 use crate::host;
 use crate::out::{self, text};
-use crate::transport::HostError;
+use crate::transport::{self, HostError};
 use crate::{Format, Global};
 
 /// Options of `doctor`.
@@ -56,7 +56,7 @@ type Answer<'a> = (&'a Host, Result<Facts, HostError>);
 
 /// Findings of a host; the emulator's own machine is examined as a host of its own.
 fn findings(host: &Host, facts: &Facts) -> Vec<HostProblem> {
-    match host::is_emulated(host) {
+    match transport::is_emulated(host) {
         true => Vec::new(),
         false => host_check::examine(facts),
     }

@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::exit::{self, ExitError};
-use crate::recorder::inventory_files;
+use crate::recorder;
+use crate::workspace::inventory_files;
 use crate::{Format, Global, resume, workspace};
 
 /// Options of `import`.
@@ -263,7 +264,7 @@ fn add(dir: &Path, checked: &[Checked], is_existing: bool) -> anyhow::Result<usi
     let is_plain = files::check_plain(dir);
     is_plain.map_err(|error| ExitError::usage(format!("nothing was imported: {error:#}")))?;
     // Another controller may be writing to it.
-    let _lock = resume::lock(dir)?;
+    let _lock = recorder::lock(dir)?;
     let is_sealed = dir.join(FILE_LIST).exists();
     if is_sealed {
         check_undamaged(dir)?;

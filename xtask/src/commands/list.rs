@@ -6,8 +6,8 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::exit::ExitError;
-use crate::host::transport_name;
 use crate::out::{self, text};
+use crate::transport::transport_name;
 use crate::{Format, Global, artifact, exit};
 
 /// What can be listed.

@@ -23,11 +23,11 @@ use crate::artifact::{self, TARGETS};
 use crate::budget::Budget;
 use crate::events::{Event, Events};
 use crate::exit::{self, ExitError};
-use crate::host::{self, Machines, RunContext};
+use crate::host::{self, Machines, Prior, RunContext};
 use crate::plan_file::{self, Ingredients};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
-use crate::resume::{self, Prior};
+use crate::resume;
 use crate::shard::ShardArg;
 
 pub use self::results::exit_code;

@@ -9,10 +9,10 @@ use bench_protocol::{EnvironmentStep, Facts, Message, parse_line};
 use bench_run_dir::Stage;
 use tokio::sync::Semaphore;
 
-use super::{MAX_LINE_BYTES, check_protocol};
+use super::check_protocol;
 use crate::artifact::{self, Artifact};
 use crate::retry::Tries;
-use crate::transport::{self, Cause, Connection, End, HostError, Running};
+use crate::transport::{self, Cause, Connection, End, HostError, MAX_LINE_BYTES, Running};
 
 /// Board programs by architecture.
 pub type Artifacts = BTreeMap<&'static str, Artifact>;

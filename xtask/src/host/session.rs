@@ -18,12 +18,11 @@ use self::reading::Limits;
 use super::ask::{artifact_for, facts};
 use super::limits::{Allowance, Pace};
 use super::talk::{feed, keep_stderr};
-use super::{RunContext, interrupted, is_slow};
+use super::{Prior, RunContext, interrupted};
 use crate::progress::HostProgress;
 use crate::recorder::HostFiles;
-use crate::resume::Prior;
 use crate::retry::Tries;
-use crate::transport::{self, Connection, End, HostError, Mask, Running, STEP_DEADLINE};
+use crate::transport::{self, Connection, End, HostError, Mask, Running, STEP_DEADLINE, is_slow};
 use crate::{environment, owner, plan};
 
 /// A supervisor that dies is started again this often, and a lost connection opened again.

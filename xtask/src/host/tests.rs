@@ -15,13 +15,12 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Machines, RunContext, measure};
+use super::{Machines, Prior, RunContext, measure};
 use crate::artifact::{Artifact, target_of};
 use crate::events::Events;
 use crate::plan;
 use crate::progress::Progress;
 use crate::recorder::Recorder;
-use crate::resume::Prior;
 use crate::transport::End;
 use crate::transport::acted::{Acted, Streams};
 

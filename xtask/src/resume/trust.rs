@@ -7,8 +7,9 @@ use bench_inventory::{Host, Inventory, SshTarget, Suite, SuiteWork, Transport};
 use bench_protocol::{External, Job, UnitSpec};
 use bench_run_dir::format::{foreign, foreign_short};
 
-use super::{Prior, Resumed};
+use super::Resumed;
 use crate::exit::ExitError;
+use crate::host::Prior;
 use crate::plan_file::environment_writes;
 
 /// Refuses a run that would do what `lab`, the inventory of today, does not say.

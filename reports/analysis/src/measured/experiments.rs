@@ -10,7 +10,7 @@ use bench_protocol::{KvFormat, ModelRef, Residency};
 use super::HostAnalysis;
 use super::asked::UnitKind;
 use super::judged::Judged;
-use super::unit::SampleRow;
+use super::samples::SampleRow;
 use crate::validity::verdict::Verdict;
 
 /// Steps that make a ladder.
@@ -340,7 +340,7 @@ impl HostAnalysis<'_> {
     /// Units of long samples: how speed, clock and temperature develop.
     pub fn timelines(&self) -> Vec<Timeline<'_>> {
         let is_long = |unit: &&Judged| {
-            let total_ns = super::unit::elapsed_ns(&unit.samples);
+            let total_ns = super::samples::elapsed_ns(&unit.samples);
             let n = unit.samples.len();
             n >= MIN_TIMELINE_SAMPLES
                 && total_ns / n as u64 >= MIN_TIMELINE_SAMPLE_NS

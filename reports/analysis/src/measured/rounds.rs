@@ -6,10 +6,10 @@
 use bench_locales::{Message, message};
 
 use crate::validity::status::UnitStatusKind;
-use bench_protocol::{Check, UnitReady, UnitState, Unrest};
+use bench_protocol::{Check, UnitReady, UnitState, UnitStatus, Unrest};
 
 use super::power::{self, Power};
-use super::unit::{SampleRow, elapsed_ns, impossible, status_of};
+use super::samples::{SampleRow, elapsed_ns, impossible};
 use crate::stats;
 use crate::validity::disturbances::{self, Cause, Disturbance};
 use crate::validity::verdict::{self, Evidence, Verdict};
@@ -55,7 +55,7 @@ pub(super) struct Rounds {
 }
 
 /// A round while it is judged.
-struct Judged<'a> {
+struct JudgedRound<'a> {
     row: RoundRow,
     data: &'a RoundData,
     samples: Vec<SampleRow>,
@@ -64,7 +64,7 @@ struct Judged<'a> {
     disturbances: Vec<Disturbance>,
 }
 
-impl Judged<'_> {
+impl JudgedRound<'_> {
     fn is_begun(&self) -> bool {
         let is_ended = matches!(self.status, UnitStatusKind::Ok | UnitStatusKind::Failed);
         is_ended || self.data.ready.is_some() || !self.samples.is_empty()
@@ -77,16 +77,16 @@ impl Judged<'_> {
 
 /// Judges the rounds of a unit and chooses those that are used.
 pub(super) fn of(unit: &UnitData, host: &HostData) -> Rounds {
-    let mut rounds: Vec<Judged> = (unit.rounds.iter())
+    let mut rounds: Vec<JudgedRound> = (unit.rounds.iter())
         .map(|(round, data)| judged(*round, data, unit, host))
         .collect();
     choose(&mut rounds);
-    let used: Vec<&Judged> = rounds.iter().filter(|round| round.row.is_used).collect();
+    let used: Vec<&JudgedRound> = rounds.iter().filter(|round| round.row.is_used).collect();
     let first = used.first();
-    let failed = |round: &Judged| round.data.ready.as_ref().is_some_and(|it| !it.check.passed);
+    let failed = |round: &JudgedRound| round.data.ready.as_ref().is_some_and(|it| !it.check.passed);
     let ready = first.and_then(|round| round.data.ready.clone());
     let worst = used.iter().max_by_key(|round| round.status);
-    let has_invalid = |round: &&&Judged| round.disturbances.iter().any(|it| it.invalidates);
+    let has_invalid = |round: &&&JudgedRound| round.disturbances.iter().any(|it| it.invalidates);
     let disturbed = used.iter().find(has_invalid);
     let disturbed = disturbed.or_else(|| used.iter().find(|round| !round.disturbances.is_empty()));
     let celsius = used.iter().flat_map(|round| &round.data.readings);
@@ -116,7 +116,12 @@ pub(super) fn of(unit: &UnitData, host: &HostData) -> Rounds {
     }
 }
 
-fn judged<'a>(round: u32, data: &'a RoundData, unit: &UnitData, host: &HostData) -> Judged<'a> {
+fn judged<'a>(
+    round: u32,
+    data: &'a RoundData,
+    unit: &UnitData,
+    host: &HostData,
+) -> JudgedRound<'a> {
     let samples: Vec<SampleRow> = (data.samples.iter())
         .map(|sample| SampleRow {
             round,
@@ -151,7 +156,7 @@ fn judged<'a>(round: u32, data: &'a RoundData, unit: &UnitData, host: &HostData)
         facts: None,
         disturbances: &disturbances,
     });
-    Judged {
+    JudgedRound {
         row: RoundRow {
             round,
             median_ns: quartiles.map(|quartiles| quartiles.median),
@@ -170,14 +175,14 @@ fn judged<'a>(round: u32, data: &'a RoundData, unit: &UnitData, host: &HostData)
     }
 }
 
-fn choose(rounds: &mut [Judged]) {
+fn choose(rounds: &mut [JudgedRound]) {
     let n_begun = rounds.iter().filter(|round| round.is_begun()).count();
-    let tiers: [fn(&Judged) -> bool; 3] = [
+    let tiers: [fn(&JudgedRound) -> bool; 3] = [
         |round| round.row.verdict == Verdict::Ok,
         |round| round.row.verdict.is_usable(),
         |round| !round.samples.is_empty(),
     ];
-    let is_enough = |tier: &fn(&Judged) -> bool| {
+    let is_enough = |tier: &fn(&JudgedRound) -> bool| {
         let n = rounds.iter().filter(|round| tier(round)).count();
         n > 0 && 2 * n >= n_begun
     };
@@ -187,7 +192,7 @@ fn choose(rounds: &mut [Judged]) {
         false => |_| true,
     });
     // Times of other work are times of something else: a model of which fewer layers fitted, for instance.
-    let work = |round: &Judged| {
+    let work = |round: &JudgedRound| {
         let ready = round.data.ready.as_ref()?;
         Some((ready.variant.clone(), ready.work, ready.model.clone()))
     };
@@ -202,7 +207,7 @@ fn choose(rounds: &mut [Judged]) {
 }
 
 /// Counters of several rounds as if they were one: times and counts add up, states are the worst.
-fn joined_state(used: &[&Judged]) -> Option<UnitState> {
+fn joined_state(used: &[&JudgedRound]) -> Option<UnitState> {
     let mut states = used.iter().filter_map(|round| round.data.state.as_ref());
     let first = states.next()?.clone();
     let add = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b?));
@@ -232,4 +237,16 @@ fn joined_state(used: &[&Judged]) -> Option<UnitState> {
             environment: all.environment,
         }
     }))
+}
+
+fn status_of(data: &RoundData) -> UnitStatusKind {
+    match (&data.end, &data.ready) {
+        (Some(end), _) => match end.status {
+            UnitStatus::Ok => UnitStatusKind::Ok,
+            UnitStatus::Skipped => UnitStatusKind::Skipped,
+            UnitStatus::Failed => UnitStatusKind::Failed,
+        },
+        (None, Some(_)) => UnitStatusKind::Truncated,
+        (None, None) => UnitStatusKind::NotStarted,
+    }
 }

@@ -4,19 +4,19 @@ use crate::validity::status::UnitStatusKind;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use bench_inventory::saturating_sum;
 use bench_protocol::{
-    Check, Convention, Environment, Job, ModelRef, Pages, Race, Residency, SampleState, Tried,
-    UnitReady, UnitState, UnitStatus, Unrest, Work,
+    Check, Convention, Environment, Job, ModelRef, Pages, Race, Residency, Tried, UnitReady,
+    UnitState, Unrest, Work,
 };
 
 use super::asked::{UnitKind, asked_working_set, kind_of, model_of, residency_of, weight_bytes};
 use super::power::Power;
 use super::rounds::{self, RoundRow, Rounds};
+use super::samples::SampleRow;
 use crate::stats::{self, Summary};
 use crate::validity::disturbances::Disturbance;
 use bench_locales::{Message, message};
-use bench_run_dir::{ExternalOutput, HostData, RoundData, UnitData};
+use bench_run_dir::{ExternalOutput, HostData, UnitData};
 
 /// One unit of one host as its stream tells it: what needs no bound.
 #[derive(Debug, Clone)]
@@ -106,41 +106,6 @@ pub struct BackgroundRow {
     pub gb_per_s: Option<f64>,
     /// What they read alone, before it, GB/s.
     pub alone_gb_per_s: Option<f64>,
-}
-
-/// One sample.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SampleRow {
-    /// Round of the unit, from 0.
-    pub round: u32,
-    /// Number of the sample in its unit and round.
-    pub sample_idx: u32,
-    /// Iterations in it; never 0.
-    pub iterations: u64,
-    /// Wall time of all iterations, nanoseconds.
-    pub elapsed_ns: u64,
-    /// Bytes that the background readers read meanwhile.
-    pub background_bytes: Option<u64>,
-    /// State of the board when it ended.
-    pub state: Option<SampleState>,
-}
-
-impl SampleRow {
-    /// Time of one iteration.
-    pub fn ns_per_iteration(&self) -> f64 {
-        self.elapsed_ns as f64 / self.iterations as f64
-    }
-
-    /// The lowest clock of the unit's CPUs when the sample ended, kHz.
-    pub fn lowest_khz(&self) -> Option<u64> {
-        self.state.as_ref()?.cpu_khz.iter().copied().min()
-    }
-
-    /// Highest temperature when the sample ended, degrees Celsius.
-    pub fn celsius(&self) -> Option<f64> {
-        let millicelsius = self.state.as_ref()?.temperature_millicelsius?;
-        Some(millicelsius as f64 / 1000.0)
-    }
 }
 
 /// What a unit's stream comes to.
@@ -354,39 +319,6 @@ fn times_of_used(rounds: &[RoundRow], samples: &[SampleRow]) -> Vec<Vec<f64>> {
         .collect()
 }
 
-/// Time of all samples together, nanoseconds.
-pub(super) fn elapsed_ns(samples: &[SampleRow]) -> u64 {
-    saturating_sum(samples.iter().map(|sample| sample.elapsed_ns))
-}
-
-/// Why these numbers cannot be. A board may send any: figures are still computed from them, and judged by this.
-pub(super) fn impossible(
-    samples: &[SampleRow],
-    work: Option<&Work>,
-    deadline_ms: Option<u64>,
-) -> Option<Message> {
-    let limit_ns = deadline_ms.map_or(MAX_NUMBER, |ms| ms.saturating_mul(1_000_000));
-    let is_too_much = |sample: &SampleRow| {
-        let most = work.map_or(0, |work| {
-            let bytes = work.read_bytes.max(work.written_bytes);
-            bytes.max(work.ops).max(work.tokens)
-        });
-        most.saturating_mul(sample.iterations) > MAX_NUMBER
-    };
-    if samples.iter().any(|sample| sample.elapsed_ns == 0) {
-        Some(message!("clock-too-coarse"))
-    } else if elapsed_ns(samples) > limit_ns.min(MAX_NUMBER) {
-        Some(message!("clock-impossible"))
-    } else if samples.iter().any(is_too_much) {
-        Some(message!("counts-impossible"))
-    } else {
-        None
-    }
-}
-
-/// No machine counts as far: as many nanoseconds are 292 years.
-const MAX_NUMBER: u64 = 1 << 63;
-
 /// Tokens of one iteration. A stream of protocol 1 says nothing of tokens: one step was one token.
 pub(super) fn tokens_of(work: &Work) -> f64 {
     work.tokens.max(1) as f64
@@ -415,16 +347,4 @@ fn background_of(
             .and_then(|ready| ready.background_alone_bytes_per_s)
             .map(|bytes| bytes as f64 / 1e9),
     })
-}
-
-pub(super) fn status_of(data: &RoundData) -> UnitStatusKind {
-    match (&data.end, &data.ready) {
-        (Some(end), _) => match end.status {
-            UnitStatus::Ok => UnitStatusKind::Ok,
-            UnitStatus::Skipped => UnitStatusKind::Skipped,
-            UnitStatus::Failed => UnitStatusKind::Failed,
-        },
-        (None, Some(_)) => UnitStatusKind::Truncated,
-        (None, None) => UnitStatusKind::NotStarted,
-    }
 }

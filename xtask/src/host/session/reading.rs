@@ -6,10 +6,10 @@ use bench_run_dir::{Stage, Taken};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::sync::mpsc;
 
+use super::super::check_protocol;
 use super::super::limits::{Allowance, MAX_NOTES, Pace};
-use super::super::{MAX_LINE_BYTES, check_protocol};
 use super::{HostSession, disk_error};
-use crate::transport::HostError;
+use crate::transport::{HostError, MAX_LINE_BYTES};
 
 impl HostSession<'_> {
     /// Keeps and takes every line until the stream ends. Its last message is answered through `control`: the board may

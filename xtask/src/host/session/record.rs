@@ -2,9 +2,8 @@
 
 use bench_run_dir::{HostRecord, HostStatus};
 
-use super::super::{is_emulated, transport_name};
 use super::HostSession;
-use crate::transport::HostError;
+use crate::transport::{HostError, is_emulated, transport_name};
 
 impl HostSession<'_> {
     /// The record of the host.
