@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::exit::{self, ExitError};
 use crate::recorder;
 use crate::workspace::inventory_files;
-use crate::{Format, Global, resume, workspace};
+use crate::{Format, Global, workspace};
 
 /// Options of `import`.
 #[derive(Debug, Args)]
