@@ -1,4 +1,4 @@
-//! Results of other programs in a run directory, its frame and its page; and a run as rows of llama-bench.
+//! Results of external programs in a run directory, its frame and its page; and a run as rows of llama-bench.
 
 #![expect(
     clippy::unwrap_used,
@@ -134,7 +134,7 @@ fn imported_figures_have_a_frame_of_their_own() {
     assert_eq!(float("bound_file_tokens_per_s", pp), None);
 
     for part in [
-        "Results of other programs",
+        "Results of external programs",
         "implausible",
         "doubled: 13.1 GB",
         "bytes read and written, fastest",
@@ -149,7 +149,7 @@ fn imported_figures_have_a_frame_of_their_own() {
 fn a_run_without_imports_says_nothing_of_them() {
     let temp = tempfile::tempdir().unwrap();
     let dir = fixture::full_run(temp.path(), "run");
-    assert!(!rendered(&dir).contains("Results of other programs"));
+    assert!(!rendered(&dir).contains("Results of external programs"));
     assert!(!dir.join("html/data/imported.csv").exists());
 }
 
@@ -204,7 +204,7 @@ fn damaged_imports_are_named_and_the_rest_is_shown() {
             run.problems
         );
     }
-    assert!(rendered(&dir).contains("Results of other programs"));
+    assert!(rendered(&dir).contains("Results of external programs"));
 }
 
 #[test]
