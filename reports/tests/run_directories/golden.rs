@@ -1,7 +1,7 @@
 //! Every section of every kind of page against its golden file: a change of a page is seen in the diff.
 //!
 //! The run is made up and small, the catalogue has one board and one model; nothing depends on the day or the machine.
-//! After a wanted change, `INSTA_UPDATE=always cargo test -p bench-reports golden` writes the files anew.
+//! After a wanted change, `INSTA_UPDATE=always cargo test -p bench-reports golden` rewrites the files.
 
 #![expect(
     clippy::unwrap_used,
