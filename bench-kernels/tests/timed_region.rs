@@ -78,7 +78,12 @@ fn timed_region_reaches_no_allocation_and_no_memcpy() {
         let starts = program.starts();
         // Decode, the streams, GEMV and latency, and some inner loops of each variant.
         assert!(starts.len() > 50, "{target}: only {} starts", starts.len());
-        for part in ["6Decode8generate", "9TokenStep", "7iterate", "6Linked7advance"] {
+        for part in [
+            "6Decode8generate",
+            "9TokenStep",
+            "7iterate",
+            "6Linked7advance",
+        ] {
             let is_found = starts.iter().any(|at| program.name(*at).contains(part));
             assert!(is_found, "{target}: no function `{part}`");
         }

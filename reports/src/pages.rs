@@ -81,7 +81,7 @@ pub(crate) struct Section {
 }
 
 macro_rules! section {
-    ($folder:ident :: $module:ident, $id:literal, $title:literal) => {
+    ($folder:ident :: $module:ident, $title:literal, $id:literal) => {
         Section {
             id: $id,
             title: $title,
@@ -100,89 +100,89 @@ macro_rules! section {
 
 /// Sections of the index page, in order.
 pub(crate) const RUN: &[Section] = &[
-    section!(index::summary, "summary", "section-in-short"),
-    section!(index::answers, "answers", "section-answers"),
-    section!(index::failed, "failed", "section-failed"),
-    section!(shared::history_link, "history_link", "section-history-link"),
-    section!(index::overview, "overview", "section-overview"),
-    section!(index::choose, "choose", "section-choose"),
-    section!(index::inference, "inference", "section-inference"),
-    section!(index::imported, "imported", "section-imported"),
-    section!(index::hosts, "hosts", "section-hosts"),
-    section!(index::models, "models", "section-models"),
-    section!(index::method, "method", "section-method"),
-    section!(index::provenance, "provenance", "section-provenance"),
-    section!(shared::files, "files", "section-files"),
+    section!(index::summary, "section-in-short", "summary"),
+    section!(index::answers, "section-answers", "answers"),
+    section!(index::failed, "section-failed", "failed"),
+    section!(shared::history_link, "section-history-link", "history_link"),
+    section!(index::overview, "section-overview", "overview"),
+    section!(index::choose, "section-choose", "choose"),
+    section!(index::inference, "section-inference", "inference"),
+    section!(index::imported, "section-imported", "imported"),
+    section!(index::hosts, "section-hosts", "hosts"),
+    section!(index::models, "section-models", "models"),
+    section!(index::method, "section-method", "method"),
+    section!(index::provenance, "section-provenance", "provenance"),
+    section!(shared::files, "section-files", "files"),
 ];
 
 /// Sections of a host's page, in order.
 pub(crate) const HOST: &[Section] = &[
-    section!(host::summary, "host_summary", "section-in-short"),
-    section!(shared::history_link, "history_link", "section-history-link"),
-    section!(host::chain, "host_chain", "section-host-chain"),
-    section!(shared::decision, "decision", "section-decision"),
-    section!(host::ladder, "host_ladder", "section-host-ladder"),
-    section!(host::kv_cache, "host_kv_cache", "section-host-kv-cache"),
+    section!(host::summary, "section-in-short", "host_summary"),
+    section!(shared::history_link, "section-history-link", "history_link"),
+    section!(host::chain, "section-host-chain", "host_chain"),
+    section!(shared::decision, "section-decision", "decision"),
+    section!(host::ladder, "section-host-ladder", "host_ladder"),
+    section!(host::kv_cache, "section-host-kv-cache", "host_kv_cache"),
     section!(
         host::interference,
-        "host_interference",
-        "section-host-interference"
+        "section-host-interference",
+        "host_interference"
     ),
-    section!(host::sustained, "host_sustained", "section-host-sustained"),
-    section!(host::power, "host_power", "section-host-power"),
-    section!(host::kernels, "host_kernels", "section-host-kernels"),
-    section!(host::threads, "host_threads", "section-host-threads"),
-    section!(host::sizes, "host_sizes", "section-host-sizes"),
-    section!(host::latency, "host_latency", "section-host-latency"),
-    section!(host::roofline, "host_roofline", "section-host-roofline"),
-    section!(host::units, "host_units", "section-host-units"),
-    section!(host::samples, "host_samples", "section-host-samples"),
-    section!(host::troubles, "host_troubles", "section-host-troubles"),
-    section!(host::left_out, "host_left_out", "section-host-left-out"),
-    section!(host::health, "host_health", "section-host-health"),
+    section!(host::sustained, "section-host-sustained", "host_sustained"),
+    section!(host::power, "section-host-power", "host_power"),
+    section!(host::kernels, "section-host-kernels", "host_kernels"),
+    section!(host::threads, "section-host-threads", "host_threads"),
+    section!(host::sizes, "section-host-sizes", "host_sizes"),
+    section!(host::latency, "section-host-latency", "host_latency"),
+    section!(host::roofline, "section-host-roofline", "host_roofline"),
+    section!(host::units, "section-host-units", "host_units"),
+    section!(host::samples, "section-host-samples", "host_samples"),
+    section!(host::troubles, "section-host-troubles", "host_troubles"),
+    section!(host::left_out, "section-host-left-out", "host_left_out"),
+    section!(host::health, "section-host-health", "host_health"),
     section!(
         host::environment,
-        "host_environment",
-        "section-host-environment"
+        "section-host-environment",
+        "host_environment"
     ),
-    section!(host::facts, "host_facts", "section-host-facts"),
-    section!(shared::files, "files", "section-files"),
+    section!(host::facts, "section-host-facts", "host_facts"),
+    section!(shared::files, "section-files", "files"),
 ];
 
 /// Sections of a board's page, in order.
 pub(crate) const BOARD: &[Section] = &[
-    section!(board::memory, "board_memory", "section-board-memory"),
-    section!(shared::decision, "decision", "section-decision"),
-    section!(board::models, "board_models", "section-board-models"),
+    section!(board::memory, "section-board-memory", "board_memory"),
+    section!(shared::decision, "section-decision", "decision"),
+    section!(board::models, "section-board-models", "board_models"),
 ];
 
 /// Sections of a model's page, in order.
 pub(crate) const MODEL: &[Section] = &[
-    section!(model::places, "model_places", "section-model-places"),
-    section!(model::facts, "model_facts", "section-model-facts"),
+    section!(model::places, "section-model-places", "model_places"),
+    section!(model::facts, "section-model-facts", "model_facts"),
 ];
 
 /// Sections of the page of the history, in order.
 pub(crate) const HISTORY: &[Section] = &[
-    section!(history::summary, "history_summary", "section-in-short"),
-    section!(history::hosts, "history_hosts", "section-history-hosts"),
+    section!(history::summary, "section-in-short", "history_summary"),
+    section!(history::hosts, "section-history-hosts", "history_hosts"),
     section!(
         history::changes,
-        "history_changes",
-        "section-history-changes"
+        "section-history-changes",
+        "history_changes"
     ),
 ];
 
 /// Sections of a host's page of the history, in order.
 pub(crate) const HOST_HISTORY: &[Section] = &[
-    section!(history::host, "history_host", "section-in-short"),
-    section!(history::charts, "history_charts", "section-history-charts"),
+    section!(history::host, "section-in-short", "history_host"),
+    section!(history::charts, "section-history-charts", "history_charts"),
     section!(
         history::changes,
-        "history_changes",
-        "section-history-changes"
+        "section-history-changes",
+        "history_changes"
     ),
-    section!(history::runs, "history_runs", "section-history-runs"),
+    section!(history::runs, "section-history-runs", "history_runs"),
 ];
 
 /// A view model as a template's value.
