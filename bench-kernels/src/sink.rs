@@ -73,7 +73,7 @@ pub fn write_line(out: &mut impl Write, message: &Message) {
     end_unless_written(writeln!(out, "{line}"));
 }
 
-/// Nobody reads any more: measuring on would only heat the board.
+/// Ends the program when its reader is gone: more measurements would only heat the board.
 fn end_unless_written(result: std::io::Result<()>) {
     if let Err(error) = result {
         eprintln!("cannot write results: {error}");

@@ -46,7 +46,7 @@ impl Language {
         Language::all().find(|it| it.0 == code).ok_or_else(|| {
             let codes: Vec<String> = Language::all().map(|it| format!("`{}`", it.0)).collect();
             format!(
-                "there is no text in `{code}`; choose one of {}",
+                "the language `{code}` is not available; choose one of {}",
                 codes.join(", ")
             )
         })

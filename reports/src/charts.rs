@@ -263,6 +263,31 @@ fn shorten(text: &str, max_px: f64) -> String {
 mod tests {
     use super::*;
 
+    /// Left and right edge of every text, with its baseline.
+    pub(super) fn extents(body: &str) -> Vec<(f64, f64, f64)> {
+        let attribute = |tag: &str, name: &str| {
+            let start = tag.find(&format!(" {name}=\"")).unwrap() + name.len() + 3;
+            tag[start..].split('"').next().unwrap().to_owned()
+        };
+        let texts = body
+            .split("<text")
+            .skip(1)
+            .map(|rest| rest.split("</text>").next().unwrap());
+        texts
+            .map(|text| {
+                let (tag, content) = text.split_once('>').unwrap();
+                let x: f64 = attribute(tag, "x").parse().unwrap();
+                let y: f64 = attribute(tag, "y").parse().unwrap();
+                let width = text_width(content);
+                match attribute(tag, "text-anchor").as_str() {
+                    "start" => (x, x + width, y),
+                    "end" => (x - width, x, y),
+                    _ => (x - width / 2.0, x + width / 2.0, y),
+                }
+            })
+            .collect()
+    }
+
     fn check(max: f64, n_ticks: usize, expect: &[&str]) {
         let labels: Vec<String> = Scale::new(max, n_ticks, 0.0, 100.0)
             .ticks()

@@ -3,6 +3,7 @@
 //! Owns the store in `reports/history/` and everything computed from it. A history is a pure function of the store and
 //! of the run that is rendered: it ends with that run, and no clock is asked. Emulated hosts are in no line.
 
+mod causes;
 pub mod change;
 mod line;
 mod read;

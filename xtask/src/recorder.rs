@@ -89,7 +89,7 @@ impl Recorder {
         Ok((recorder, manifest))
     }
 
-    /// The directory of a run that is resumed; whoever opened it holds its lock.
+    /// The directory of a run that is resumed. The caller holds its lock.
     pub fn reopen(dir: PathBuf) -> Recorder {
         Recorder { dir, _lock: None }
     }

@@ -46,7 +46,7 @@ impl Tries {
         }
     }
 
-    /// The pause before the next try; `None` when the cause cannot pass or there are no more tries.
+    /// The pause before the next try; `None` when the cause cannot pass or the tries are used up.
     pub fn pause(&mut self, error: &HostError) -> Option<Duration> {
         if !error.is_transient() {
             return None;

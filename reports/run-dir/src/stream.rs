@@ -1,5 +1,5 @@
 //! What a host's stream said so far: the one place that decides which of its lines count, how units ended and what is left
-//! to measure. The controller asks it while lines arrive, and whoever reads the file later gets the same answers.
+//! to measure. The controller asks it while lines arrive; resume and report ask it about the file and get the same answers.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -414,34 +414,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::charts::tests::extents;
     use bench_locales::Text;
-
-    /// Left and right edge of every text, with its baseline.
-    fn extents(body: &str) -> Vec<(f64, f64, f64)> {
-        let attribute = |tag: &str, name: &str| {
-            let start = tag.find(&format!(" {name}=\"")).unwrap() + name.len() + 3;
-            tag[start..].split('"').next().unwrap().to_owned()
-        };
-        let texts = body.split("<text").skip(1);
-        texts
-            .map(|rest| {
-                let (tag, content) = rest
-                    .split("</text>")
-                    .next()
-                    .unwrap()
-                    .split_once('>')
-                    .unwrap();
-                let x: f64 = attribute(tag, "x").parse().unwrap();
-                let y: f64 = attribute(tag, "y").parse().unwrap();
-                let width = text_width(content);
-                match attribute(tag, "text-anchor").as_str() {
-                    "start" => (x, x + width, y),
-                    "end" => (x - width, x, y),
-                    _ => (x - width / 2.0, x + width / 2.0, y),
-                }
-            })
-            .collect()
-    }
 
     fn drawn(width: f64, chart: &Timeline) -> Canvas<'_> {
         let mut canvas = Canvas::new(width, Text::english());

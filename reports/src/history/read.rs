@@ -8,12 +8,11 @@ use polars::prelude::*;
 
 use super::line::{About, Point, Series, Setup, Work, keep_best_threads};
 use super::store::{self, Entry, RunCard, StoredRun};
-use super::{BOARD_PROGRAM, Cause, Change, History, HostHistory, Run, Visit, change};
+use super::{History, HostHistory, Run, Visit, causes, change};
 use crate::date;
 use bench_analysis::stats::Quartiles;
 use bench_analysis::validity::verdict::Verdict;
 use bench_locales::Message;
-use bench_run_dir::format;
 
 const HOST_COLUMNS: [&str; 10] = [
     "host",
@@ -491,7 +490,7 @@ impl HostBuilder {
             line.visible_step = change::visible_step(&values, &line.found);
             line.names_suite = has_suites;
         }
-        host.changes = changes(&host, runs);
+        host.changes = causes::changes(&host, runs);
         host
     }
 }
@@ -512,95 +511,5 @@ fn join(line: &mut Series, visits: &[Visit], runs: &[Run]) {
         let (a, b) = (&earlier[i - 1], &mut later[0]);
         let are_usable = a.verdict.is_usable() && b.verdict.is_usable();
         b.is_joined = are_usable && a.setup == b.setup && before(b.run) == Some(a.run);
-    }
-}
-
-fn changes(host: &HostHistory, runs: &[Run]) -> Vec<Change> {
-    let mut changes = Vec::new();
-    for (line_idx, line) in host.lines.iter().enumerate() {
-        let usable: Vec<usize> = line.usable().map(|(i, _)| i).collect();
-        for found in &line.found {
-            let (before, at) = (
-                &line.points[usable[found.at - 1]],
-                &line.points[usable[found.at]],
-            );
-            changes.push(Change {
-                line: line_idx,
-                run: at.run,
-                run_before: before.run,
-                found: *found,
-                causes: host.causes((before.run, before.setup), (at.run, at.setup), runs),
-            });
-        }
-    }
-    changes.sort_by(|a, b| b.run.cmp(&a.run).then(a.line.cmp(&b.line)));
-    changes
-}
-
-impl HostHistory {
-    /// What is different between two setups, each with its run.
-    pub(crate) fn causes(
-        &self,
-        before: (usize, usize),
-        after: (usize, usize),
-        runs: &[Run],
-    ) -> Vec<Cause> {
-        let (a, b) = (&self.setups[before.1], &self.setups[after.1]);
-        let mut causes = Vec::new();
-        if let (Some(old), Some(new)) = (&a.epoch, &b.epoch)
-            && old != new
-        {
-            causes.extend(self.facts_changed(old, new));
-        }
-        if a.artifact != b.artifact {
-            let (old, new) = (program(a, &runs[before.0]), program(b, &runs[after.0]));
-            causes.push(cause(BOARD_PROGRAM, &old, &new));
-        }
-        let state = |environment: &str| environment.replace('_', " ");
-        for (what, old, new) in [
-            ("variant", a.variant.clone(), b.variant.clone()),
-            ("measured", state(&a.environment), state(&b.environment)),
-        ] {
-            if old != new {
-                causes.push(cause(what, &old, &new));
-            }
-        }
-        causes
-    }
-
-    fn facts_changed(&self, old_name: &str, new_name: &str) -> Vec<Cause> {
-        let facts = |name: &str| self.epochs.get(name);
-        let (Some(old), Some(new)) = (facts(old_name), facts(new_name)) else {
-            return vec![cause("state of the host", old_name, new_name)];
-        };
-        let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-        let word = |of: &BTreeMap<String, String>, key: &String| match of.get(key) {
-            Some(value) => value.clone(),
-            None => "none".to_owned(),
-        };
-        let changed = keys.into_iter().filter_map(|key| {
-            let (old, new) = (word(old, key), word(new, key));
-            (old != new).then(|| cause(key, &old, &new))
-        });
-        changed.collect()
-    }
-}
-
-/// The first characters of a program's hash, and the revision of the controller that sent it.
-fn program(setup: &Setup, run: &Run) -> String {
-    let first = |text: &str| text.chars().take(8).collect::<String>();
-    let sha = first(setup.artifact.as_deref().unwrap_or("unknown"));
-    match &run.git_revision {
-        Some(revision) => format!("{sha} (revision {})", first(revision)),
-        None => sha,
-    }
-}
-
-fn cause(what: &str, from: &str, to: &str) -> Cause {
-    let short = |text: &str| format::foreign_short(text, 60);
-    Cause {
-        what: short(what),
-        from: short(from),
-        to: short(to),
     }
 }

@@ -17,3 +17,4 @@ mod mutations;
 mod pseudo;
 mod report;
 mod rounds;
+mod verdicts;

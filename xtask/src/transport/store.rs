@@ -1,4 +1,4 @@
-//! Files on a board that are no board program: uploaded once, named by their hash, and resumed where a broken
+//! Files on a board other than the board program: uploaded once, named by their hash, and resumed where a broken
 //! connection left them. Also one call of a program there, with a folder of its own.
 
 use std::ffi::OsStr;

@@ -24,6 +24,7 @@ mod gguf;
 mod history;
 mod interop;
 mod lab;
+mod lease;
 mod logins;
 mod manners;
 mod orphans;

@@ -1,4 +1,4 @@
-//! What a unit was asked to do: read from its request, and from the stream where there is no request.
+//! The job of a unit: from its request, or from the stream if the request is missing.
 
 use std::collections::BTreeMap;
 
@@ -98,7 +98,7 @@ pub(super) fn residency_of(data: &UnitData) -> Option<Residency> {
         | Job::Latency { residency, .. } => Some(*residency),
         Job::Decode { .. } | Job::Prefill { .. } => Some(Residency::Dram),
         Job::Peak {} | Job::Gemm { .. } => Some(Residency::Cache),
-        // Nobody knows what it walks through.
+        // memwall does not know what the program walks through.
         Job::External(_) => None,
     }
 }

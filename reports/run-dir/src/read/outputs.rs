@@ -34,7 +34,7 @@ pub(super) fn of_units(hosts: &mut [HostData]) -> Vec<ImportData> {
             match readers::parse(tool, &output.stdout) {
                 Ok(imported) => data.push(ImportData { record, imported }),
                 Err(error) => problems.push(format!(
-                    "what unit `{}` printed is no result of {}: {error}",
+                    "the output of unit `{}` is not a result of {}: {error}",
                     foreign_short(&unit.unit, 60),
                     tool.id()
                 )),

@@ -6,22 +6,9 @@ use bench_locales::Figure::{GbPerS, Percent, TokensPerS};
 use bench_locales::{Text, message, say};
 
 use crate::charts::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
-use crate::pages::{Page, doubt, model_label, value};
+use crate::pages::shared::experiment::{self, Experiment};
+use crate::pages::{Page, doubt, model_label};
 use bench_analysis::measured::{Interference, UnitKind};
-
-#[derive(Serialize)]
-struct View {
-    all: Vec<OneView>,
-}
-
-#[derive(Serialize)]
-struct OneView {
-    title: String,
-    sentence: String,
-    doubt: String,
-    chart: String,
-    rows: Vec<Row>,
-}
 
 #[derive(Serialize)]
 struct Row {
@@ -34,16 +21,10 @@ pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
     let all: Vec<Interference> = (page.host()?.interferences().into_iter())
         .filter(|one| one.kind == UnitKind::Decode)
         .collect();
-    if all.is_empty() {
-        return None;
-    }
-    let all = all.iter().enumerate();
-    value(View {
-        all: all.map(|(i, one)| one_view(page.text, i, one)).collect(),
-    })
+    experiment::view(&all, |i, one| one_view(page.text, i, one))
 }
 
-fn one_view(text: &Text, i: usize, one: &Interference) -> OneView {
+fn one_view(text: &Text, i: usize, one: &Interference) -> Experiment<Row> {
     let title = say!(
         text,
         "interference-title",
@@ -74,7 +55,7 @@ fn one_view(text: &Text, i: usize, one: &Interference) -> OneView {
         places: Vec::new(),
     };
     let quiet = one.points.first().map_or(f64::NAN, |point| point.1);
-    OneView {
+    Experiment {
         sentence: sentence(text, one),
         doubt: doubt(text, one.n_suspect, one.points.len()),
         chart: xy_chart(&caption, &chart),

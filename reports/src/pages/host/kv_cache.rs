@@ -5,23 +5,10 @@ use bench_locales::{Text, message, say};
 use serde::Serialize;
 
 use crate::charts::{Axis, AxisKind, Caption, Series, Style, XyChart, xy_chart};
-use crate::pages::{Page, doubt, value};
+use crate::pages::shared::experiment::{self, Experiment};
+use crate::pages::{Page, doubt};
 use bench_analysis::measured::{KvCache, NextToken};
 use bench_run_dir::format;
-
-#[derive(Serialize)]
-struct View {
-    caches: Vec<CacheView>,
-}
-
-#[derive(Serialize)]
-struct CacheView {
-    title: String,
-    sentence: String,
-    doubt: String,
-    chart: String,
-    rows: Vec<Row>,
-}
 
 #[derive(Serialize)]
 struct Row {
@@ -33,19 +20,12 @@ struct Row {
 }
 
 pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
-    let caches = page.host()?.kv_caches();
-    if caches.is_empty() {
-        return None;
-    }
-    let caches = caches.iter().enumerate();
-    value(View {
-        caches: caches
-            .map(|(i, cache)| cache_view(page.text, i, cache))
-            .collect(),
+    experiment::view(&page.host()?.kv_caches(), |i, cache| {
+        cache_view(page.text, i, cache)
     })
 }
 
-fn cache_view(text: &Text, i: usize, cache: &KvCache) -> CacheView {
+fn cache_view(text: &Text, i: usize, cache: &KvCache) -> Experiment<Row> {
     let title = say!(
         text,
         "with-threads",
@@ -81,7 +61,7 @@ fn cache_view(text: &Text, i: usize, cache: &KvCache) -> CacheView {
         ],
         places: Vec::new(),
     };
-    CacheView {
+    Experiment {
         sentence: sentence(text, cache),
         doubt: doubt(
             text,

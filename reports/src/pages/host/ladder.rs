@@ -5,26 +5,13 @@ use bench_locales::{Text, message, say};
 use serde::Serialize;
 
 use crate::charts::{Bar, Caption, Mark, bar_chart};
-use crate::pages::{Page, doubt, mark_class, value};
+use crate::pages::shared::experiment::{self, Experiment};
+use crate::pages::{Page, doubt, mark_class};
 use bench_analysis::measured::{Ladder, LadderStep};
 use bench_run_dir::format;
 
 /// A gain that differs this little from the expected one is as expected; the messages name the same share.
 const AS_EXPECTED: f64 = 0.05;
-
-#[derive(Serialize)]
-struct View {
-    ladders: Vec<LadderView>,
-}
-
-#[derive(Serialize)]
-struct LadderView {
-    title: String,
-    sentence: String,
-    doubt: String,
-    chart: String,
-    rows: Vec<Row>,
-}
 
 #[derive(Serialize)]
 struct Row {
@@ -38,19 +25,12 @@ struct Row {
 }
 
 pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
-    let ladders = page.host()?.ladders();
-    if ladders.is_empty() {
-        return None;
-    }
-    let ladders = ladders.iter().enumerate();
-    value(View {
-        ladders: ladders
-            .map(|(i, ladder)| ladder_view(page.text, i, ladder))
-            .collect(),
+    experiment::view(&page.host()?.ladders(), |i, ladder| {
+        ladder_view(page.text, i, ladder)
     })
 }
 
-fn ladder_view(text: &Text, i: usize, ladder: &Ladder) -> LadderView {
+fn ladder_view(text: &Text, i: usize, ladder: &Ladder) -> Experiment<Row> {
     let model = format::foreign_short(&ladder.model, 40);
     let title = say!(
         text,
@@ -79,7 +59,7 @@ fn ladder_view(text: &Text, i: usize, ladder: &Ladder) -> LadderView {
         title: &say!(text, "ladder-chart", title = &title),
         description: &say!(text, "ladder-chart-text"),
     };
-    LadderView {
+    Experiment {
         sentence: sentence(text, &ladder.steps),
         doubt: doubt(text, ladder.n_suspect(), ladder.steps.len()),
         chart: bar_chart(&caption, &say!(text, "axis-tokens-per-s"), &bars),
