@@ -91,7 +91,10 @@ pair-external = an external program measured by itself: it has no samples
 pair-unusable = { $verdict }: { $reason }
 pair-bad-partner = its partner `{ $unit }` on side { $side } cannot be used
 pair-no-partner = no unit of side { $side } measures the same
-pair-of-runs = { $reason } (run { $runs })
+pair-of-runs = { $reason } ({ $n ->
+    [one] run
+   *[other] runs
+ } { $runs })
 pair-differs = { $what }: { $a } on A, { $b } on B
 pair-suspect = suspect on { $side }: { $reason }
 trait-cpus = CPUs

@@ -38,10 +38,7 @@ finding-limit-kernel = { $n ->
    *[other] The kernel, not the memory, limits token generation in all { $n } measured cases.
  }
 finding-limit-some = The kernel, not the memory, limits token generation in { $n } of { $n_all } measured cases: { $where }.
-finding-limit-unknown = { $n ->
-    [one] For { $n } of them the limit of the kernel was not measured.
-   *[other] For { $n } of them the limit of the kernel was not measured.
- }
+finding-limit-unknown = For { $n } of them the limit of the kernel was not measured.
 finding-reaches = It makes { $share } of the tokens that its measured limits allow.
 finding-best-reaches = The best, on { $host }, makes { $share } of the tokens that its measured limits allow.
 finding-host-models = { $host } ({ $models })

@@ -91,7 +91,10 @@ pair-external = un programa externo midió por sí mismo: no tiene muestras
 pair-unusable = { $verdict }: { $reason }
 pair-bad-partner = su pareja `{ $unit }` del lado { $side } no se puede usar
 pair-no-partner = ninguna prueba del lado { $side } mide lo mismo
-pair-of-runs = { $reason } (ejecución { $runs })
+pair-of-runs = { $reason } ({ $n ->
+    [one] ejecución
+   *[other] ejecuciones
+ } { $runs })
 pair-differs = { $what }: { $a } en A, { $b } en B
 pair-suspect = dudosa en { $side }: { $reason }
 trait-cpus = CPU

@@ -56,8 +56,11 @@ host-emulated = { $n ->
    *[other] se ejecutó en un emulador: { $n } pruebas dieron el resultado correcto.
  } Sus tiempos no significan nada y no se comparan.
 host-emulated-wrong = { $n ->
-    [one] se ejecutó en un emulador: { $n } resultado es correcto y { $n_wrong } erróneos.
-   *[other] se ejecutó en un emulador: { $n } resultados son correctos y { $n_wrong } erróneos.
+    [one] se ejecutó en un emulador: { $n } resultado es correcto
+   *[other] se ejecutó en un emulador: { $n } resultados son correctos
+ } y { $n_wrong ->
+    [one] { $n_wrong } es erróneo.
+   *[other] { $n_wrong } son erróneos.
  } Sus tiempos no significan nada y no se comparan.
 host-remark = Nota: { $reason }.
 host-reads = lee { $rate }.

@@ -22,10 +22,7 @@ overview-nothing = Esta ejecución no tiene ni mediciones ni un catálogo de pla
 inference-intro = Los tokens se generan uno tras otro. <code>@ d512</code> significa que antes había 512 tokens en la caché KV. La cota es el menor de dos límites medidos del mismo equipo: el ancho de banda de su memoria y el límite de cálculo de sus núcleos.
 inference-chart-text = Una fila por prueba de generación. Barra llena: medido. Marca discontinua: cota según los límites medidos del equipo.
 inference-caption = Lleno: medido. Marca discontinua: cota según los límites medidos.
-inference-more = { $n ->
-    [one] Hay { $n } más en la tabla.
-   *[other] Hay { $n } más en la tabla.
- }
+inference-more = Hay { $n } más en la tabla.
 
 ## Todos los equipos
 
@@ -40,7 +37,7 @@ hosts-garbage-lines = { $n ->
     [one] { $n } línea del flujo no es un mensaje
    *[other] { $n } líneas del flujo no son mensajes
  }
-hosts-units-ok = { $n } ok
+hosts-units-ok = { $n } correctas
 hosts-units-suspect = { $n ->
     [one] { $n } dudosa
    *[other] { $n } dudosas
@@ -90,7 +87,7 @@ answers-nothing-fits = no cabe ningún modelo
 summary-incomplete = ejecución incompleta
 summary-hosts-ok = equipos completados
 summary-measured = con ancho de banda medido
-summary-units-ok = pruebas ok
+summary-units-ok = pruebas correctas
 summary-units-suspect = pruebas dudosas
 summary-units-invalid = pruebas inválidas
 summary-samples = muestras

@@ -17,8 +17,8 @@ run-host-done = { $n ->
 run-host-ended = { $status }: { $reason }
 run-stage = etapa
 run-empty-shard = { $n ->
-    [one] el único equipo del plan no pertenece a la parte { $shard }
-   *[other] ninguno de los { $n } equipos del plan pertenece a la parte { $shard }
+    [one] el único equipo del plan no pertenece al fragmento { $shard }
+   *[other] ninguno de los { $n } equipos del plan pertenece al fragmento { $shard }
  }
 run-left-out = { $n ->
     [one] equipo `{ $host }`: { $n } prueba no cabía en el presupuesto de tiempo de { $budget } s: { $units }
@@ -113,6 +113,6 @@ progress-drift = las muestras de { $unit } derivan, la mitad más rápida { $fas
 
 key-shown = `{ $host }` muestra la clave { $kind } { $fingerprint }
 key-compare = compárela con la clave en la propia placa: ssh-keygen -lf /etc/ssh/ssh_host_{ $kind }_key.pub
-key-question = ¿Es la misma? Escriba sí para confiar en ella:
-key-yes = sí
+key-question = ¿Es la misma? Escriba si para confiar en ella:
+key-yes = si
 build-adding-target = añadiendo el destino de Rust `{ $target }`

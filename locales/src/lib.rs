@@ -14,8 +14,8 @@ pub use figure::Figure;
 pub use message::{Arg, Message};
 pub use text::Text;
 
-/// Folders beside `src`: the code of a language, and name and text of each of its files.
-type Sources = &'static [(&'static str, &'static [(&'static str, &'static str)])];
+/// Folders beside `src`: the code of a language, and the text of each of its files.
+type Sources = &'static [(&'static str, &'static [&'static str])];
 
 static SOURCES: Sources = include!(concat!(env!("OUT_DIR"), "/languages.rs"));
 

@@ -30,7 +30,7 @@ impl Text {
     pub fn new(language: Language) -> Text {
         let sources = SOURCES.iter().find(|(code, _)| *code == language.code());
         let files = sources.map(|(_, files)| *files).unwrap_or_default();
-        Text::of_sources(language.code(), files.iter().map(|(_, text)| *text))
+        Text::of_sources(language.code(), files.iter().copied())
     }
 
     /// Texts of these Fluent files, as a folder of that name would give them.
@@ -107,7 +107,7 @@ impl Text {
         }
     }
 
-    fn arg(&self, arg: &Arg) -> String {
+    pub(crate) fn arg(&self, arg: &Arg) -> String {
         match arg {
             Arg::Text(text) => text.clone(),
             Arg::Figure(figure) => self.figure(*figure),

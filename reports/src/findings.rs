@@ -49,8 +49,8 @@ fn code(name: &str) -> String {
 
 /// A sentence and those behind it.
 fn with(first: Message, rest: impl IntoIterator<Item = Message>) -> Message {
-    let all: Vec<Message> = [first.clone()].into_iter().chain(rest).collect();
-    Message::sentences(all).unwrap_or(first)
+    let all: Vec<Message> = [first].into_iter().chain(rest).collect();
+    Message::sentences(all).expect("there is a first")
 }
 
 fn measured<'a>(analysis: &'a Analysis<'a>) -> Vec<&'a HostAnalysis<'a>> {

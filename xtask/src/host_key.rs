@@ -226,6 +226,8 @@ pub fn decide(host: &str, keys: &[HostKey], consent: &Consent) -> anyhow::Result
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     match answer.trim() {
+        // `yes` as ssh asks for it, whatever the language.
+        "yes" => Ok(best.clone()),
         answer if answer == said!("key-yes") => Ok(best.clone()),
         _ => Err(ExitError::usage("the key was not confirmed; nothing was changed").into()),
     }

@@ -49,6 +49,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     name = "xtask",
     bin_name = "cargo xtask",
     version,
+    disable_help_subcommand = true,
     max_term_width = 100
 )]
 struct Cli {

@@ -333,7 +333,7 @@ fn end_last_line(stream: &Path) -> anyhow::Result<()> {
     }
     let mut last = Vec::new();
     file.seek(SeekFrom::Start(end)).with_context(cannot)?;
-    let mut limited = (&mut file).take(transport::MAX_LINE_BYTES);
+    let mut limited = (&mut file).take(bench_run_dir::MAX_LINE_BYTES);
     limited.read_to_end(&mut last).with_context(cannot)?;
     let text = std::str::from_utf8(&last).ok();
     match text.and_then(|text| bench_protocol::parse_line(text).ok()) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::transport::{Cause, HostError};
+use crate::transport::HostError;
 
 /// Pauses before connecting again.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
@@ -53,7 +53,7 @@ impl Tries {
         }
         let pause = match self.until {
             Some(end) => (Instant::now() < end).then_some(&LOST_PAUSE),
-            None if error.cause == Cause::Crowded => CROWDED_PAUSES.get(self.n_failed),
+            None if error.cause.is_crowded() => CROWDED_PAUSES.get(self.n_failed),
             None => PAUSES.get(self.n_failed),
         };
         self.n_failed += 1;
@@ -69,6 +69,7 @@ fn jitter(pause: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::Cause;
 
     #[test]
     fn tries_as_often_as_the_cause_deserves() {

@@ -31,9 +31,6 @@ pub use store::LocalFile;
 /// Deadline of every step that is not measuring.
 pub const STEP_DEADLINE: Duration = Duration::from_secs(60);
 
-/// A line longer than this is not a message; it is kept in pieces of this size.
-pub const MAX_LINE_BYTES: u64 = 1 << 20;
-
 /// Whether the host's times mean nothing: an emulator runs it or is it, or they were recorded elsewhere.
 pub fn is_emulated(host: &Host) -> bool {
     is_slow(host) || matches!(host.transport, Transport::Replay(_))

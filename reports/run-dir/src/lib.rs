@@ -64,6 +64,9 @@ pub const RUN_DIR_VERSION: u32 = 6;
 /// third of it; read, it takes some ten times as much memory.
 pub const MAX_RECORD_BYTES: u64 = 32 << 20;
 
+/// Bytes of a line of a stream. A longer one is not a message; it is kept in pieces of this size.
+pub const MAX_LINE_BYTES: u64 = 1 << 20;
+
 /// Of a stream only so many bytes are read, and a merge takes no larger file. The streams of a full suite have a few
 /// megabytes; read, they take three times as much memory.
 pub const MAX_STREAM_BYTES: u64 = 128 << 20;

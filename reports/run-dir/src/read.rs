@@ -21,8 +21,8 @@ use self::places::{host_names, read_stream_file, there_or_told};
 pub use self::units::{ExternalOutput, RoundData, UnitData};
 use super::imports::{self, ImportData};
 use super::{
-    HostRecord, HostStatus, LeftOut, MAX_RECORD_BYTES, PreviousRun, RUN_DIR_VERSION, RunManifest,
-    Stage,
+    HostRecord, HostStatus, LeftOut, MAX_LINE_BYTES, MAX_RECORD_BYTES, PreviousRun,
+    RUN_DIR_VERSION, RunManifest, Stage,
 };
 use crate::format;
 use crate::stream::{StreamState, Taken};
@@ -405,6 +405,9 @@ fn read_stream(bytes: &[u8], data: &mut HostData) {
 
 /// The message of a line as it arrived; what is wrong with it where it has none.
 fn parse_bytes(line: &[u8]) -> Result<Message, String> {
+    if line.len() as u64 > MAX_LINE_BYTES {
+        return Err(format!("it has more than {} KiB", MAX_LINE_BYTES >> 10));
+    }
     let text = std::str::from_utf8(line).map_err(|error| format!("it is not UTF-8: {error}"))?;
     bench_protocol::parse_line(text).map_err(|error| error.to_string())
 }

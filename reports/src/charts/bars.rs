@@ -36,15 +36,10 @@ pub(crate) fn bar_chart(caption: &Caption, axis: &str, bars: &[Bar]) -> String {
 }
 
 fn paint(canvas: &mut Canvas, axis: &str, bars: &[Bar]) {
-    let said: Vec<(String, String)> = (bars.iter())
-        .map(|bar| (bar.label.clone(), bar.value.clone()))
-        .collect();
     let inner_px = canvas.width - 2.0 * EDGE_PX;
-    let one_line = |(label, value): &(String, String)| {
-        text_width(label) + text_width(value) + GAP_PX <= inner_px
-    };
+    let one_line = |bar: &Bar| text_width(&bar.label) + text_width(&bar.value) + GAP_PX <= inner_px;
     // Where one label needs the whole width, every value gets its own line: rows of one chart look alike.
-    let text_lines = if said.iter().all(one_line) { 1.0 } else { 2.0 };
+    let text_lines = if bars.iter().all(one_line) { 1.0 } else { 2.0 };
     let row_px = ROW_PX + (text_lines - 1.0) * LINE_PX;
     let bottom = bars.len() as f64 * row_px + 4.0;
     canvas.height = bottom + 40.0;
@@ -54,7 +49,8 @@ fn paint(canvas: &mut Canvas, axis: &str, bars: &[Bar]) {
     let n_ticks = if canvas.width < 500.0 { 4 } else { 8 };
     let scale = Scale::new(max, n_ticks, EDGE_PX, canvas.width - EDGE_PX);
     grid(canvas, &scale, bottom, axis);
-    for (i, (bar, (label, value))) in bars.iter().zip(&said).enumerate() {
+    for (i, bar) in bars.iter().enumerate() {
+        let (label, value) = (&bar.label, &bar.value);
         let first_line = i as f64 * row_px + 17.0;
         let last_line = first_line + (text_lines - 1.0) * LINE_PX;
         let room_px = match text_lines {

@@ -36,9 +36,8 @@ fn paint(
     bound: Option<(&str, f64)>,
 ) {
     canvas.height = HEIGHT_PX;
-    let labels: Vec<String> = lines.iter().map(|line| line.label.clone()).collect();
-    let widest = (labels.iter())
-        .map(|label| text_width(label))
+    let widest = (lines.iter())
+        .map(|line| text_width(&line.label))
         .fold(0.0, f64::max);
     let labels_px = widest.min(canvas.width * 0.4) + 14.0;
     let measured = lines
@@ -103,7 +102,7 @@ fn paint(
         for (point, (column, value)) in points.iter().zip(shown) {
             let tip = format!(
                 "{}, {column} {}: {} {}",
-                labels[i],
+                line.label,
                 axes.0,
                 canvas.text.figure(Figure::Number(*value)),
                 axes.1
@@ -117,7 +116,7 @@ fn paint(
         ends.extend(points.last().map(|point| (i, point.1)));
     }
     for (i, at) in spread(ends, TOP_PX, HEIGHT_PX - BOTTOM_PX) {
-        let label = shorten(&labels[i], labels_px - 10.0);
+        let label = shorten(&lines[i].label, labels_px - 10.0);
         canvas.text(
             &format!("end s{}", i % 5),
             (right + 6.0, at + 4.5),

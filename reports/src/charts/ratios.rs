@@ -126,12 +126,11 @@ fn paint(canvas: &mut Canvas, (low, high): (&str, &str), rows: &[RatioRow]) {
     }
     for (i, row) in rows.iter().enumerate() {
         let y = top + i as f64 * ROW_PX;
-        let value = row.value.clone();
-        let room = canvas.width - 2.0 * EDGE_PX - text_width(&value) - 12.0;
+        let room = canvas.width - 2.0 * EDGE_PX - text_width(&row.value) - 12.0;
         let label = shorten_middle(&row.label, room);
         canvas.text("name", (EDGE_PX, y + 14.0), Anchor::Start, &label);
         let right = canvas.width - EDGE_PX;
-        canvas.text("value", (right, y + 14.0), Anchor::End, &value);
+        canvas.text("value", (right, y + 14.0), Anchor::End, &row.value);
         let y = y + 26.0;
         if let Some((low, high)) = row.interval {
             let ends = [low.ln(), high.ln()];

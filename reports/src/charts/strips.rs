@@ -61,8 +61,7 @@ fn paint(canvas: &mut Canvas, axis: &str, reach: f64, strips: &[Strip]) {
     );
     for (i, strip) in strips.iter().enumerate() {
         let top = i as f64 * ROW_PX;
-        let value = strip.value.clone();
-        let room = canvas.width - 2.0 * EDGE_PX - text_width(&value) - 12.0;
+        let room = canvas.width - 2.0 * EDGE_PX - text_width(&strip.value) - 12.0;
         canvas.text(
             "name",
             (EDGE_PX, top + 15.0),
@@ -73,7 +72,7 @@ fn paint(canvas: &mut Canvas, axis: &str, reach: f64, strips: &[Strip]) {
             "value",
             (canvas.width - EDGE_PX, top + 15.0),
             Anchor::End,
-            &value,
+            &strip.value,
         );
         for sample in &strip.samples {
             let offset = ((sample - 1.0) / reach).clamp(-1.0, 1.0);

@@ -160,11 +160,8 @@ fn paint(canvas: &mut Canvas, chart: &Timeline) {
     let values = Range::of(&chart.lines);
     let ticks = (values.ticks().into_iter()).map(|(value, label)| (value, canvas.digits(&label)));
     let ticks: Vec<(f64, String)> = ticks.collect();
-    let names: Vec<String> = (chart.lines.iter())
-        .map(|line| line.label.clone())
-        .collect();
-    let widest = (names.iter())
-        .map(|name| text_width(name))
+    let widest = (chart.lines.iter())
+        .map(|line| text_width(&line.label))
         .fold(0.0, f64::max);
     let labels_px = (widest * BOLD).min(canvas.width * 0.38) + 14.0;
     let tick_px = (ticks.iter())
@@ -178,10 +175,7 @@ fn paint(canvas: &mut Canvas, chart: &Timeline) {
         days: chart.days,
         values,
     };
-    let marks: Vec<(f64, String)> = (chart.marks.iter())
-        .map(|(day, what)| (*day, what.clone()))
-        .collect();
-    let labels = mark_labels(canvas.width, &frame, &marks);
+    let labels = mark_labels(canvas.width, &frame, &chart.marks);
     let n_rows = labels.iter().map(|label| label.row + 1).max().unwrap_or(0);
     frame.top = TOP_PX + n_rows as f64 * ROW_PX;
     frame.bottom = frame.top + PLOT_PX;
@@ -201,7 +195,7 @@ fn paint(canvas: &mut Canvas, chart: &Timeline) {
         ends.extend(paint_line(canvas, &frame, i, line).map(|y| (i, y)));
     }
     for (i, y) in spread(ends, frame.top, frame.bottom) {
-        let label = shorten(&names[i], (labels_px - 10.0) / BOLD);
+        let label = shorten(&chart.lines[i].label, (labels_px - 10.0) / BOLD);
         let at = (frame.right + 6.0, y + 4.5);
         canvas.text(&format!("end s{}", i % 5), at, Anchor::Start, &label);
     }

@@ -123,19 +123,16 @@ impl Map {
         }
     }
 
-    fn ticks(&self) -> Vec<(f64, String)> {
+    fn ticks(&self, text: &Text) -> Vec<(f64, String)> {
         match self.kind {
             AxisKind::Linear => (self.scale.ticks())
-                .map(|(value, label)| (self.scale.at(value), label))
+                .map(|(value, label)| (self.scale.at(value), text.digits(&label)))
                 .collect(),
             AxisKind::Log => {
                 let powers = self.low as i32..=(self.low + self.scale.max).round() as i32;
                 let tick = |power: i32| {
                     let value = 10_f64.powi(power);
-                    (
-                        self.at(value),
-                        Text::english().figure(Figure::PowerOfTen(power)),
-                    )
+                    (self.at(value), text.figure(Figure::PowerOfTen(power)))
                 };
                 powers.map(tick).collect()
             }
@@ -145,7 +142,7 @@ impl Map {
                     let value = 2_f64.powi(power);
                     (
                         self.at(value),
-                        Text::english().figure(Figure::BinaryBytes(value as u64)),
+                        text.figure(Figure::BinaryBytes(value as u64)),
                     )
                 };
                 powers.map(tick).collect()
@@ -164,8 +161,6 @@ fn paint(canvas: &mut Canvas, chart: &XyChart) {
 
 /// Where the axes are.
 struct Frame {
-    /// Names of the series in the language of the drawing.
-    labels: Vec<String>,
     left: f64,
     right: f64,
     labels_px: f64,
@@ -175,17 +170,15 @@ struct Frame {
 
 impl Frame {
     fn of(canvas: &Canvas, chart: &XyChart) -> Frame {
-        let labels = chart.series.iter().map(|series| series.label.clone());
-        let labels: Vec<String> = labels.collect();
-        let widest = (labels.iter())
-            .map(|label| text_width(label))
+        let widest = (chart.series.iter())
+            .map(|series| text_width(&series.label))
             .fold(0.0, f64::max);
         let labels_px = widest.min(canvas.width * 0.36) + 14.0;
         let points = || chart.series.iter().flat_map(|series| &series.points);
         let ys: Vec<f64> = points().map(|point| point.1).collect();
         let y = Map::new(chart.y.kind, &ys, 5, HEIGHT_PX - BOTTOM_PX, TOP_PX);
-        let left = (y.ticks().iter())
-            .map(|tick| text_width(&canvas.digits(&tick.1)))
+        let left = (y.ticks(canvas.text).iter())
+            .map(|tick| text_width(&tick.1))
             .fold(0.0, f64::max)
             + 8.0;
         let right = canvas.width - labels_px;
@@ -193,7 +186,6 @@ impl Frame {
         let n_ticks = if canvas.width < 500.0 { 4 } else { 8 };
         let x = Map::new(chart.x.kind, &xs, n_ticks, left, right);
         Frame {
-            labels,
             left,
             right,
             labels_px,
@@ -203,9 +195,8 @@ impl Frame {
     }
 
     fn paint_grid(&self, canvas: &mut Canvas, chart: &XyChart) {
-        for (at, label) in self.y.ticks() {
+        for (at, label) in self.y.ticks(canvas.text) {
             canvas.line("grid", (self.left, at), (self.right, at));
-            let label = canvas.digits(&label);
             canvas.text("tick", (self.left - 6.0, at + 4.5), Anchor::End, &label);
         }
         let room = canvas.width;
@@ -216,8 +207,7 @@ impl Frame {
             &shorten(&chart.y.label, room),
         );
         let mut free_from = f64::NEG_INFINITY;
-        for (at, label) in self.x.ticks() {
-            let label = canvas.digits(&label);
+        for (at, label) in self.x.ticks(canvas.text) {
             let half = text_width(&label) / 2.0;
             if at - half < free_from || at + half > canvas.width {
                 continue;
@@ -269,10 +259,10 @@ impl Frame {
                 for (point, (x, y)) in points.iter().zip(&shown) {
                     let tip = format!(
                         "{} · {} · {} {}",
-                        series.label.clone(),
+                        series.label,
                         canvas.text.figure(value(chart.x.kind, *x)),
                         canvas.text.figure(value(chart.y.kind, *y)),
-                        chart.y.label.clone()
+                        chart.y.label
                     );
                     canvas.tipped_dot(&format!("dot {colour}"), *point, 3.5, &tip);
                 }
@@ -286,7 +276,7 @@ impl Frame {
                 Style::Bound => "tick".to_owned(),
                 _ => format!("end s{}", i % 5),
             };
-            let label = shorten(&self.labels[i], self.labels_px - 10.0);
+            let label = shorten(&series.label, self.labels_px - 10.0);
             canvas.text(&class, (self.right + 6.0, at + 4.5), Anchor::Start, &label);
         }
     }
@@ -306,7 +296,10 @@ mod tests {
 
     fn labels(kind: AxisKind, values: &[f64]) -> Vec<String> {
         let map = Map::new(kind, values, 5, 0.0, 100.0);
-        map.ticks().into_iter().map(|tick| tick.1).collect()
+        map.ticks(Text::english())
+            .into_iter()
+            .map(|tick| tick.1)
+            .collect()
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A comparison as a page: one file without scripts, in the style of the report.
+//! A comparison as a page: one file, in the style of the report.
 
 use std::sync::Arc;
 
@@ -182,20 +182,14 @@ fn pairs(text: &Text, comparison: &Comparison) -> Pairs {
 fn chart_row(text: &Text, pair: &Pair) -> RatioRow {
     RatioRow {
         label: pair.name(),
-        value: match pair.outcome {
-            Outcome::NotShown => {
-                format!(
-                    "{}, {}",
-                    pair.difference(),
-                    say!(text, "comparison-not-shown")
-                )
+        value: format!(
+            "{}, {}",
+            text.say(&pair.difference()),
+            match pair.outcome {
+                Outcome::NotShown => say!(text, "comparison-not-shown"),
+                outcome => text.say(&outcome.message()),
             }
-            outcome => format!(
-                "{}, {}",
-                text.say(&pair.difference()),
-                text.say(&outcome.message())
-            ),
-        },
+        ),
         mark: match pair.outcome {
             Outcome::Faster => RatioMark::Above,
             Outcome::Slower => RatioMark::Below,

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bench_analysis::validity::fingerprint;
+use bench_locales::{Language, Text};
 use bench_protocol::{DramClock, Facts, MountFacts, Residency};
 use bench_reports::report;
 
@@ -117,6 +119,16 @@ fn every_fact_that_may_change_has_a_name() {
         let dated = manifest.replace("2026-01-31T", &format!("2026-02-{day}T"));
         fs::write(dir.join("manifest.json"), dated).unwrap();
         report::write_new(&dir, Some(&history)).unwrap();
+    }
+    // Proper names are the same in every language.
+    let same = ["Linux", "RAM", "swap", "firmware"];
+    let spanish = Text::new(Language::from_code("es").unwrap());
+    for (name, ..) in fingerprint::changes(&Facts::default(), &other_facts()) {
+        let said = spanish.say(&fingerprint::message(name));
+        assert!(
+            said != name || same.contains(&name),
+            "`{name}` has no message"
+        );
     }
     let page = temp.path().join("run-12/html/es/history/rock-desk.html");
     let page = fs::read_to_string(page).unwrap();

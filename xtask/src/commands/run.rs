@@ -38,7 +38,7 @@ pub struct RunArgs {
     #[command(flatten)]
     select: SelectArgs,
     /// How long to try to reach a host again after its connection was lost, seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(..=604_800))]
     patience: u64,
     /// Show what would be measured and stop
     #[arg(long)]

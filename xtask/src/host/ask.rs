@@ -6,13 +6,13 @@ use std::sync::Arc;
 use anyhow::Context;
 use bench_inventory::Host;
 use bench_protocol::{EnvironmentStep, Facts, Message, parse_line};
-use bench_run_dir::Stage;
+use bench_run_dir::{MAX_LINE_BYTES, Stage};
 use tokio::sync::Semaphore;
 
 use super::check_protocol;
 use crate::artifact::{self, Artifact};
 use crate::retry::Tries;
-use crate::transport::{self, Cause, Connection, End, HostError, MAX_LINE_BYTES, Running};
+use crate::transport::{self, Cause, Connection, End, HostError, Running};
 
 /// Board programs by architecture.
 pub type Artifacts = BTreeMap<&'static str, Artifact>;

@@ -108,9 +108,10 @@ impl Cause {
             }
             () if has("Host key verification failed") => Cause::HostKeyUnknown,
             () if has("Permission denied") => Cause::KeyRefused,
-            () if has("Could not resolve hostname") => Cause::NoAddress,
-            // Where something else makes the connection, ssh only sees that it ends.
+            // Where something else makes the connection, ssh only sees that it ends; a name that is not found is then that
+            // of the gate.
             () if has_way && (has("UNKNOWN port") || has("banner exchange")) => Cause::WayFails,
+            () if has("Could not resolve hostname") => Cause::NoAddress,
             () if has("Connection refused") => Cause::NothingListens,
             () if has("No route to host") || has("Network is unreachable") => Cause::NoRoute,
             () if has("timed out") || has("Timeout") => Cause::Silent,
@@ -155,6 +156,11 @@ impl Cause {
             End::ConnectionLost => Cause::ConnectionLost,
             End::Status(_) | End::Signal(_) => Cause::Step,
         }
+    }
+
+    /// Whether it passes once fewer connect at the same time: of many hosts behind one gate, the gate may be what refuses.
+    pub fn is_crowded(self) -> bool {
+        matches!(self, Cause::Crowded | Cause::WayFails)
     }
 
     /// A host that boots, a cable that is plugged in again: not a refused key or a wrong name.
@@ -311,6 +317,14 @@ mod tests {
             Some("jump host `gate`"),
         );
         assert_eq!(through.cause, Cause::WayFails);
+        for said in [
+            "kex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535",
+            "ssh: Could not resolve hostname gate: Name or service not known\nConnection closed by UNKNOWN port 65535",
+        ] {
+            let error = HostError::of_ssh("board", said, Some("jump host `gate`"));
+            assert_eq!(error.cause, Cause::WayFails, "{said}");
+            assert!(error.is_transient() && error.cause.is_crowded());
+        }
         assert!(
             through.reason.contains("jump host `gate`"),
             "{}",

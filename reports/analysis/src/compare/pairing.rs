@@ -352,7 +352,12 @@ fn left_out(rest: &[Item], unusable: &[Item], of_several_runs: bool) -> Vec<Left
     }
     let named = |(mut row, runs): (LeftOut, Vec<&str>)| {
         if of_several_runs {
-            row.reason = message!("pair-of-runs", reason = row.reason, runs = runs.join(", "));
+            row.reason = message!(
+                "pair-of-runs",
+                reason = row.reason,
+                n = runs.len(),
+                runs = runs.join(", ")
+            );
         }
         row
     };
@@ -363,17 +368,15 @@ fn left_out(rest: &[Item], unusable: &[Item], of_several_runs: bool) -> Vec<Left
 pub(super) fn notes(group: &Group) -> Vec<Message> {
     let mut notes = Vec::new();
     let mut differs = |what: Message, of: &dyn Fn(&Judged) -> Arg| {
-        let values = |units: &[&Judged]| {
-            let mut values: Vec<Arg> = Vec::new();
-            for value in units.iter().map(|unit| of(unit)) {
-                if !values.contains(&value) {
-                    values.push(value);
-                }
-            }
-            values
+        // Values are alike where people read the same, in whatever order the runs are.
+        let values = |units: &[&Judged]| -> BTreeMap<String, Arg> {
+            let values = units.iter().map(|unit| of(unit));
+            values.map(|value| (value.to_string(), value)).collect()
         };
         let (a, b) = (values(&group.a), values(&group.b));
-        if a != b {
+        if !a.keys().eq(b.keys()) {
+            let (a, b) = (a.into_values(), b.into_values());
+            let (a, b): (Vec<Arg>, Vec<Arg>) = (a.collect(), b.collect());
             notes.push(message!("pair-differs", what = what, a = a, b = b));
         }
     };

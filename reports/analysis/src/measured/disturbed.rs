@@ -89,7 +89,9 @@ fn disturbed_units<'a>(units: impl Iterator<Item = &'a Judged>) -> Option<Distur
         n_units += 1;
         if unit.verdict != Verdict::Ok {
             let cause = cause(unit);
-            causes.entry(cause.id.to_string()).or_default().push(cause);
+            let said = cause.to_string();
+            let kind = said.chars().filter(|c| !c.is_ascii_digit() && *c != '.');
+            causes.entry(kind.collect()).or_default().push(cause);
         }
     }
     let n_disturbed = causes.values().map(Vec::len).sum::<usize>();

@@ -22,7 +22,7 @@ struct View {
 #[derive(Serialize)]
 struct Previous {
     run: String,
-    changes: Vec<(&'static str, String, String)>,
+    changes: Vec<(String, String, String)>,
 }
 
 #[derive(Serialize)]
@@ -55,7 +55,10 @@ pub(in crate::pages) fn view(page: &Page) -> Option<minijinja::Value> {
         .map(|(previous, facts)| Previous {
             run: format::foreign_short(&previous.run_id, 60),
             changes: (fingerprint::changes(&previous.facts, facts).into_iter())
-                .map(|(name, before, now)| (name, shown(text, &before), shown(text, &now)))
+                .map(|(name, before, now)| {
+                    let name = text.say(&fingerprint::message(name));
+                    (name, shown(text, &before), shown(text, &now))
+                })
                 .collect(),
         });
     let view = View {

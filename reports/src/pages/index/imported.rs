@@ -38,7 +38,15 @@ struct File {
     href: Option<String>,
     n_figures: usize,
     facts: String,
-    remarks: Vec<String>,
+    remarks: Vec<Remark>,
+}
+
+/// A remark about a file.
+#[derive(Serialize)]
+struct Remark {
+    text: String,
+    /// Language of what its reader says; that of the page otherwise.
+    lang: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -53,6 +61,8 @@ struct Row {
     figure: String,
     detail: String,
     tool: String,
+    /// What memwall thinks of the unit that ran the program.
+    verdict: Option<String>,
     on: String,
     imported: String,
     counted: String,
@@ -156,27 +166,30 @@ fn described(text: &Text, file: &ImportedFile, analysis: &Analysis) -> File {
 }
 
 /// What the reader of a file's text noted, and what is odd about its place.
-fn remarks(text: &Text, file: &ImportedFile, analysis: &Analysis) -> Vec<String> {
+fn remarks(text: &Text, file: &ImportedFile, analysis: &Analysis) -> Vec<Remark> {
     let noted = &file.data.imported.remarks;
-    let mut remarks: Vec<String> = file
-        .unit
-        .map(|unit| of_unit(text, unit))
-        .into_iter()
+    let said = |text: String| Remark { text, lang: None };
+    let quoted = |text: &String| Remark {
+        text: foreign(text),
+        lang: Some("en"),
+    };
+    let mut remarks: Vec<Remark> = (file.unit.iter())
+        .map(|unit| said(of_unit(text, unit)))
         .collect();
-    remarks.extend(noted.iter().take(MAX_REMARKS).map(|it| foreign(it)));
+    remarks.extend(noted.iter().take(MAX_REMARKS).map(quoted));
     if noted.len() > MAX_REMARKS {
         let n = noted.len() - MAX_REMARKS;
-        remarks.push(say!(text, "imported-more-remarks", n = n));
+        remarks.push(said(say!(text, "imported-more-remarks", n = n)));
     }
     let unknown_host = file.data.record.host.is_some() && file.host.is_none();
     if unknown_host && !analysis.hosts.is_empty() {
-        remarks.push(say!(text, "imported-unknown-host"));
+        remarks.push(said(say!(text, "imported-unknown-host")));
     }
     if file.theory.is_none() && file.host.is_none_or(|host| !host.data.record.emulated) {
-        remarks.push(match file.unit {
+        remarks.push(said(match file.unit {
             Some(_) => say!(text, "imported-no-theory-of-unit"),
             None => say!(text, "imported-no-theory"),
-        });
+        }));
     }
     remarks
 }
@@ -225,14 +238,8 @@ impl Row {
                 .as_deref()
                 .map(|core| foreign_short(core, 40))
                 .unwrap_or_default(),
-            tool: match file.unit {
-                Some(unit) => format!(
-                    "{}, {}",
-                    file.data.record.tool,
-                    Text::english().say(&unit.verdict.message())
-                ),
-                None => file.data.record.tool.clone(),
-            },
+            tool: file.data.record.tool.clone(),
+            verdict: file.unit.map(|unit| text.say(&unit.verdict.message())),
             on: on(text, file),
             imported: String::new(),
             counted: String::new(),

@@ -2,14 +2,14 @@
 
 use bench_locales::Figure::{DurationNs, Number, Percent};
 use bench_protocol::{CONTROL_ACK, Message, Unrest, UnrestKind, parse_line};
-use bench_run_dir::{Stage, Taken};
+use bench_run_dir::{MAX_LINE_BYTES, Stage, Taken};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::sync::mpsc;
 
 use super::super::check_protocol;
 use super::super::limits::{Allowance, MAX_NOTES, Pace};
 use super::{HostSession, disk_error};
-use crate::transport::{HostError, MAX_LINE_BYTES};
+use crate::transport::HostError;
 
 impl HostSession<'_> {
     /// Keeps and takes every line until the stream ends. Its last message is answered through `control`: the board may
@@ -85,17 +85,22 @@ impl HostSession<'_> {
         }
     }
 
+    /// The number of the unit that is measured, and of how many.
+    fn place(&self) -> (usize, usize) {
+        let n_units = self.state.n_rounds();
+        (n_units - self.state.n_open() + 1, n_units)
+    }
+
     fn note(&mut self, message: &Message) -> Result<(), HostError> {
         check_protocol(message)?;
         if self.state.take(message) == Taken::NotAsked {
             return Ok(());
         }
         self.line.message(message);
-        let n_units = self.state.n_rounds();
-        let at = n_units - self.state.n_open() + 1;
         match message {
             Message::UnitReady(ready) => {
                 let (unit, variant) = (&ready.unit, &ready.variant);
+                let (at, n_units) = self.place();
                 let shape = ready.shape.iter().map(|shape| format!(", {shape}"));
                 let shape: String = shape.collect();
                 // Names and numbers only: the same in every language.
@@ -108,6 +113,7 @@ impl HostSession<'_> {
                 }
             }
             Message::Output(output) => {
+                let (at, n_units) = self.place();
                 self.line.say(&said!(
                     "progress-output",
                     at = at,
