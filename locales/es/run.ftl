@@ -37,7 +37,10 @@ hosts-garbage-lines = { $n ->
     [one] { $n } línea del flujo no es un mensaje
    *[other] { $n } líneas del flujo no son mensajes
  }
-hosts-units-ok = { $n } correctas
+hosts-units-ok = { $n ->
+    [one] { $n } correcta
+   *[other] { $n } correctas
+ }
 hosts-units-suspect = { $n ->
     [one] { $n } dudosa
    *[other] { $n } dudosas

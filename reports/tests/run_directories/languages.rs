@@ -11,9 +11,10 @@ use std::path::Path;
 
 use bench_analysis::compare::before_after;
 use bench_analysis::measured::analyse;
-use bench_protocol::{Residency, UnitStatus};
+use bench_protocol::{Facts, Residency, UnitStatus};
 use bench_reports::pages::compare as compare_page;
 use bench_reports::report;
+use bench_run_dir::PreviousRun;
 use bench_run_dir::readers::Tool;
 
 use crate::compare::{compared, host, read_run, units};
@@ -24,6 +25,12 @@ use crate::pseudo;
 /// A run with every section there is.
 fn rich_run(root: &Path) -> std::path::PathBuf {
     let dir = fixture::full_run(root, "run");
+    let before = PreviousRun {
+        run_id: "run-before".into(),
+        facts: Facts::default(),
+    };
+    let before = serde_json::to_string(&before).unwrap();
+    fs::write(dir.join("hosts/rock-desk/previous.json"), before).unwrap();
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("run-dir/tests/imports/data");
     let latencies = fs::read_to_string(data.join("tinymembench.txt")).unwrap();
     let files = [
