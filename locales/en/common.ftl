@@ -65,7 +65,7 @@ limit-memory-only = memory (kernel not measured)
 limit-set = another set of threads reads more
 limit-threads = too few threads
 
-## Verdicts, and how hosts and units ended
+## Words that several sections share
 
 disturbed = disturbed
 invalid = invalid
@@ -95,8 +95,6 @@ units = { $n ->
     [one] { $n } unit
    *[other] { $n } units
  }
-
-## Steps that a host goes through
 
 no-reason-recorded = no reason was recorded
 bound-tokens = bound, tokens/s

@@ -64,7 +64,7 @@ limit-memory-only = memoria (kernel no medido)
 limit-set = otro conjunto de hilos lee más
 limit-threads = demasiado pocos hilos
 
-## Veredictos, y cómo terminaron equipos y pruebas
+## Palabras que comparten varias secciones
 
 disturbed = perturbado
 invalid = inválido
@@ -94,8 +94,6 @@ units = { $n ->
     [one] { $n } prueba
    *[other] { $n } pruebas
  }
-
-## Pasos que recorre un equipo
 
 no-reason-recorded = no se registró ningún motivo
 bound-tokens = cota, tokens/s
